@@ -1,0 +1,74 @@
+# What every target of the project shares: packages, warnings, sanitizers, the compiler cache and
+# one precompiled header; and the two helpers that declare a library and a test in a few words.
+
+find_package(Threads REQUIRED)
+find_package(Protobuf REQUIRED)
+find_package(gRPC CONFIG REQUIRED)
+find_package(absl CONFIG REQUIRED)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(CURL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+
+find_program(TROUPE_CCACHE ccache)
+if(TROUPE_CCACHE)
+  # The sloppiness lets the cache see through the precompiled header, the base directory lets two
+  # checkouts of the project share it.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      ${TROUPE_CCACHE})
+endif()
+
+add_library(troupe_options INTERFACE)
+target_compile_definitions(troupe_options INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED
+                                                    SPDLOG_FMT_EXTERNAL)
+target_include_directories(troupe_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_options(troupe_options INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+  # g++ 12 reports these inside optimized standard-library and coroutine code that is correct.
+  target_compile_options(troupe_options INTERFACE -fpch-preprocess -Wno-maybe-uninitialized
+                         -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow
+                         -Wno-stringop-overread -Wno-dangling-pointer
+                         -Wno-mismatched-new-delete -Wno-free-nonheap-object)
+endif()
+target_link_libraries(troupe_options INTERFACE Threads::Threads fmt::fmt)
+if(TROUPE_SANITIZER)
+  add_compile_options(-fsanitize=${TROUPE_SANITIZER} -fno-omit-frame-pointer -g1)
+  add_link_options(-fsanitize=${TROUPE_SANITIZER})
+endif()
+
+# troupe_library(NAME SOURCES a.cc b.cc DEPS x y): a static library of one room.
+function(troupe_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC troupe_options ${ARG_DEPS})
+  troupe_precompile(${name})
+endfunction()
+
+# troupe_test(NAME SOURCES a_test.cc DEPS x): a GoogleTest binary, each test known to ctest.
+function(troupe_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;DEPS" ${ARGN})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main troupe_options)
+  target_compile_definitions(${name} PRIVATE TROUPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
+                                             TROUPE_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  troupe_precompile(${name})
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+endfunction()
+
+# Every target uses the one precompiled header that troupe_base builds.
+function(troupe_precompile name)
+  if(name STREQUAL "troupe_base")
+    target_precompile_headers(${name} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
+  else()
+    target_precompile_headers(${name} REUSE_FROM troupe_base)
+  endif()
+endfunction()

@@ -1,0 +1,35 @@
+#include "tools/base/json.h"
+
+#include <gtest/gtest.h>
+
+#include "tools/base/error.h"
+
+namespace troupe {
+namespace {
+
+TEST(JsonTest, ErrorNamesSourceAndByte) {
+  const auto value = ParseJson(R"({"a": 1,)", "the reply");
+  ASSERT_FALSE(value.ok());
+  EXPECT_NE(MessageOf(value.status()).find("the reply"), std::string_view::npos);
+  EXPECT_NE(MessageOf(value.status()).find("byte"), std::string_view::npos);
+}
+
+TEST(JsonTest, RefusesHostileNesting) {
+  EXPECT_FALSE(ParseJson(std::string(100000, '['), "x").ok());
+  EXPECT_FALSE(ParseJson(std::string(1000, '[') + std::string(1000, ']'), "x").ok());
+  EXPECT_TRUE(ParseJson(std::string(100, '[') + std::string(100, ']'), "x").ok());
+}
+
+TEST(JsonTest, MembersFallBackOnWrongType) {
+  const Json value = {{"n", 3}, {"s", "x"}, {"d", 2.5}, {"z", nullptr}};
+  EXPECT_EQ(JsonInt(value, "n"), 3);
+  EXPECT_EQ(JsonInt(value, "d"), 2);
+  EXPECT_EQ(JsonString(value, "n", "none"), "none");
+  EXPECT_EQ(JsonString(value, "z", "none"), "none");
+  EXPECT_EQ(JsonInt(Json("text"), "n", 7), 7);
+}
+
+TEST(JsonTest, PrintsBytesThatAreNotUtf8) { EXPECT_FALSE(DumpJson("\xff").empty()); }
+
+}  // namespace
+}  // namespace troupe
