@@ -1,0 +1,113 @@
+// Tool: something an agent may call. One small class per tool, registered by name.
+//
+//   class Dice : public Tool {
+//    public:
+//     const ToolSpec& spec() const override;
+//     Async<ToolResult> Call(ToolCall call) override;
+//   };
+//
+// A tool is shared by all tasks: Call runs on many strands at once and must be thread-safe. It must
+// not block its thread: slow work goes to a thread or process of the tool's own.
+#pragma once
+
+#include <absl/time/time.h>
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "tools/base/async.h"
+#include "tools/base/cancel.h"
+#include "tools/base/json.h"
+
+namespace troupe {
+
+struct ToolSpec {
+  std::string name;         // [a-z][a-z0-9_.-]{0,63}, unique in the registry
+  std::string version;      // changes whenever the tool's meaning does
+  std::string brief;        // one line, what a selector reads
+  std::string description;  // what an agent reads before it calls
+  Json arguments_schema;    // JSON Schema of an object
+  Json result_schema;       // JSON Schema of ToolResult::value
+  bool read_only = false;   // changes nothing
+  bool idempotent = false;  // repeating a call changes nothing more; a read-only tool is idempotent
+  bool destructive = false;               // may destroy what cannot be had again
+  absl::Duration timeout = absl::Minutes(2);  // of one call, unless the caller sets less
+  int64_t output_limit_bytes = 256 * 1024;    // of text shown to an agent; more is cut with a note
+};
+
+// A file that a call left in the task's workspace.
+struct Artifact {
+  std::string name;  // relative to the workspace's artifact folder, no ".."
+  std::string media_type;
+  std::string description;
+  int64_t size_bytes = 0;
+  std::string sha256;
+};
+
+struct ToolText {
+  std::string text;
+};
+struct ToolImage {
+  std::string media_type;  // image/png, image/jpeg
+  std::string bytes;       // not encoded
+};
+using ToolContent = std::variant<ToolText, ToolImage>;
+
+struct ToolResult {
+  Json value;                        // the structured result, valid by the tool's result_schema
+  std::vector<ToolContent> content;  // the same for an agent's eyes, in order
+  std::vector<Artifact> artifacts;
+  // The call was carried out and failed in a way the agent should see and may mend (its code raised,
+  // its file is missing). A failure of the tool itself is a status instead.
+  bool is_error = false;
+};
+
+// Where a task's files are. `root` holds inputs/ (read-only to tools), states/ and artifacts/.
+struct Workspace {
+  std::filesystem::path root;
+  std::filesystem::path inputs() const { return root / "inputs"; }
+  std::filesystem::path states() const { return root / "states"; }
+  std::filesystem::path artifacts() const { return root / "artifacts"; }
+};
+
+struct ToolContext {
+  std::string task_id;
+  std::string path;  // of the effect, unique in the task and the same when the task is run again
+  Workspace workspace;
+  CancelToken cancel;      // a call must end within a second of it
+  absl::Time deadline;     // ends with DEADLINE_EXCEEDED after it
+  std::function<void(std::string_view)> progress = [](std::string_view) {};  // a line for watchers
+};
+
+struct ToolCall {
+  Json arguments;  // valid by the tool's arguments_schema
+  ToolContext context;
+};
+
+class Tool {
+ public:
+  virtual ~Tool() = default;
+
+  virtual const ToolSpec& spec() const = 0;
+
+  // Performs one call. A status means the tool could not do its work (kToolFailed, kSandboxFailed,
+  // a cancelled or late call); an error the agent should see is a result with is_error.
+  virtual Async<ToolResult> Call(ToolCall call) = 0;
+
+  // Tells that `call` was performed in an earlier life of the task with `result`, and is not
+  // performed again. A tool that holds state per task takes note, so that it can rebuild the state
+  // when a later call needs it.
+  virtual void Recall(const ToolCall& call, const ToolResult& result) {
+    (void)call;
+    (void)result;
+  }
+
+  // Tells that the task will call no more: processes and memory held for it can go.
+  virtual void Forget(std::string_view task_id) { (void)task_id; }
+};
+
+}  // namespace troupe
