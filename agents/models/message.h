@@ -67,12 +67,13 @@ struct ChatRequest {
   std::vector<ToolDeclaration> tools;
   std::string tool_choice;  // "", "auto", "none", "required" or a tool's name
   std::optional<ReplySchema> reply_schema;
-  std::optional<double> temperature;    // 0 to 2
-  std::optional<double> top_p;          // 0 to 1
-  std::optional<int64_t> max_tokens;    // of the reply
+  std::optional<double> temperature;  // 0 to 2
+  std::optional<double> top_p;        // 0 to 1
+  std::optional<int64_t> max_tokens;  // of the reply
   std::optional<int64_t> seed;
-  std::vector<std::string> stop;        // at most 4
-  int top_logprobs = 0;                 // 0: none wanted; at most 20
+  std::vector<std::string> stop;  // at most 4
+  int top_logprobs = 0;           // 0: none wanted; at most 20
+  std::string prompt;  // what it was rendered from, "cellagent.planner@2"; noted, never sent
 };
 
 // Tokens of one call. input_tokens includes the cached ones, output_tokens the reasoning ones.
@@ -100,7 +101,7 @@ struct ChatReply {
   std::string model;          // the config's name of the model that answered
   std::string response_id;
   std::vector<TokenLogprob> logprobs;
-  int attempts = 1;           // requests sent until this reply came
+  int attempts = 1;  // requests sent until this reply came
 };
 
 }  // namespace troupe

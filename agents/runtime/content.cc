@@ -1,0 +1,275 @@
+#include "agents/runtime/content.h"
+
+#include <absl/strings/escaping.h>
+
+#include <algorithm>
+
+#include "tools/base/error.h"
+#include "tools/base/hash.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+// More messages than any model reads; a longer chain is a damaged store.
+constexpr int kMaxChain = 100'000;
+
+constexpr std::string_view kRoleNames[] = {"system", "user", "assistant", "tool"};
+constexpr std::string_view kFinishNames[] = {"stop", "length", "tool_use", "content_filter",
+                                             "other"};
+
+class Builder {
+ public:
+  std::string Add(std::string bytes) {
+    std::string hash = Sha256Hex(bytes);
+    value_.contents.push_back({hash, std::move(bytes)});
+    return hash;
+  }
+  std::string Add(const Json& value) { return Add(DumpJson(value)); }
+  StoredValue Finish(const Json& root) {
+    value_.root = Add(root);
+    return std::move(value_);
+  }
+
+ private:
+  StoredValue value_;
+};
+
+Json EncodeImage(const std::string& media_type, const std::string& bytes, Builder& builder) {
+  return {{"image", {{"media_type", media_type}, {"sha256", builder.Add(bytes)}}}};
+}
+
+Json EncodeMessage(const Message& message, Builder& builder) {
+  Json parts = Json::array();
+  for (const MessagePart& part : message.parts) {
+    if (const auto* text = std::get_if<TextPart>(&part)) {
+      parts.push_back({{"text", text->text}});
+    } else {
+      const auto& image = std::get<ImagePart>(part);
+      parts.push_back(EncodeImage(image.media_type, image.bytes, builder));
+    }
+  }
+  Json encoded = {{"role", kRoleNames[static_cast<int>(message.role)]}, {"parts", parts}};
+  if (!message.tool_use_id.empty()) encoded["tool_use_id"] = message.tool_use_id;
+  for (const ToolUse& use : message.tool_uses) {
+    Json call = {{"id", use.id}, {"name", use.name}, {"arguments", use.arguments}};
+    if (!use.malformed_arguments.empty()) call["malformed_arguments"] = use.malformed_arguments;
+    encoded["tool_uses"].push_back(std::move(call));
+  }
+  return encoded;
+}
+
+absl::StatusOr<std::string> ReadImage(const Json& part, const ReadContentFn& read) {
+  return read(JsonString(part["image"], "sha256"));
+}
+
+absl::StatusOr<Message> DecodeMessage(const Json& encoded, const ReadContentFn& read) {
+  Message message;
+  const std::string role = JsonString(encoded, "role");
+  const auto found = std::find(std::begin(kRoleNames), std::end(kRoleNames), role);
+  message.role = static_cast<MessageRole>(found - std::begin(kRoleNames));
+  for (const Json& part : encoded.value("parts", Json::array())) {
+    if (part.contains("image")) {
+      ASSIGN_OR_RETURN(std::string bytes, ReadImage(part, read));
+      message.parts.push_back(ImagePart{JsonString(part["image"], "media_type"), std::move(bytes)});
+    } else {
+      message.parts.push_back(TextPart{JsonString(part, "text")});
+    }
+  }
+  message.tool_use_id = JsonString(encoded, "tool_use_id");
+  for (const Json& call : encoded.value("tool_uses", Json::array())) {
+    message.tool_uses.push_back({JsonString(call, "id"), JsonString(call, "name"),
+                                 call.value("arguments", Json()),
+                                 JsonString(call, "malformed_arguments")});
+  }
+  return message;
+}
+
+absl::StatusOr<Json> ReadJson(const std::string& hash, const ReadContentFn& read) {
+  ASSIGN_OR_RETURN(const std::string bytes, read(hash));
+  return ParseJson(bytes, "stored content " + hash);
+}
+
+// Optional settings are stored only when set, so that a new setting changes no old hash.
+template <typename T>
+void SetIfPresent(Json& object, const char* key, const std::optional<T>& value) {
+  if (value.has_value()) object[key] = *value;
+}
+
+Json EncodeTools(const std::vector<ToolDeclaration>& tools) {
+  Json list = Json::array();
+  for (const ToolDeclaration& tool : tools) {
+    list.push_back(
+        {{"name", tool.name}, {"description", tool.description}, {"parameters", tool.parameters}});
+  }
+  return list;
+}
+
+Json EncodeUsage(const TokenUsage& usage) {
+  return {{"input_tokens", usage.input_tokens},
+          {"cached_input_tokens", usage.cached_input_tokens},
+          {"output_tokens", usage.output_tokens},
+          {"reasoning_tokens", usage.reasoning_tokens},
+          {"estimated", usage.estimated}};
+}
+
+absl::Status ExpandImages(Json& value, const ReadContentFn& read) {
+  if (value.is_object() && value.size() == 1 && value.contains("image") &&
+      value["image"].is_object() && value["image"].contains("sha256")) {
+    ASSIGN_OR_RETURN(const std::string bytes, ReadImage(value, read));
+    value["image"]["data"] = absl::Base64Escape(bytes);
+    return absl::OkStatus();
+  }
+  if (value.is_structured()) {
+    for (Json& child : value) RETURN_IF_ERROR(ExpandImages(child, read));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role) {
+  Builder builder;
+  std::string previous;
+  for (const Message& message : request.messages) {
+    previous = builder.Add({{"message", EncodeMessage(message, builder)}, {"previous", previous}});
+  }
+  Json root = {{"messages", previous}, {"role", role}};
+  if (!request.tools.empty()) root["tools"] = builder.Add(EncodeTools(request.tools));
+  if (!request.tool_choice.empty()) root["tool_choice"] = request.tool_choice;
+  if (request.reply_schema.has_value()) {
+    root["reply_schema"] = builder.Add(
+        {{"name", request.reply_schema->name}, {"schema", request.reply_schema->schema}});
+  }
+  SetIfPresent(root, "temperature", request.temperature);
+  SetIfPresent(root, "top_p", request.top_p);
+  SetIfPresent(root, "max_tokens", request.max_tokens);
+  SetIfPresent(root, "seed", request.seed);
+  if (!request.stop.empty()) root["stop"] = request.stop;
+  if (request.top_logprobs > 0) root["top_logprobs"] = request.top_logprobs;
+  return builder.Finish(root);
+}
+
+StoredValue StoreChatReply(const ChatReply& reply) {
+  Builder builder;
+  Json root = {{"message", EncodeMessage(reply.message, builder)},
+               {"finish", kFinishNames[static_cast<int>(reply.finish)]},
+               {"usage", EncodeUsage(reply.usage)},
+               {"cost_microusd", reply.cost_microusd},
+               {"model", reply.model},
+               {"attempts", reply.attempts}};
+  if (!reply.response_id.empty()) root["response_id"] = reply.response_id;
+  for (const TokenLogprob& token : reply.logprobs) {
+    root["logprobs"].push_back(
+        {{"token", token.token}, {"logprob", token.logprob}, {"alternatives", token.alternatives}});
+  }
+  return builder.Finish(root);
+}
+
+absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadContentFn& read) {
+  ASSIGN_OR_RETURN(const Json stored, ReadJson(root, read));
+  ChatReply reply;
+  ASSIGN_OR_RETURN(reply.message, DecodeMessage(stored.value("message", Json::object()), read));
+  const std::string finish = JsonString(stored, "finish");
+  const auto found = std::find(std::begin(kFinishNames), std::end(kFinishNames), finish);
+  reply.finish = static_cast<FinishReason>(found - std::begin(kFinishNames));
+  const Json usage = stored.value("usage", Json::object());
+  reply.usage = {JsonInt(usage, "input_tokens"), JsonInt(usage, "cached_input_tokens"),
+                 JsonInt(usage, "output_tokens"), JsonInt(usage, "reasoning_tokens"),
+                 JsonBool(usage, "estimated")};
+  reply.cost_microusd = JsonInt(stored, "cost_microusd");
+  reply.model = JsonString(stored, "model");
+  reply.response_id = JsonString(stored, "response_id");
+  reply.attempts = static_cast<int>(JsonInt(stored, "attempts", 1));
+  for (const Json& token : stored.value("logprobs", Json::array())) {
+    TokenLogprob logprob{JsonString(token, "token"), JsonDouble(token, "logprob"), {}};
+    for (const Json& other : token.value("alternatives", Json::array())) {
+      logprob.alternatives.emplace_back(other.at(0).get<std::string>(), other.at(1).get<double>());
+    }
+    reply.logprobs.push_back(std::move(logprob));
+  }
+  return reply;
+}
+
+StoredValue StoreToolRequest(std::string_view tool, std::string_view version,
+                             const Json& arguments) {
+  Builder builder;
+  return builder.Finish({{"tool", tool}, {"version", version}, {"arguments", arguments}});
+}
+
+StoredValue StoreToolResult(const ToolResult& result) {
+  Builder builder;
+  Json content = Json::array();
+  for (const ToolContent& part : result.content) {
+    if (const auto* text = std::get_if<ToolText>(&part)) {
+      content.push_back({{"text", text->text}});
+    } else {
+      const auto& image = std::get<ToolImage>(part);
+      content.push_back(EncodeImage(image.media_type, image.bytes, builder));
+    }
+  }
+  Json artifacts = Json::array();
+  for (const Artifact& artifact : result.artifacts) {
+    artifacts.push_back({{"name", artifact.name},
+                         {"media_type", artifact.media_type},
+                         {"description", artifact.description},
+                         {"size_bytes", artifact.size_bytes},
+                         {"sha256", artifact.sha256}});
+  }
+  return builder.Finish({{"value", result.value},
+                         {"content", content},
+                         {"artifacts", artifacts},
+                         {"is_error", result.is_error}});
+}
+
+absl::StatusOr<ToolResult> LoadToolResult(const std::string& root, const ReadContentFn& read) {
+  ASSIGN_OR_RETURN(const Json stored, ReadJson(root, read));
+  ToolResult result;
+  result.value = stored.value("value", Json());
+  result.is_error = JsonBool(stored, "is_error");
+  for (const Json& part : stored.value("content", Json::array())) {
+    if (part.contains("image")) {
+      ASSIGN_OR_RETURN(std::string bytes, ReadImage(part, read));
+      result.content.push_back(
+          ToolImage{JsonString(part["image"], "media_type"), std::move(bytes)});
+    } else {
+      result.content.push_back(ToolText{JsonString(part, "text")});
+    }
+  }
+  for (const Json& artifact : stored.value("artifacts", Json::array())) {
+    result.artifacts.push_back({JsonString(artifact, "name"), JsonString(artifact, "media_type"),
+                                JsonString(artifact, "description"),
+                                JsonInt(artifact, "size_bytes"), JsonString(artifact, "sha256")});
+  }
+  return result;
+}
+
+StoredValue StoreJson(const Json& value) { return Builder().Finish(value); }
+
+absl::StatusOr<Json> LoadJson(const std::string& root, const ReadContentFn& read) {
+  return ReadJson(root, read);
+}
+
+absl::StatusOr<Json> ExpandForReading(const std::string& root, const ReadContentFn& read,
+                                      bool with_images) {
+  ASSIGN_OR_RETURN(Json value, ReadJson(root, read));
+  if (value.is_object() && value.contains("messages") && value["messages"].is_string()) {
+    Json messages = Json::array();
+    std::string next = value["messages"].get<std::string>();
+    for (int i = 0; i < kMaxChain && !next.empty(); ++i) {
+      ASSIGN_OR_RETURN(Json node, ReadJson(next, read));
+      next = JsonString(node, "previous");
+      messages.push_back(node.value("message", Json::object()));
+    }
+    std::reverse(messages.begin(), messages.end());
+    value["messages"] = std::move(messages);
+    for (const char* part : {"tools", "reply_schema"}) {
+      if (!value.contains(part)) continue;
+      ASSIGN_OR_RETURN(value[part], ReadJson(value[part].get<std::string>(), read));
+    }
+  }
+  if (with_images) RETURN_IF_ERROR(ExpandImages(value, read));
+  return value;
+}
+
+}  // namespace troupe

@@ -1,0 +1,44 @@
+// How what is said and done is stored: requests, replies and tool results as contents named by
+// their hash, each part once. A conversation is a chain, every message naming the one before it, so
+// that n turns cost O(n) bytes. Images are contents of their own. Stateless functions.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "agents/models/message.h"
+#include "agents/runtime/journal.h"
+#include "tools/tool.h"
+
+namespace troupe {
+
+// A value as stored: `root` names the content to start from, `contents` holds all its parts.
+struct StoredValue {
+  std::string root;
+  std::vector<Content> contents;
+};
+
+using ReadContentFn = std::function<absl::StatusOr<std::string>(const std::string& hash)>;
+
+StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role);
+StoredValue StoreChatReply(const ChatReply& reply);
+absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadContentFn& read);
+
+StoredValue StoreToolRequest(std::string_view tool, std::string_view version,
+                             const Json& arguments);
+StoredValue StoreToolResult(const ToolResult& result);
+absl::StatusOr<ToolResult> LoadToolResult(const std::string& root, const ReadContentFn& read);
+
+StoredValue StoreJson(const Json& value);
+absl::StatusOr<Json> LoadJson(const std::string& root, const ReadContentFn& read);
+
+// The stored value as one JSON document for people and exports: the chain of messages as a list;
+// an image as {"image": {"media_type", "sha256", "bytes": n}}, or with its data in base64 if
+// `with_images`. kInternal if a part is missing.
+absl::StatusOr<Json> ExpandForReading(const std::string& root, const ReadContentFn& read,
+                                      bool with_images);
+
+}  // namespace troupe

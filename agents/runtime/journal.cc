@@ -1,0 +1,39 @@
+#include "agents/runtime/journal.h"
+
+namespace troupe {
+
+bool IsEffect(SpanKind kind) { return kind != SpanKind::kSpan; }
+
+std::string_view SpanKindName(SpanKind kind) {
+  switch (kind) {
+    case SpanKind::kSpan:
+      return "span";
+    case SpanKind::kModelCall:
+      return "model_call";
+    case SpanKind::kToolCall:
+      return "tool_call";
+    case SpanKind::kQuestion:
+      return "question";
+    case SpanKind::kClock:
+      return "clock";
+    case SpanKind::kCompletionOrder:
+      return "completion_order";
+  }
+  return "span";
+}
+
+std::string_view SpanStateName(SpanState state) {
+  switch (state) {
+    case SpanState::kRunning:
+      return "running";
+    case SpanState::kOk:
+      return "ok";
+    case SpanState::kError:
+      return "error";
+    case SpanState::kCancelled:
+      return "cancelled";
+  }
+  return "running";
+}
+
+}  // namespace troupe

@@ -1,0 +1,105 @@
+// The journal of a task: spans, their results and the events that watchers follow, appended in
+// order and durable in order. Store (the plug "where journals live") keeps them; the runtime only
+// knows this interface.
+#pragma once
+
+#include <absl/status/statusor.h>
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agents/runtime/usage.h"
+#include "tools/base/json.h"
+
+namespace troupe {
+
+enum class SpanKind {
+  kSpan = 1,   // an inner node: task, step, trial ...
+  kModelCall,  // the leaves: effects
+  kToolCall,
+  kQuestion,
+  kClock,
+  kCompletionOrder,
+};
+bool IsEffect(SpanKind kind);
+std::string_view SpanKindName(SpanKind kind);  // "model_call"
+
+enum class SpanState { kRunning = 1, kOk, kError, kCancelled };
+std::string_view SpanStateName(SpanState state);
+
+// One node of a task's tree. `path` identifies it; the sequences tell when it began and ended in
+// the task's one dense order of events.
+struct SpanRecord {
+  std::string path;  // "step:2/trial:1/execute"; the root is ""
+  SpanKind kind = SpanKind::kSpan;
+  std::string type;   // free: "step", "trial", "chat", "python"
+  std::string title;  // for people
+  SpanState state = SpanState::kRunning;
+  int64_t begin_sequence = 0;
+  int64_t end_sequence = 0;  // 0: not ended
+  absl::Time begin_time;
+  absl::Time end_time;
+  std::string request_hash;  // of an effect: content that holds its request
+  std::string result_hash;   // of a finished effect: content that holds its result
+  std::string error;         // StatusToText of an outcome that is an error; empty otherwise
+  Json attributes = Json::object();
+  Usage usage;              // of an inner span: of all below it, known when it ends
+  std::string model;        // that answered, of a model call
+  std::string role;         // of a model call
+  std::string tool;         // of a tool call
+  std::string search_text;  // what full-text search finds it by; bounded by the runtime
+};
+
+enum class EventType {
+  kState = 1,  // the task's state changed; text is the new state's name
+  kProgress,   // a line for watchers
+  kQuestion,   // a question was asked; path is the effect
+  kAnswer,     // and answered
+};
+
+struct EventRecord {
+  int64_t sequence = 0;
+  absl::Time time;
+  EventType type = EventType::kProgress;
+  std::string path;
+  std::string text;
+};
+
+// A value that is stored once, by the SHA-256 of its bytes.
+struct Content {
+  std::string hash;  // 64 hexadecimal digits
+  std::string bytes;
+};
+
+// What is appended at once: all of it becomes durable or none.
+struct JournalEntry {
+  std::string task_id;
+  std::vector<Content> contents;
+  std::vector<SpanRecord> begun;  // new rows
+  std::vector<SpanRecord> ended;  // rows known by begin_sequence
+  std::vector<EventRecord> events;
+};
+
+class Journal {
+ public:
+  virtual ~Journal() = default;
+
+  // Queues `entry`; entries become durable in the order of the calls. `done` is called once, from
+  // the journal's thread, when it is (or can never be). Never blocks. `done` may be empty.
+  virtual void Append(JournalEntry entry, std::function<void(absl::Status)> done) = 0;
+
+  // Everything recorded of a task, in order of begin_sequence. May block on the disk.
+  virtual absl::StatusOr<std::vector<SpanRecord>> LoadSpans(const std::string& task_id) = 0;
+
+  // The highest sequence of the task's spans and events; 0 for none. May block.
+  virtual absl::StatusOr<int64_t> LastSequence(const std::string& task_id) = 0;
+
+  // kNotFound if no content has the hash. May block.
+  virtual absl::StatusOr<std::string> ReadContent(const std::string& hash) = 0;
+};
+
+}  // namespace troupe

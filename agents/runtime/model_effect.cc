@@ -1,0 +1,130 @@
+// The effect of calling a model.
+#include <fmt/format.h>
+
+#include "agents/models/structured_reply.h"
+#include "agents/runtime/scope.h"
+#include "agents/runtime/scope_node.h"
+#include "agents/runtime/text.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr size_t kMaxSearchText = 16 * 1024;
+
+Usage WorstCase(const CostEstimate& estimate) {
+  Usage usage;
+  usage.model_calls = 1;
+  usage.input_tokens = estimate.input_tokens;
+  usage.output_tokens = estimate.max_output_tokens;
+  usage.cost_microusd = estimate.max_cost_microusd;
+  return usage;
+}
+
+Usage UsageOf(const ChatReply& reply, absl::Duration time) {
+  Usage usage;
+  usage.model_calls = 1;
+  usage.input_tokens = reply.usage.input_tokens;
+  usage.cached_input_tokens = reply.usage.cached_input_tokens;
+  usage.output_tokens = reply.usage.output_tokens;
+  usage.reasoning_tokens = reply.usage.reasoning_tokens;
+  usage.cost_microusd = reply.cost_microusd;
+  usage.estimated = reply.usage.estimated;
+  usage.model_time = time;
+  return usage;
+}
+
+std::string SearchText(const ChatRequest& request, const ChatReply& reply) {
+  std::string text;
+  if (!request.messages.empty()) text = request.messages.back().text();
+  // Half for each, so that a long prompt does not hide the reply.
+  return TruncateUtf8(text, kMaxSearchText / 2) + "\n" +
+         TruncateUtf8(reply.message.text(), kMaxSearchText / 2);
+}
+
+}  // namespace
+
+Async<ChatReply> Scope::Chat(std::string name, std::string role, ChatRequest request) const {
+  TaskRun& run = *node_->run;
+  SpanRecord draft;
+  draft.kind = SpanKind::kModelCall;
+  draft.type = "chat";
+  draft.title = name;
+  draft.role = role;
+  if (!request.prompt.empty()) draft.attributes["prompt"] = request.prompt;
+  const int64_t role_order = run.NextRoleOrder(role);
+  CO_ASSIGN_OR_RETURN(Effect effect,
+                      FindEffect(std::move(draft), name, StoreChatRequest(request, role)));
+  if (effect.finished) {
+    if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
+    co_return LoadChatReply(effect.record.result_hash, run.reader());
+  }
+  CO_RETURN_IF_ERROR(cancelled());
+  run.Append(BeginEntry(effect));
+  co_return co_await PerformChat(std::move(effect), std::move(role), std::move(request),
+                                 role_order);
+}
+
+Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest request,
+                                    int64_t role_order) const {
+  TaskRun& run = *node_->run;
+  const auto fixed = run.options().models.find(role);
+  const auto model = run.services().models->ForRole(
+      role, fixed == run.options().models.end() ? std::string_view() : fixed->second);
+  if (!model.ok()) {
+    co_return co_await FinishEffect(std::move(effect), {}, model.status(), Usage());
+  }
+  effect.record.model = (*model)->name();
+  auto reservation = run.ledger().Reserve(role, WorstCase((*model)->Estimate(request)));
+  if (!reservation.ok()) {
+    co_return co_await FinishEffect(std::move(effect), {}, reservation.status(), Usage());
+  }
+  ChatContext context;
+  context.task_id = run.options().task_id;
+  context.task_label = run.options().label;
+  context.role = role;
+  context.path = effect.record.path;
+  context.role_order = role_order;
+  context.cancel = cancel_token();
+  const absl::Time start = run.services().now();
+  auto reply = co_await (*model)->Complete(request, std::move(context));
+  const absl::Duration time = run.services().now() - start;
+  if (!reply.ok()) {
+    // A call that was stopped has no outcome: it is made again when the task goes on.
+    CO_RETURN_IF_ERROR(cancelled());
+    Usage usage;
+    usage.model_calls = 1;
+    usage.model_time = time;
+    reservation->Settle(usage);
+    co_return co_await FinishEffect(std::move(effect), {}, reply.status(), usage);
+  }
+  const Usage usage = UsageOf(*reply, time);
+  reservation->Settle(usage);
+  effect.record.model = reply->model;
+  effect.record.search_text = SearchText(request, *reply);
+  if (reply->attempts > 1) effect.record.attributes["attempts"] = reply->attempts;
+  CO_RETURN_IF_ERROR(
+      co_await FinishEffect(std::move(effect), StoreChatReply(*reply), absl::OkStatus(), usage));
+  co_return reply;
+}
+
+Async<Json> Scope::ChatJson(std::string name, std::string role, ChatRequest request) const {
+  if (!request.reply_schema.has_value()) {
+    co_return Error(Reason::kInternal, "ChatJson needs a request with a reply schema");
+  }
+  CO_ASSIGN_OR_RETURN(const ChatReply reply, co_await Chat(name, role, request));
+  auto value = ParseStructuredReply(reply, *request.reply_schema);
+  if (value.ok()) co_return value;
+  ChatRequest repair = RepairRequest(request, reply, value.status());
+  CO_ASSIGN_OR_RETURN(const ChatReply repaired,
+                      co_await Chat(name + ".repair", role, std::move(repair)));
+  auto second = ParseStructuredReply(repaired, *request.reply_schema);
+  if (second.ok()) co_return second;
+  co_return Error(Reason::kModelBadReply,
+                  fmt::format("{}: the model that plays {} gave no valid {} in two tries: {}",
+                              path(), role, request.reply_schema->name, MessageOf(second.status())),
+                  {{"path", node_->ChildPath(name)}, {"role", role}});
+}
+
+}  // namespace troupe

@@ -1,0 +1,104 @@
+// Scope: what an algorithm knows of the world. It opens child spans, performs effects, notes
+// attributes. Every effect has a path (the names on the way down to it), is recorded before the
+// algorithm sees its result, and is answered from the record when the task is run again.
+//
+//   Async<std::string> Improve(Scope& task, std::string text) {
+//     Scope round = task.Open("round", "round:1", "First round");
+//     CO_ASSIGN_OR_RETURN(ChatReply reply, co_await round.Chat("rewrite", "optimizer", request));
+//     round.Note("length", reply.message.text().size());
+//     round.End();
+//     co_return reply.message.text();
+//   }
+//
+// Names within one parent are unique and the same in every run: derive them from the algorithm's
+// own counters. Thread-confined to the task's strand. A Scope may be moved; the moved-from one is
+// empty.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "agents/models/message.h"
+#include "agents/runtime/task_run.h"
+#include "tools/base/async.h"
+#include "tools/tool.h"
+
+namespace troupe {
+
+class Scope {
+ public:
+  // The root of a task's tree.
+  static Scope Root(std::shared_ptr<TaskRun> run, std::string type, std::string title);
+
+  Scope(Scope&&) noexcept = default;
+  Scope& operator=(Scope&&) noexcept = delete;
+  // A scope that was not ended is ended as cancelled.
+  ~Scope();
+
+  const std::string& path() const;
+  const RunOptions& options() const;
+  // OkStatus while the task may go on.
+  absl::Status cancelled() const;
+
+  // Opens a child span. `name` is unique in this scope, [A-Za-z0-9_.:-]+.
+  Scope Open(std::string type, std::string name, std::string title) const;
+  // Ends the span, with the state of `status`. Later calls change nothing.
+  void End(const absl::Status& status = absl::OkStatus());
+  // Sets an attribute of the span; it is stored when the span ends.
+  void Note(std::string key, Json value);
+  // A line for watchers. Not repeated when the task is run again up to here.
+  void Progress(std::string text) const;
+
+  // --- effects ---
+  // Calls the model that serves `role`.
+  Async<ChatReply> Chat(std::string name, std::string role, ChatRequest request) const;
+  // The same, with the reply valid by request.reply_schema, which must be set. A reply that is not
+  // gets one repair request that quotes what is wrong (name + ".repair"); then kModelBadReply.
+  Async<Json> ChatJson(std::string name, std::string role, ChatRequest request) const;
+  // Calls a tool. An interrupted call that may not be repeated asks a person.
+  Async<ToolResult> CallTool(std::string name, std::string tool, Json arguments) const;
+  // Asks a person and waits. The answer is text unless the question has a schema.
+  Async<Json> Ask(std::string name, Question question) const;
+  // The time, the same in every run.
+  Async<absl::Time> Now(std::string name) const;
+
+  // 64 random bits that depend on the task's seed, this path and `name` alone.
+  uint64_t Random(std::string_view name) const;
+
+  // --- for branches.h ---
+  // A small value recorded by an earlier life at `name`; null if none.
+  absl::StatusOr<Json> RecallValue(const std::string& name, SpanKind kind) const;
+  AsyncStatus RecordValue(std::string name, SpanKind kind, Json value) const;
+
+  // A scope for closing work after a limit was reached: the same span, whose tool calls are not
+  // refused by the budget or the deadline that stopped the task (but by a person who cancels).
+  Scope ForClosing() const;
+
+ private:
+  struct Node;
+  struct Effect;
+  explicit Scope(std::shared_ptr<Node> node, bool owner) : node_(std::move(node)), owner_(owner) {}
+
+  absl::StatusOr<Effect> FindEffect(SpanRecord draft, const std::string& name,
+                                    StoredValue request) const;
+  JournalEntry BeginEntry(Effect& effect) const;
+  AsyncStatus FinishEffect(Effect effect, StoredValue result, absl::Status outcome,
+                           Usage usage) const;
+  Async<ChatReply> PerformChat(Effect effect, std::string role, ChatRequest request,
+                               int64_t role_order) const;
+  Async<ToolResult> PerformTool(Effect effect, Tool* tool, Json arguments) const;
+  Async<ToolResult> ResolveInterruptedCall(Effect effect, std::string name, Tool* tool,
+                                           Json arguments) const;
+  ToolCall MakeToolCall(const Effect& effect, const ToolSpec& spec, Json arguments) const;
+  const CancelToken& cancel_token() const;
+  void AddUsage(const Usage& usage) const;
+
+  std::shared_ptr<Node> node_;
+  bool owner_ = true;  // whether destroying this ends the span
+  bool closing_ = false;
+};
+
+}  // namespace troupe

@@ -1,0 +1,30 @@
+// What a Scope and an effect are made of; included by the files that implement Scope alone.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "agents/runtime/scope.h"
+
+namespace troupe {
+
+struct Scope::Node {
+  std::shared_ptr<TaskRun> run;
+  std::shared_ptr<Node> parent;  // null at the root
+  SpanRecord record;
+  bool ended = false;
+  bool recorded_end = false;  // an earlier life ended it: its row is complete
+
+  std::string ChildPath(const std::string& name) const {
+    return record.path.empty() ? name : record.path + "/" + name;
+  }
+};
+
+struct Scope::Effect {
+  SpanRecord record;
+  std::vector<Content> request_contents;
+  bool finished = false;     // an earlier life recorded its outcome, which `record` holds
+  bool interrupted = false;  // an earlier life began it and did not finish
+};
+
+}  // namespace troupe

@@ -1,0 +1,31 @@
+// TaskKind: one kind of task, the edge between the API's messages and an algorithm. Adding a kind
+// is a new message in TaskSpec's oneof, an algorithm, and one of these in the registry.
+//
+// Thread-safe: one instance runs all tasks of its kind.
+#pragma once
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "agents/runtime/scope.h"
+#include "tools/base/async.h"
+#include "troupe/v1/task.pb.h"
+
+namespace troupe {
+
+class TaskKind {
+ public:
+  virtual ~TaskKind() = default;
+
+  // The name of its field in TaskSpec's oneof, which is the kind's name everywhere.
+  virtual std::string_view name() const = 0;
+
+  // kInvalidField, naming the field, for a spec that cannot run.
+  virtual absl::Status Validate(const v1::TaskSpec& spec) const = 0;
+
+  // Runs the algorithm. A task that a limit stopped returns what it has, with the stop reason set.
+  virtual Async<v1::TaskResult> Run(Scope scope, v1::TaskSpec spec) const = 0;
+};
+
+}  // namespace troupe

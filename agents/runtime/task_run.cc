@@ -1,0 +1,170 @@
+#include "agents/runtime/task_run.h"
+
+#include <fmt/format.h>
+
+#include <asio/post.hpp>
+
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+#include "tools/base/suspend.h"
+#include "tools/json_schema.h"
+
+namespace troupe {
+namespace {
+
+// Beyond this many hashes the run forgets which contents it stored; storing one again is harmless.
+constexpr size_t kMaxRememberedContents = 20'000;
+
+absl::Status CheckAnswer(const Question& question, const Json& answer) {
+  if (!question.choices.empty()) {
+    const std::string chosen =
+        answer.is_string() ? answer.get<std::string>() : JsonString(answer, "choice");
+    for (const std::string& choice : question.choices) {
+      if (choice == chosen) return absl::OkStatus();
+    }
+    return Error(Reason::kInvalidField,
+                 fmt::format("'{}' is not one of the choices: {}", chosen,
+                             fmt::join(question.choices, ", ")),
+                 {{"field", "answer"}});
+  }
+  if (question.schema.is_null()) {
+    if (answer.is_string()) return absl::OkStatus();
+    return Error(Reason::kInvalidField, "the answer must be text", {{"field", "answer"}});
+  }
+  ASSIGN_OR_RETURN(const JsonSchema schema, JsonSchema::Compile(question.schema));
+  const absl::Status valid = schema.Validate(answer);
+  if (valid.ok()) return valid;
+  return Error(Reason::kInvalidField, MessageOf(valid), {{"field", "answer"}});
+}
+
+}  // namespace
+
+struct TaskRun::Waiting {
+  PendingQuestion question;
+  Done<Json> done;
+};
+
+TaskRun::TaskRun(RunServices services, RunOptions options, asio::any_io_executor strand,
+                 std::vector<SpanRecord> recorded, int64_t last_sequence)
+    : services_(std::move(services)),
+      options_(std::move(options)),
+      strand_(std::move(strand)),
+      ledger_(options_.limits),
+      last_sequence_(last_sequence) {
+  recorded_.reserve(recorded.size());
+  for (SpanRecord& span : recorded) {
+    std::string path = span.path;
+    recorded_.emplace(std::move(path), std::move(span));
+  }
+}
+
+const SpanRecord* TaskRun::Recorded(const std::string& path) const {
+  const auto found = recorded_.find(path);
+  return found == recorded_.end() ? nullptr : &found->second;
+}
+
+ReadContentFn TaskRun::reader() const {
+  return
+      [journal = services_.journal](const std::string& hash) { return journal->ReadContent(hash); };
+}
+
+JournalEntry TaskRun::NewEntry() const {
+  JournalEntry entry;
+  entry.task_id = options_.task_id;
+  return entry;
+}
+
+EventRecord TaskRun::NewEvent(EventType type, std::string path, std::string text) {
+  return {NextSequence(), services_.now(), type, std::move(path), std::move(text)};
+}
+
+void TaskRun::Append(JournalEntry entry) {
+  std::erase_if(entry.contents,
+                [&](const Content& c) { return stored_contents_.contains(c.hash); });
+  services_.journal->Append(std::move(entry), nullptr);
+}
+
+AsyncStatus TaskRun::AppendDurably(JournalEntry entry) {
+  std::vector<std::string> hashes;
+  std::erase_if(entry.contents,
+                [&](const Content& c) { return stored_contents_.contains(c.hash); });
+  for (const Content& content : entry.contents) hashes.push_back(content.hash);
+  auto durable = co_await Suspend<bool>([&](Done<bool> done) {
+    services_.journal->Append(std::move(entry), [done](absl::Status status) {
+      if (status.ok()) {
+        done(true);
+      } else {
+        done(std::move(status));
+      }
+    });
+  });
+  if (!durable.ok()) co_return durable.status();
+  if (stored_contents_.size() > kMaxRememberedContents) stored_contents_.clear();
+  stored_contents_.insert(hashes.begin(), hashes.end());
+  co_return absl::OkStatus();
+}
+
+absl::Status TaskRun::ClaimPath(const std::string& path) {
+  if (claimed_.insert(path).second) return absl::OkStatus();
+  return Error(Reason::kInternal,
+               fmt::format("the algorithm used the path '{}' twice: every span and effect needs a "
+                           "name of its own within its parent",
+                           path),
+               {{"path", path}});
+}
+
+std::vector<PendingQuestion> TaskRun::Pending() const {
+  std::vector<PendingQuestion> pending;
+  for (const auto& [path, waiting] : questions_) pending.push_back(waiting->question);
+  return pending;
+}
+
+Async<Json> TaskRun::WaitForAnswer(PendingQuestion question) {
+  auto self = shared_from_this();
+  const std::string path = question.path;
+  auto waiting = std::make_shared<Waiting>();
+  waiting->question = std::move(question);
+  questions_[path] = waiting;
+  // The cancelling thread is any; the question is taken back on the strand.
+  auto registration = options_.cancel.OnCancel([weak = weak_from_this(), strand = strand_, path] {
+    asio::post(strand, [weak, path] {
+      auto run = weak.lock();
+      if (run == nullptr) return;
+      const auto found = run->questions_.find(path);
+      if (found == run->questions_.end()) return;
+      auto waiting = found->second;
+      run->questions_.erase(found);
+      if (waiting->done) waiting->done(run->options_.cancel.status());
+    });
+  });
+  if (on_questions_changed) on_questions_changed();
+  auto answer = co_await Suspend<Json>([waiting](Done<Json> done) { waiting->done = done; });
+  if (on_questions_changed) on_questions_changed();
+  co_return answer;
+}
+
+absl::Status TaskRun::Answer(const std::string& path, Json answer,
+                             std::function<void(absl::Status)> durable) {
+  const auto found = questions_.find(path);
+  if (found == questions_.end()) {
+    return Error(Reason::kQuestionNotPending,
+                 "the question is not waiting for an answer: it was answered, or its task ended",
+                 {{"path", path}});
+  }
+  RETURN_IF_ERROR(CheckAnswer(found->second->question.question, answer));
+  auto waiting = found->second;
+  questions_.erase(found);
+  acknowledgements_[path] = std::move(durable);
+  waiting->done(std::move(answer));
+  return absl::OkStatus();
+}
+
+void TaskRun::AcknowledgeAnswer(const std::string& path, const absl::Status& status) {
+  const auto found = acknowledgements_.find(path);
+  if (found == acknowledgements_.end()) return;
+  auto acknowledge = std::move(found->second);
+  acknowledgements_.erase(found);
+  if (acknowledge) acknowledge(status);
+}
+
+}  // namespace troupe

@@ -1,0 +1,133 @@
+// TaskRun: one life of a task, from its start (or restart) until its algorithm returns: what
+// earlier lives recorded, the sequence of events, the ledger, the questions that wait.
+//
+// Thread-confined: everything but the constructor runs on the task's strand, unless it says
+// otherwise. Algorithms use Scope and never see this class.
+#pragma once
+
+#include <absl/container/flat_hash_set.h>
+#include <absl/time/time.h>
+
+#include <asio/any_io_executor.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+
+#include "agents/models/chat_model.h"
+#include "agents/runtime/budget.h"
+#include "agents/runtime/content.h"
+#include "agents/runtime/journal.h"
+#include "tools/base/async.h"
+#include "tools/base/cancel.h"
+#include "tools/tool_registry.h"
+
+namespace troupe {
+
+class PromptSource;
+
+// What a run uses of the server; all of it outlives the run.
+struct RunServices {
+  Journal* journal = nullptr;
+  const ModelDirectory* models = nullptr;
+  const ToolRegistry* tools = nullptr;
+  const PromptSource* prompts = nullptr;
+  std::function<absl::Time()> now = absl::Now;
+};
+
+enum class RunMode {
+  kLive,        // effects that are not recorded are performed
+  kReplayOnly,  // an effect that is not recorded is an error: nothing outside is touched
+};
+
+struct RunOptions {
+  std::string task_id;
+  std::string label;  // what a recording knows the task by
+  uint64_t seed = 0;
+  RunMode mode = RunMode::kLive;
+  Workspace workspace;
+  BudgetLimits limits;
+  std::map<std::string, std::string> models;   // role to model name, over the config's table
+  std::map<std::string, std::string> prompts;  // prompt name to version
+  CancelToken cancel;                          // by a person, a shutdown, a deadline or a budget
+  CancelToken hard_cancel;  // by a person or a shutdown alone; `cancel` follows it
+};
+
+enum class QuestionKind { kClarification = 1, kApproval, kInterruptedCall };
+
+struct Question {
+  QuestionKind kind = QuestionKind::kClarification;
+  std::string prompt;
+  std::vector<std::string> choices;  // the answer must be one of them; empty: any
+  Json schema;                       // of the answer; null: a string
+  Json detail;                       // what it is about, for people and programs
+};
+
+struct PendingQuestion {
+  std::string path;
+  Question question;
+  absl::Time asked;
+};
+
+class TaskRun : public std::enable_shared_from_this<TaskRun> {
+ public:
+  TaskRun(RunServices services, RunOptions options, asio::any_io_executor strand,
+          std::vector<SpanRecord> recorded, int64_t last_sequence);
+
+  const RunServices& services() const { return services_; }
+  const RunOptions& options() const { return options_; }
+  Ledger& ledger() { return ledger_; }
+  const asio::any_io_executor& strand() const { return strand_; }
+
+  // --- the record of earlier lives ---
+  // The span recorded at `path`, or null.
+  const SpanRecord* Recorded(const std::string& path) const;
+  ReadContentFn reader() const;
+
+  // --- writing ---
+  int64_t NextSequence() { return ++last_sequence_; }
+  int64_t last_sequence() const { return last_sequence_; }
+  // Queues without waiting. Contents that this run has already stored are left out.
+  void Append(JournalEntry entry);
+  // Waits until the entry, and all before it, are durable.
+  AsyncStatus AppendDurably(JournalEntry entry);
+  JournalEntry NewEntry() const;
+  EventRecord NewEvent(EventType type, std::string path, std::string text);
+
+  // --- identity ---
+  // kInternal if the algorithm used the path before in this life: two effects may not share one.
+  absl::Status ClaimPath(const std::string& path);
+  int64_t NextRoleOrder(const std::string& role) { return role_orders_[role]++; }
+
+  // --- questions ---
+  // Called on the strand whenever the set of pending questions changed.
+  std::function<void()> on_questions_changed;
+  std::vector<PendingQuestion> Pending() const;
+  // Suspends until Answer is called for `path` or the task is cancelled.
+  Async<Json> WaitForAnswer(PendingQuestion question);
+  // kQuestionNotPending, or kInvalidField if the answer does not fit the question. `durable` is
+  // called when the answer is recorded (or cannot be).
+  absl::Status Answer(const std::string& path, Json answer,
+                      std::function<void(absl::Status)> durable);
+  // Tells whoever answered `path` how recording the answer went.
+  void AcknowledgeAnswer(const std::string& path, const absl::Status& status);
+
+ private:
+  struct Waiting;
+
+  RunServices services_;
+  RunOptions options_;
+  asio::any_io_executor strand_;
+  Ledger ledger_;
+  std::unordered_map<std::string, SpanRecord> recorded_;
+  std::set<std::string> claimed_;
+  std::map<std::string, int64_t> role_orders_;
+  std::map<std::string, std::shared_ptr<Waiting>> questions_;
+  std::map<std::string, std::function<void(absl::Status)>> acknowledgements_;
+  absl::flat_hash_set<std::string> stored_contents_;
+  int64_t last_sequence_;
+};
+
+}  // namespace troupe

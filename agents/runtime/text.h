@@ -1,0 +1,16 @@
+// Cutting text for people and prompts. Stateless functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace troupe {
+
+// At most `max_bytes` of `text`, never cutting a UTF-8 character in two.
+std::string TruncateUtf8(std::string_view text, size_t max_bytes);
+
+// The head and the tail of a text that is over `max_bytes`, with a note between them of how many
+// bytes were left out.
+std::string Elide(std::string_view text, size_t max_bytes);
+
+}  // namespace troupe

@@ -1,0 +1,150 @@
+// The effect of calling a tool.
+#include <fmt/format.h>
+
+#include "agents/runtime/scope.h"
+#include "agents/runtime/scope_node.h"
+#include "agents/runtime/text.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr size_t kMaxSearchText = 16 * 1024;
+
+std::string SearchText(const Json& arguments, const ToolResult& result) {
+  std::string text = TruncateUtf8(DumpJson(arguments), kMaxSearchText / 2);
+  for (const ToolContent& part : result.content) {
+    if (const auto* shown = std::get_if<ToolText>(&part)) text += "\n" + shown->text;
+  }
+  return TruncateUtf8(text, kMaxSearchText);
+}
+
+Json InterruptedAnswerSchema() {
+  return {{"anyOf",
+           {{{"enum", {"retry", "skip"}}},
+            {{"type", "object"},
+             {"properties", {{"result", Json::object()}}},
+             {"required", {"result"}},
+             {"additionalProperties", false}}}}};
+}
+
+}  // namespace
+
+Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json arguments) const {
+  TaskRun& run = *node_->run;
+  const auto tool = run.services().tools->Find(tool_name);
+  SpanRecord draft;
+  draft.kind = SpanKind::kToolCall;
+  draft.type = tool_name;
+  draft.title = name;
+  draft.tool = tool_name;
+  const std::string version = tool.ok() ? (*tool)->spec().version : "";
+  CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name,
+                                                StoreToolRequest(tool_name, version, arguments)));
+  if (effect.finished) {
+    if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
+    CO_ASSIGN_OR_RETURN(ToolResult result, LoadToolResult(effect.record.result_hash, run.reader()));
+    if (tool.ok() && run.options().mode == RunMode::kLive) {
+      const ToolSpec& spec = (*tool)->spec();
+      (*tool)->Recall(MakeToolCall(effect, spec, std::move(arguments)), result);
+    }
+    co_return result;
+  }
+  CO_RETURN_IF_ERROR(cancelled());
+  const bool interrupted = effect.interrupted;
+  const bool repeatable = tool.ok() && ((*tool)->spec().idempotent || (*tool)->spec().read_only);
+  JournalEntry begin = BeginEntry(effect);
+  if (!tool.ok()) {
+    run.Append(std::move(begin));
+    CO_RETURN_IF_ERROR(co_await FinishEffect(std::move(effect), {}, tool.status(), Usage()));
+  }
+  if (repeatable) {
+    run.Append(std::move(begin));
+  } else if (interrupted) {
+    co_return co_await ResolveInterruptedCall(std::move(effect), std::move(name), *tool,
+                                              std::move(arguments));
+  } else {
+    // What cannot be repeated is known to have begun before it begins.
+    CO_RETURN_IF_ERROR(co_await run.AppendDurably(std::move(begin)));
+  }
+  co_return co_await PerformTool(std::move(effect), *tool, std::move(arguments));
+}
+
+ToolCall Scope::MakeToolCall(const Effect& effect, const ToolSpec& spec, Json arguments) const {
+  const RunOptions& run_options = options();
+  ToolCall call;
+  call.arguments = std::move(arguments);
+  call.context.task_id = run_options.task_id;
+  call.context.path = effect.record.path;
+  call.context.workspace = run_options.workspace;
+  call.context.cancel = cancel_token();
+  call.context.deadline = node_->run->services().now() + spec.timeout;
+  return call;
+}
+
+Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) const {
+  TaskRun& run = *node_->run;
+  Usage one_call;
+  one_call.tool_calls = 1;
+  auto reservation = closing_ ? absl::StatusOr<Ledger::Reservation>(
+                                    absl::FailedPreconditionError("closing work is not limited"))
+                              : run.ledger().Reserve("", one_call);
+  if (!reservation.ok() && !closing_) {
+    CO_RETURN_IF_ERROR(co_await FinishEffect(std::move(effect), {}, reservation.status(), Usage()));
+  }
+  const absl::Time start = run.services().now();
+  ToolCall call = MakeToolCall(effect, tool->spec(), arguments);
+  auto result = co_await run.services().tools->Call(tool->spec().name, std::move(call));
+  one_call.tool_time = run.services().now() - start;
+  if (!result.ok()) CO_RETURN_IF_ERROR(cancelled());
+  if (reservation.ok()) reservation->Settle(one_call);
+  if (!result.ok()) {
+    CO_RETURN_IF_ERROR(co_await FinishEffect(std::move(effect), {}, result.status(), one_call));
+  }
+  effect.record.search_text = SearchText(arguments, *result);
+  if (result->is_error) effect.record.attributes["is_error"] = true;
+  CO_RETURN_IF_ERROR(co_await FinishEffect(std::move(effect), StoreToolResult(*result),
+                                           absl::OkStatus(), one_call));
+  co_return result;
+}
+
+Async<ToolResult> Scope::ResolveInterruptedCall(Effect effect, std::string name, Tool* tool,
+                                                Json arguments) const {
+  // An answer of an earlier life was followed by a call that may have begun: ask anew.
+  int round = 1;
+  const auto question_name = [&] { return fmt::format("{}.interrupted:{}", name, round); };
+  for (;; ++round) {
+    const SpanRecord* earlier = node_->run->Recorded(node_->ChildPath(question_name()));
+    if (earlier == nullptr || earlier->end_sequence == 0) break;
+  }
+  Question question;
+  question.kind = QuestionKind::kInterruptedCall;
+  question.prompt = fmt::format(
+      "A call of {} had begun when the server stopped, and it is not known whether it took effect. "
+      "Answer retry (call again), skip (go on without a result), or {{\"result\": ...}} to supply "
+      "the result.",
+      tool->spec().name);
+  question.schema = InterruptedAnswerSchema();
+  question.detail = {
+      {"tool", tool->spec().name}, {"arguments", arguments}, {"path", effect.record.path}};
+  CO_ASSIGN_OR_RETURN(const Json answer, co_await Ask(question_name(), std::move(question)));
+  if (answer == "retry") {
+    co_return co_await PerformTool(std::move(effect), tool, std::move(arguments));
+  }
+  ToolResult result;
+  if (answer == "skip") {
+    result.is_error = true;
+    result.content.push_back(
+        ToolText{"The call was interrupted; a person decided to go on without its result."});
+  } else {
+    result.value = answer["result"];
+    result.content.push_back(ToolText{PrettyJson(result.value)});
+  }
+  effect.record.attributes["resolved_by_person"] = true;
+  CO_RETURN_IF_ERROR(
+      co_await FinishEffect(std::move(effect), StoreToolResult(result), absl::OkStatus(), Usage()));
+  co_return result;
+}
+
+}  // namespace troupe

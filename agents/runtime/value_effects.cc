@@ -1,0 +1,92 @@
+// The effects that record a small value: a person's answer, the time, an order of completion.
+#include <fmt/format.h>
+
+#include "agents/runtime/scope.h"
+#include "agents/runtime/scope_node.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr std::string_view kQuestionKindNames[] = {"", "clarification", "approval",
+                                                   "interrupted_call"};
+
+Json QuestionJson(const Question& question) {
+  return {{"kind", kQuestionKindNames[static_cast<int>(question.kind)]},
+          {"prompt", question.prompt},
+          {"choices", question.choices},
+          {"schema", question.schema},
+          {"detail", question.detail}};
+}
+
+}  // namespace
+
+Async<Json> Scope::Ask(std::string name, Question question) const {
+  TaskRun& run = *node_->run;
+  SpanRecord draft;
+  draft.kind = SpanKind::kQuestion;
+  draft.type = "question";
+  draft.title = question.prompt;
+  const Json request = QuestionJson(question);
+  CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, StoreJson(request)));
+  if (effect.finished) {
+    if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
+    co_return LoadJson(effect.record.result_hash, run.reader());
+  }
+  CO_RETURN_IF_ERROR(cancelled());
+  const bool asked_before = effect.interrupted;
+  JournalEntry begin = BeginEntry(effect);
+  if (!asked_before) {
+    begin.events.push_back(run.NewEvent(EventType::kQuestion, effect.record.path, question.prompt));
+    CO_RETURN_IF_ERROR(co_await run.AppendDurably(std::move(begin)));
+  }
+  const std::string path = effect.record.path;
+  PendingQuestion pending{path, std::move(question), effect.record.begin_time};
+  CO_ASSIGN_OR_RETURN(Json answer, co_await run.WaitForAnswer(std::move(pending)));
+  effect.record.search_text = DumpJson(answer);
+  const absl::Status recorded =
+      co_await FinishEffect(std::move(effect), StoreJson(answer), absl::OkStatus(), Usage());
+  run.AcknowledgeAnswer(path, recorded);
+  CO_RETURN_IF_ERROR(recorded);
+  JournalEntry answered = run.NewEntry();
+  answered.events.push_back(run.NewEvent(EventType::kAnswer, path, DumpJson(answer)));
+  run.Append(std::move(answered));
+  co_return answer;
+}
+
+Async<absl::Time> Scope::Now(std::string name) const {
+  CO_ASSIGN_OR_RETURN(const Json recorded, RecallValue(name, SpanKind::kClock));
+  if (recorded.is_number_integer()) co_return absl::FromUnixMicros(recorded.get<int64_t>());
+  const absl::Time now = absl::FromUnixMicros(absl::ToUnixMicros(node_->run->services().now()));
+  CO_RETURN_IF_ERROR(co_await RecordValue(name, SpanKind::kClock, absl::ToUnixMicros(now)));
+  co_return now;
+}
+
+absl::StatusOr<Json> Scope::RecallValue(const std::string& name, SpanKind kind) const {
+  TaskRun& run = *node_->run;
+  const std::string path = node_->ChildPath(name);
+  const SpanRecord* recorded = run.Recorded(path);
+  if (recorded == nullptr || recorded->end_sequence == 0) return Json();
+  if (recorded->kind != kind) {
+    return Error(Reason::kDivergence,
+                 fmt::format("the record has a {} at '{}' where the task now has a {}",
+                             SpanKindName(recorded->kind), path, SpanKindName(kind)),
+                 {{"path", path}});
+  }
+  RETURN_IF_ERROR(run.ClaimPath(path));
+  return LoadJson(recorded->result_hash, run.reader());
+}
+
+AsyncStatus Scope::RecordValue(std::string name, SpanKind kind, Json value) const {
+  SpanRecord draft;
+  draft.kind = kind;
+  draft.type = std::string(SpanKindName(kind));
+  draft.title = name;
+  CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, StoreJson(Json::object())));
+  JournalEntry entry = BeginEntry(effect);
+  node_->run->Append(std::move(entry));
+  co_return co_await FinishEffect(std::move(effect), StoreJson(value), absl::OkStatus(), Usage());
+}
+
+}  // namespace troupe

@@ -1,0 +1,242 @@
+#include "server/store/journal_table.h"
+
+#include <absl/strings/escaping.h>
+#include <fmt/format.h>
+#include <zstd.h>
+
+#include "server/store/task_table.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+// Below this size compression gains nothing.
+constexpr size_t kCompressFrom = 256;
+constexpr int kCompressionLevel = 1;
+enum Encoding : int64_t { kPlain = 0, kZstd = 1 };
+
+std::string HashBytes(const std::string& hex) { return absl::HexStringToBytes(hex); }
+
+absl::StatusOr<int64_t> FindContent(Connection& connection, const std::string& hash_bytes) {
+  ASSIGN_OR_RETURN(Statement find, connection.Prepare("SELECT id FROM contents WHERE hash = ?"));
+  find.BindBlob(hash_bytes);
+  ASSIGN_OR_RETURN(const bool found, find.Step());
+  return found ? find.Int(0) : 0;
+}
+
+absl::StatusOr<int64_t> InsertContent(Connection& connection, const std::string& hash_bytes,
+                                      const std::string& bytes) {
+  std::string packed;
+  if (bytes.size() >= kCompressFrom) {
+    packed.resize(ZSTD_compressBound(bytes.size()));
+    const size_t size =
+        ZSTD_compress(packed.data(), packed.size(), bytes.data(), bytes.size(), kCompressionLevel);
+    packed.resize(ZSTD_isError(size) || size >= bytes.size() ? 0 : size);
+  }
+  ASSIGN_OR_RETURN(
+      Statement insert,
+      connection.Prepare("INSERT INTO contents (hash, encoding, size, bytes) VALUES (?, ?, ?, ?)"));
+  insert.BindBlob(hash_bytes).Bind(packed.empty() ? kPlain : kZstd);
+  insert.Bind(static_cast<int64_t>(bytes.size())).BindBlob(packed.empty() ? bytes : packed);
+  RETURN_IF_ERROR(insert.Run());
+  return connection.LastInsertId();
+}
+
+absl::Status PutContent(Connection& connection, int64_t task_key, const Content& content) {
+  const std::string hash = HashBytes(content.hash);
+  ASSIGN_OR_RETURN(int64_t key, FindContent(connection, hash));
+  if (key == 0) {
+    ASSIGN_OR_RETURN(key, InsertContent(connection, hash, content.bytes));
+  }
+  ASSIGN_OR_RETURN(
+      Statement use,
+      connection.Prepare("INSERT OR IGNORE INTO content_uses (task, content) VALUES (?, ?)"));
+  use.Bind(task_key).Bind(key);
+  return use.Run();
+}
+
+absl::Status InsertSpan(Connection& connection, int64_t task_key, const SpanRecord& span) {
+  ASSIGN_OR_RETURN(
+      Statement insert,
+      connection.Prepare("INSERT INTO spans (task, begin_sequence, path, kind, type, title, state, "
+                         "begin_time, request, attributes, model, role, tool) "
+                         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  insert.Bind(task_key).Bind(span.begin_sequence).Bind(span.path);
+  insert.Bind(static_cast<int64_t>(span.kind)).Bind(span.type).Bind(span.title);
+  insert.Bind(static_cast<int64_t>(span.state)).Bind(absl::ToUnixMicros(span.begin_time));
+  insert.BindBlob(HashBytes(span.request_hash)).Bind(DumpJson(span.attributes));
+  insert.Bind(span.model).Bind(span.role).Bind(span.tool);
+  return insert.Run();
+}
+
+absl::StatusOr<int64_t> UpdateSpan(Connection& connection, int64_t task_key,
+                                   const SpanRecord& span) {
+  ASSIGN_OR_RETURN(
+      Statement update,
+      connection.Prepare(
+          "UPDATE spans SET end_sequence = ?, state = ?, end_time = ?, request = ?, result = ?, "
+          "error = ?, attributes = ?, model = ?, role = ?, tool = ?, model_calls = ?, "
+          "tool_calls = ?, input_tokens = ?, cached_input_tokens = ?, output_tokens = ?, "
+          "reasoning_tokens = ?, cost_microusd = ?, model_microseconds = ?, "
+          "tool_microseconds = ?, estimated = ? WHERE task = ? AND begin_sequence = ? "
+          "RETURNING id"));
+  update.Bind(span.end_sequence).Bind(static_cast<int64_t>(span.state));
+  update.Bind(absl::ToUnixMicros(span.end_time)).BindBlob(HashBytes(span.request_hash));
+  update.BindBlob(HashBytes(span.result_hash)).Bind(span.error).Bind(DumpJson(span.attributes));
+  update.Bind(span.model).Bind(span.role).Bind(span.tool);
+  const Usage& usage = span.usage;
+  update.Bind(usage.model_calls).Bind(usage.tool_calls).Bind(usage.input_tokens);
+  update.Bind(usage.cached_input_tokens).Bind(usage.output_tokens).Bind(usage.reasoning_tokens);
+  update.Bind(usage.cost_microusd).Bind(absl::ToInt64Microseconds(usage.model_time));
+  update.Bind(absl::ToInt64Microseconds(usage.tool_time));
+  update.Bind(static_cast<int64_t>(usage.estimated)).Bind(task_key).Bind(span.begin_sequence);
+  ASSIGN_OR_RETURN(const bool found, update.Step());
+  if (!found) {
+    return Error(
+        Reason::kStoreFailed,
+        fmt::format("the span '{}' ends but never began: an earlier write was lost", span.path));
+  }
+  return update.Int(0);
+}
+
+absl::Status IndexText(Connection& connection, int64_t span_key, const std::string& text) {
+  ASSIGN_OR_RETURN(
+      Statement insert,
+      connection.Prepare("INSERT OR REPLACE INTO span_search (rowid, text) VALUES (?, ?)"));
+  insert.Bind(span_key).Bind(text);
+  return insert.Run();
+}
+
+SpanRecord RecordOf(const Statement& row, int column) {
+  SpanRecord span;
+  span.path = row.Text(column++);
+  span.kind = static_cast<SpanKind>(row.Int(column++));
+  span.type = row.Text(column++);
+  span.title = row.Text(column++);
+  span.state = static_cast<SpanState>(row.Int(column++));
+  span.begin_sequence = row.Int(column++);
+  span.end_sequence = row.Int(column++);
+  span.begin_time = absl::FromUnixMicros(row.Int(column++));
+  span.end_time = absl::FromUnixMicros(row.Int(column++));
+  span.request_hash = absl::BytesToHexString(row.Blob(column++));
+  span.result_hash = absl::BytesToHexString(row.Blob(column++));
+  span.error = row.Text(column++);
+  const auto attributes = ParseJson(row.Text(column++), "attributes");
+  if (attributes.ok()) span.attributes = *attributes;
+  span.model = row.Text(column++);
+  span.role = row.Text(column++);
+  span.tool = row.Text(column++);
+  Usage& usage = span.usage;
+  usage.model_calls = row.Int(column++);
+  usage.tool_calls = row.Int(column++);
+  usage.input_tokens = row.Int(column++);
+  usage.cached_input_tokens = row.Int(column++);
+  usage.output_tokens = row.Int(column++);
+  usage.reasoning_tokens = row.Int(column++);
+  usage.cost_microusd = row.Int(column++);
+  usage.model_time = absl::Microseconds(row.Int(column++));
+  usage.tool_time = absl::Microseconds(row.Int(column++));
+  usage.estimated = row.Int(column++) != 0;
+  return span;
+}
+
+constexpr std::string_view kSpanColumns =
+    "s.path, s.kind, s.type, s.title, s.state, s.begin_sequence, s.end_sequence, s.begin_time, "
+    "s.end_time, s.request, s.result, s.error, s.attributes, s.model, s.role, s.tool, "
+    "s.model_calls, s.tool_calls, s.input_tokens, s.cached_input_tokens, s.output_tokens, "
+    "s.reasoning_tokens, s.cost_microusd, s.model_microseconds, s.tool_microseconds, s.estimated";
+
+}  // namespace
+
+absl::Status AppendEntry(Connection& connection, const JournalEntry& entry) {
+  ASSIGN_OR_RETURN(const int64_t task_key, TaskKey(connection, entry.task_id));
+  for (const Content& content : entry.contents) {
+    RETURN_IF_ERROR(PutContent(connection, task_key, content));
+  }
+  for (const SpanRecord& span : entry.begun) {
+    RETURN_IF_ERROR(InsertSpan(connection, task_key, span));
+  }
+  for (const SpanRecord& span : entry.ended) {
+    ASSIGN_OR_RETURN(const int64_t span_key, UpdateSpan(connection, task_key, span));
+    if (!span.search_text.empty()) {
+      RETURN_IF_ERROR(IndexText(connection, span_key, span.search_text));
+    }
+  }
+  for (const EventRecord& event : entry.events) {
+    ASSIGN_OR_RETURN(Statement insert,
+                     connection.Prepare("INSERT INTO events (task, sequence, time, type, path, "
+                                        "text) VALUES (?, ?, ?, ?, ?, ?)"));
+    insert.Bind(task_key).Bind(event.sequence).Bind(absl::ToUnixMicros(event.time));
+    insert.Bind(static_cast<int64_t>(event.type)).Bind(event.path).Bind(event.text);
+    RETURN_IF_ERROR(insert.Run());
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::vector<StoredSpan>> QuerySpans(Connection& connection, const SpanQuery& query) {
+  ASSIGN_OR_RETURN(
+      Statement statement,
+      connection.Prepare(fmt::format("SELECT s.id, t.name, {} FROM spans s JOIN tasks t ON t.id = "
+                                     "s.task WHERE {} ORDER BY {} LIMIT ?",
+                                     kSpanColumns, query.where, query.order)));
+  for (const std::string& text : query.texts) statement.Bind(text);
+  for (int64_t number : query.numbers) statement.Bind(number);
+  statement.Bind(query.limit);
+  std::vector<StoredSpan> spans;
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool found, statement.Step());
+    if (!found) return spans;
+    spans.push_back({statement.Int(0), statement.Text(1), RecordOf(statement, 2)});
+  }
+}
+
+absl::StatusOr<int64_t> LastSequenceOf(Connection& connection, int64_t task_key) {
+  ASSIGN_OR_RETURN(Statement statement,
+                   connection.Prepare(
+                       "SELECT max(ifnull((SELECT max(begin_sequence) FROM spans WHERE task = ?1), "
+                       "0), ifnull((SELECT max(end_sequence) FROM spans WHERE task = ?1 AND "
+                       "end_sequence > 0), 0), ifnull((SELECT max(sequence) FROM events WHERE "
+                       "task = ?1), 0))"));
+  statement.Bind(task_key);
+  RETURN_IF_ERROR(statement.Step().status());
+  return statement.Int(0);
+}
+
+absl::StatusOr<std::string> ReadContentByHash(Connection& connection, const std::string& hash) {
+  ASSIGN_OR_RETURN(Statement statement,
+                   connection.Prepare("SELECT encoding, size, bytes FROM contents WHERE hash = ?"));
+  statement.BindBlob(HashBytes(hash));
+  ASSIGN_OR_RETURN(const bool found, statement.Step());
+  if (!found) {
+    return Error(Reason::kNotFound, fmt::format("no content with the hash {} is stored", hash),
+                 {{"sha256", hash}});
+  }
+  std::string bytes = statement.Blob(2);
+  if (statement.Int(0) == kPlain) return bytes;
+  std::string unpacked(static_cast<size_t>(statement.Int(1)), '\0');
+  const size_t size = ZSTD_decompress(unpacked.data(), unpacked.size(), bytes.data(), bytes.size());
+  if (ZSTD_isError(size) || size != unpacked.size()) {
+    return Error(Reason::kStoreFailed, fmt::format("the content {} is damaged", hash));
+  }
+  return unpacked;
+}
+
+absl::StatusOr<std::vector<EventRecord>> ReadEvents(Connection& connection, int64_t task_key,
+                                                    int64_t after, int limit) {
+  ASSIGN_OR_RETURN(
+      Statement statement,
+      connection.Prepare("SELECT sequence, time, type, path, text FROM events WHERE task = ? AND "
+                         "sequence > ? ORDER BY sequence LIMIT ?"));
+  statement.Bind(task_key).Bind(after).Bind(static_cast<int64_t>(limit));
+  std::vector<EventRecord> events;
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool found, statement.Step());
+    if (!found) return events;
+    events.push_back({statement.Int(0), absl::FromUnixMicros(statement.Int(1)),
+                      static_cast<EventType>(statement.Int(2)), statement.Text(3),
+                      statement.Text(4)});
+  }
+}
+
+}  // namespace troupe

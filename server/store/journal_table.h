@@ -1,0 +1,43 @@
+// Reading and writing spans, events and contents. Functions over a connection, for the store alone.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <string>
+#include <vector>
+
+#include "agents/runtime/journal.h"
+#include "server/store/sqlite.h"
+
+namespace troupe {
+
+// Appends an entry. kNotFound if the task is gone, kStoreFailed if it ends a span that never began.
+absl::Status AppendEntry(Connection& connection, const JournalEntry& entry);
+
+// A span with the store's own keys.
+struct StoredSpan {
+  int64_t key = 0;
+  std::string task;  // the task's id
+  SpanRecord record;
+};
+
+// Spans of a query: `where` is SQL over tasks t and spans s, with its values bound in order.
+struct SpanQuery {
+  std::string where = "1";
+  std::vector<std::string> texts;  // bound first
+  std::vector<int64_t> numbers;    // bound next
+  std::string order = "s.begin_sequence";
+  int64_t limit = 1'000'000'000;
+};
+absl::StatusOr<std::vector<StoredSpan>> QuerySpans(Connection& connection, const SpanQuery& query);
+
+absl::StatusOr<int64_t> LastSequenceOf(Connection& connection, int64_t task_key);
+
+// kNotFound if there is no content with the hash (64 hexadecimal digits).
+absl::StatusOr<std::string> ReadContentByHash(Connection& connection, const std::string& hash);
+
+// Events with a sequence above `after`, in order, at most `limit`.
+absl::StatusOr<std::vector<EventRecord>> ReadEvents(Connection& connection, int64_t task_key,
+                                                    int64_t after, int limit);
+
+}  // namespace troupe

@@ -1,0 +1,153 @@
+#include "server/store/schema.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+// Times are microseconds since 1970, hashes are 32 bytes, JSON and protobuf messages are opaque.
+constexpr std::array<const char*, 1> kMigrations = {R"sql(
+CREATE TABLE tasks (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,             -- the id in tasks/{id}
+  kind TEXT NOT NULL,
+  title TEXT NOT NULL,
+  state INTEGER NOT NULL,                -- troupe.v1.Task.State
+  spec BLOB NOT NULL,                    -- troupe.v1.TaskSpec
+  request_id TEXT,                       -- NULL: the client gave none
+  request_hash BLOB,
+  seed INTEGER NOT NULL,
+  create_time INTEGER NOT NULL,
+  start_time INTEGER NOT NULL DEFAULT 0,
+  update_time INTEGER NOT NULL,
+  end_time INTEGER NOT NULL DEFAULT 0,
+  error TEXT NOT NULL DEFAULT '',
+  result BLOB,                           -- troupe.v1.TaskResult
+  usage BLOB,                            -- troupe.v1.Usage, when it ended
+  forked_from TEXT NOT NULL DEFAULT '',
+  replay_of TEXT NOT NULL DEFAULT '',
+  revision INTEGER NOT NULL DEFAULT 1    -- the etag
+);
+CREATE UNIQUE INDEX tasks_request ON tasks (request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX tasks_created ON tasks (create_time, id);
+CREATE INDEX tasks_unfinished ON tasks (state) WHERE end_time = 0;
+
+CREATE TABLE task_labels (
+  task INTEGER NOT NULL,
+  key TEXT NOT NULL,
+  value TEXT NOT NULL,
+  PRIMARY KEY (task, key)
+) WITHOUT ROWID;
+
+CREATE TABLE spans (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  task INTEGER NOT NULL,
+  begin_sequence INTEGER NOT NULL,
+  end_sequence INTEGER NOT NULL DEFAULT 0,
+  path TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  title TEXT NOT NULL,
+  state INTEGER NOT NULL,
+  begin_time INTEGER NOT NULL,
+  end_time INTEGER NOT NULL DEFAULT 0,
+  request BLOB,
+  result BLOB,
+  error TEXT NOT NULL DEFAULT '',
+  attributes TEXT NOT NULL DEFAULT '{}',
+  model TEXT NOT NULL DEFAULT '',
+  role TEXT NOT NULL DEFAULT '',
+  tool TEXT NOT NULL DEFAULT '',
+  model_calls INTEGER NOT NULL DEFAULT 0,
+  tool_calls INTEGER NOT NULL DEFAULT 0,
+  input_tokens INTEGER NOT NULL DEFAULT 0,
+  cached_input_tokens INTEGER NOT NULL DEFAULT 0,
+  output_tokens INTEGER NOT NULL DEFAULT 0,
+  reasoning_tokens INTEGER NOT NULL DEFAULT 0,
+  cost_microusd INTEGER NOT NULL DEFAULT 0,
+  model_microseconds INTEGER NOT NULL DEFAULT 0,
+  tool_microseconds INTEGER NOT NULL DEFAULT 0,
+  estimated INTEGER NOT NULL DEFAULT 0
+);
+CREATE UNIQUE INDEX spans_begin ON spans (task, begin_sequence);
+CREATE INDEX spans_end ON spans (task, end_sequence) WHERE end_sequence > 0;
+
+CREATE TABLE events (
+  task INTEGER NOT NULL,
+  sequence INTEGER NOT NULL,
+  time INTEGER NOT NULL,
+  type INTEGER NOT NULL,
+  path TEXT NOT NULL,
+  text TEXT NOT NULL,
+  PRIMARY KEY (task, sequence)
+) WITHOUT ROWID;
+
+CREATE TABLE contents (
+  id INTEGER PRIMARY KEY,
+  hash BLOB NOT NULL UNIQUE,
+  encoding INTEGER NOT NULL,             -- 0 as it is, 1 zstd
+  size INTEGER NOT NULL,                 -- before encoding
+  bytes BLOB NOT NULL
+);
+CREATE TABLE content_uses (
+  task INTEGER NOT NULL,
+  content INTEGER NOT NULL,
+  PRIMARY KEY (task, content)
+) WITHOUT ROWID;
+CREATE INDEX content_users ON content_uses (content);
+
+CREATE VIRTUAL TABLE span_search USING fts5 (text, tokenize = 'unicode61');
+
+CREATE TABLE prompt_versions (
+  prompt TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  record BLOB NOT NULL,                  -- troupe.v1.PromptVersion
+  PRIMARY KEY (prompt, version)
+) WITHOUT ROWID;
+CREATE TABLE prompt_promotions (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  prompt TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  time INTEGER NOT NULL,
+  reason TEXT NOT NULL,
+  evidence TEXT NOT NULL
+);
+CREATE INDEX prompt_promotions_latest ON prompt_promotions (prompt, id);
+)sql"};
+
+absl::StatusOr<int64_t> UserVersion(Connection& connection) {
+  ASSIGN_OR_RETURN(Statement statement, connection.Prepare("PRAGMA user_version"));
+  RETURN_IF_ERROR(statement.Step().status());
+  return statement.Int(0);
+}
+
+}  // namespace
+
+int SchemaVersion() { return static_cast<int>(kMigrations.size()); }
+
+absl::Status Migrate(Connection& connection) {
+  ASSIGN_OR_RETURN(const int64_t found, UserVersion(connection));
+  if (found > SchemaVersion()) {
+    return Error(Reason::kStoreFailed,
+                 fmt::format("the store has schema version {}, this program knows {} at most: run "
+                             "the newer program that wrote it",
+                             found, SchemaVersion()));
+  }
+  for (int64_t version = found; version < SchemaVersion(); ++version) {
+    const absl::Status migrated =
+        connection.Execute(fmt::format("BEGIN IMMEDIATE; {} PRAGMA user_version = {}; COMMIT;",
+                                       kMigrations[version], version + 1));
+    if (!migrated.ok()) {
+      connection.Execute("ROLLBACK").IgnoreError();
+      return Annotate(migrated, fmt::format("migrating the store to version {}", version + 1));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace troupe

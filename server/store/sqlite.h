@@ -1,0 +1,77 @@
+// SQLite behind RAII and statuses. Thread-compatible: a Connection and its statements are used by
+// one thread at a time.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+struct sqlite3;
+struct sqlite3_stmt;
+
+namespace troupe {
+
+// One use of a prepared statement: bind, step, read; it is reset when this is destroyed.
+// Binding counts parameters from 1, reading counts columns from 0.
+class Statement {
+ public:
+  Statement(Statement&& other) noexcept;
+  Statement& operator=(Statement&&) = delete;
+  ~Statement();
+
+  // Bind the next parameter.
+  Statement& Bind(int64_t value);
+  Statement& Bind(double value);
+  Statement& Bind(std::string_view text);
+  Statement& BindBlob(std::string_view bytes);
+  Statement& BindNull();
+
+  // True: a row is there to read. False: there is none.
+  absl::StatusOr<bool> Step();
+  // Runs a statement that gives no rows.
+  absl::Status Run();
+
+  int64_t Int(int column) const;
+  double Double(int column) const;
+  std::string Text(int column) const;
+  std::string Blob(int column) const;
+  bool IsNull(int column) const;
+
+ private:
+  friend class Connection;
+  Statement(sqlite3* database, sqlite3_stmt* statement);
+  sqlite3* database_;
+  sqlite3_stmt* statement_;
+  int next_parameter_ = 1;
+  int bind_error_ = 0;
+};
+
+class Connection {
+ public:
+  enum class Mode { kReadWrite, kReadOnly };
+
+  // Opens (and with kReadWrite creates) the file, in WAL mode with full durability.
+  static absl::StatusOr<std::unique_ptr<Connection>> Open(const std::string& path, Mode mode);
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+  ~Connection();
+
+  // A prepared statement, kept for the next use of the same SQL text. One use at a time.
+  absl::StatusOr<Statement> Prepare(std::string_view sql);
+  // Runs SQL that takes no parameters, several statements separated by semicolons.
+  absl::Status Execute(const std::string& sql);
+
+  int64_t LastInsertId() const;
+  int64_t Changes() const;  // rows that the last statement changed
+
+ private:
+  explicit Connection(sqlite3* database) : database_(database) {}
+  sqlite3* database_;
+  std::unordered_map<std::string, sqlite3_stmt*> statements_;
+};
+
+}  // namespace troupe

@@ -1,0 +1,107 @@
+#include "server/store/store.h"
+
+#include "server/store/journal_table.h"
+#include "server/store/schema.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+
+absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options) {
+  std::unique_ptr<Store> store(new Store());
+  ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer,
+                   Connection::Open(options.path, Connection::Mode::kReadWrite));
+  RETURN_IF_ERROR(Migrate(*writer));
+  for (int i = 0; i < options.readers; ++i) {
+    ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader,
+                     Connection::Open(options.path, Connection::Mode::kReadOnly));
+    absl::MutexLock lock(&store->mutex_);
+    store->idle_readers_.push_back(std::move(reader));
+  }
+  store->writer_ = std::make_unique<StoreWriter>(std::move(writer), options.writer);
+  return store;
+}
+
+Store::~Store() = default;
+
+void Store::SetListener(std::function<void(const std::string&)> listener) {
+  listener_ = std::move(listener);
+}
+
+void Store::Append(JournalEntry entry, std::function<void(absl::Status)> done) {
+  auto shared = std::make_shared<JournalEntry>(std::move(entry));
+  writer_->Submit([shared](Connection& connection) { return AppendEntry(connection, *shared); },
+                  [this, shared, done = std::move(done)](absl::Status status) {
+                    if (status.ok() && listener_) listener_(shared->task_id);
+                    if (done) done(std::move(status));
+                  });
+}
+
+absl::StatusOr<std::vector<SpanRecord>> Store::LoadSpans(const std::string& task_id) {
+  std::vector<SpanRecord> records;
+  RETURN_IF_ERROR(Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, task_id));
+    SpanQuery query;
+    query.where = "s.task = ?";
+    query.numbers = {key};
+    ASSIGN_OR_RETURN(std::vector<StoredSpan> spans, QuerySpans(connection, query));
+    for (StoredSpan& span : spans) records.push_back(std::move(span.record));
+    return absl::OkStatus();
+  }));
+  return records;
+}
+
+absl::StatusOr<int64_t> Store::LastSequence(const std::string& task_id) {
+  int64_t last = 0;
+  RETURN_IF_ERROR(Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, task_id));
+    ASSIGN_OR_RETURN(last, LastSequenceOf(connection, key));
+    return absl::OkStatus();
+  }));
+  return last;
+}
+
+absl::StatusOr<std::string> Store::ReadContent(const std::string& hash) {
+  std::string bytes;
+  RETURN_IF_ERROR(Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(bytes, ReadContentByHash(connection, hash));
+    return absl::OkStatus();
+  }));
+  return bytes;
+}
+
+void Store::Write(StoreWriter::Change change, std::function<void(absl::Status)> done) {
+  writer_->Submit(std::move(change), std::move(done));
+}
+
+absl::Status Store::WriteAndWait(StoreWriter::Change change) {
+  return writer_->SubmitAndWait(std::move(change));
+}
+
+absl::Status Store::Read(const std::function<absl::Status(Connection&)>& read) {
+  std::unique_ptr<Connection> connection;
+  {
+    absl::MutexLock lock(&mutex_);
+    const auto free = [this]()
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !idle_readers_.empty(); };
+    mutex_.Await(absl::Condition(&free));
+    connection = std::move(idle_readers_.back());
+    idle_readers_.pop_back();
+  }
+  // One transaction, so that several queries see the same moment.
+  absl::Status status = connection->Execute("BEGIN");
+  if (status.ok()) {
+    status = read(*connection);
+    connection->Execute("COMMIT").IgnoreError();
+  }
+  absl::MutexLock lock(&mutex_);
+  idle_readers_.push_back(std::move(connection));
+  return status;
+}
+
+absl::Status Store::Vacuum() {
+  constexpr const char* kSomePages = "PRAGMA incremental_vacuum(2000)";
+  return WriteAndWait([](Connection& connection) { return connection.Execute(kSomePages); });
+}
+
+}  // namespace troupe

@@ -1,0 +1,65 @@
+// Store: the SQLite file in which tasks and their journals live. It implements the runtime's
+// Journal; the scheduler keeps tasks in it; the API's queries read from it.
+//
+// Thread-safe. Writes go through one writer thread that commits in groups; reads use a pool of
+// read-only connections and may block on the disk.
+#pragma once
+
+#include <absl/base/thread_annotations.h>
+#include <absl/status/statusor.h>
+#include <absl/synchronization/mutex.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agents/runtime/journal.h"
+#include "server/store/task_row.h"
+#include "server/store/task_table.h"
+#include "server/store/writer.h"
+
+namespace troupe {
+
+class Store : public Journal {
+ public:
+  struct Options {
+    std::string path;  // of the file; created if missing
+    StoreWriter::Options writer;
+    int readers = 4;  // read-only connections
+  };
+
+  static absl::StatusOr<std::unique_ptr<Store>> Open(Options options);
+  ~Store() override;
+
+  // Journal.
+  void Append(JournalEntry entry, std::function<void(absl::Status)> done) override;
+  absl::StatusOr<std::vector<SpanRecord>> LoadSpans(const std::string& task_id) override;
+  absl::StatusOr<int64_t> LastSequence(const std::string& task_id) override;
+  absl::StatusOr<std::string> ReadContent(const std::string& hash) override;
+
+  // Called from the writer's thread after a task's journal grew. Set before the first write.
+  void SetListener(std::function<void(const std::string& task_id)> listener);
+
+  // Runs a change on the writer's thread; `done` when it is durable.
+  void Write(StoreWriter::Change change, std::function<void(absl::Status)> done);
+  absl::Status WriteAndWait(StoreWriter::Change change);
+
+  // Runs `read` with a read-only connection; waits for a free one.
+  absl::Status Read(const std::function<absl::Status(Connection&)>& read);
+
+  bool healthy() const { return writer_->healthy(); }
+
+  // Gives free pages back to the file system, a bounded number at a time.
+  absl::Status Vacuum();
+
+ private:
+  Store() = default;
+
+  std::unique_ptr<StoreWriter> writer_;
+  std::function<void(const std::string&)> listener_;
+  absl::Mutex mutex_;
+  std::vector<std::unique_ptr<Connection>> idle_readers_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace troupe

@@ -1,0 +1,109 @@
+#include "server/store/writer.h"
+
+#include <absl/synchronization/notification.h>
+#include <spdlog/spdlog.h>
+
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
+
+}  // namespace
+
+StoreWriter::StoreWriter(std::unique_ptr<Connection> connection, Options options)
+    : options_(options), connection_(std::move(connection)), thread_([this] { Loop(); }) {}
+
+StoreWriter::~StoreWriter() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+  }
+  thread_.join();
+}
+
+void StoreWriter::Submit(Change change, Callback done) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (queue_.size() < options_.max_queue && !stopping_) {
+      queue_.push_back({std::move(change), std::move(done)});
+      return;
+    }
+  }
+  if (done) {
+    done(Error(Reason::kQueueFull, "the store cannot keep up: too many changes wait; try later"));
+  }
+}
+
+absl::Status StoreWriter::SubmitAndWait(Change change) {
+  absl::Notification finished;
+  absl::Status result;
+  Submit(std::move(change), [&](absl::Status status) {
+    result = std::move(status);
+    finished.Notify();
+  });
+  finished.WaitForNotification();
+  return result;
+}
+
+void StoreWriter::Loop() {
+  for (;;) {
+    std::vector<Job> batch;
+    {
+      absl::MutexLock lock(&mutex_);
+      const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+        return stopping_ || !queue_.empty();
+      };
+      mutex_.Await(absl::Condition(&ready));
+      if (queue_.empty()) return;
+      while (!queue_.empty() && batch.size() < options_.max_batch) {
+        batch.push_back(std::move(queue_.front()));
+        queue_.pop_front();
+      }
+    }
+    const std::vector<absl::Status> results = Commit(batch);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      if (batch[i].done) batch[i].done(results[i]);
+    }
+  }
+}
+
+std::vector<absl::Status> StoreWriter::Commit(std::vector<Job>& batch) {
+  const absl::Time give_up = absl::Now() + options_.give_up;
+  for (;;) {
+    std::vector<absl::Status> results;
+    const absl::Status committed = TryCommit(batch, results);
+    if (committed.ok()) {
+      if (!healthy_.exchange(true)) spdlog::info("the store takes writes again");
+      return results;
+    }
+    connection_->Execute("ROLLBACK").IgnoreError();
+    if (healthy_.exchange(false)) spdlog::error("{}", std::string(committed.message()));
+    bool stopping = false;
+    {
+      // Waits for the disk, but not when the server closes.
+      absl::MutexLock lock(&mutex_);
+      stopping = mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kRetryPause);
+    }
+    if (stopping || absl::Now() > give_up || !HasReason(committed, Reason::kStoreReadOnly)) {
+      return std::vector<absl::Status>(batch.size(), committed);
+    }
+  }
+}
+
+absl::Status StoreWriter::TryCommit(std::vector<Job>& batch, std::vector<absl::Status>& results) {
+  RETURN_IF_ERROR(connection_->Execute("BEGIN IMMEDIATE"));
+  for (Job& job : batch) {
+    RETURN_IF_ERROR(connection_->Execute("SAVEPOINT change"));
+    absl::Status applied = job.change(*connection_);
+    if (HasReason(applied, Reason::kStoreReadOnly)) return applied;
+    RETURN_IF_ERROR(connection_->Execute(applied.ok() ? "RELEASE change"
+                                                      : "ROLLBACK TO change; RELEASE change"));
+    results.push_back(std::move(applied));
+  }
+  return connection_->Execute("COMMIT");
+}
+
+}  // namespace troupe
