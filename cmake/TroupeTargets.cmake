@@ -28,7 +28,8 @@ add_library(troupe_options INTERFACE)
 target_compile_definitions(troupe_options INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED
                                                     SPDLOG_FMT_EXTERNAL)
 target_include_directories(troupe_options INTERFACE ${CMAKE_SOURCE_DIR})
-target_compile_options(troupe_options INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers)
+# Without -pthread everywhere the precompiled header would fit only the targets that use gRPC.
+target_compile_options(troupe_options INTERFACE -pthread -Wall -Wextra -Werror -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these inside optimized standard-library and coroutine code that is correct.
   target_compile_options(troupe_options INTERFACE -fpch-preprocess -Wno-maybe-uninitialized

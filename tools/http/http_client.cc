@@ -1,0 +1,294 @@
+#include "tools/http/http_client.h"
+
+#include <absl/base/thread_annotations.h>
+#include <absl/strings/ascii.h>
+#include <absl/synchronization/mutex.h>
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <atomic>
+#include <map>
+#include <thread>
+
+#include "tools/base/error.h"
+#include "tools/base/suspend.h"
+
+namespace troupe {
+namespace {
+
+// How often the time-outs that curl does not know are looked at.
+constexpr int kTickMilliseconds = 100;
+constexpr long kMaxIdleConnections = 256;
+
+struct EasyDeleter {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+struct ListDeleter {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+struct Transfer {
+  uint64_t id = 0;
+  HttpRequest request;
+  HttpResponse response;
+  Done<HttpResponse> done;
+  std::unique_ptr<CURL, EasyDeleter> easy;
+  std::unique_ptr<curl_slist, ListDeleter> headers;
+  std::unique_ptr<curl_slist, ListDeleter> resolve;
+  absl::Time started;
+  absl::Time last_byte = absl::InfinitePast();  // of the body
+  absl::Status stopped;                         // why we stopped it ourselves
+  int64_t body_bytes = 0;
+  char error_text[CURL_ERROR_SIZE] = {};
+};
+
+size_t OnHeader(char* data, size_t, size_t size, void* user) {
+  auto* transfer = static_cast<Transfer*>(user);
+  const std::string_view line(data, size);
+  if (line.starts_with("HTTP/")) transfer->response.headers.clear();  // of a redirect before
+  const size_t colon = line.find(':');
+  if (colon != std::string_view::npos && transfer->response.headers.size() < 200) {
+    std::string name = absl::AsciiStrToLower(std::string(line.substr(0, colon)));
+    std::string value(absl::StripAsciiWhitespace(std::string(line.substr(colon + 1))));
+    transfer->response.headers.emplace_back(std::move(name), std::move(value));
+  }
+  return size;
+}
+
+size_t OnBody(char* data, size_t, size_t size, void* user) {
+  auto* transfer = static_cast<Transfer*>(user);
+  transfer->last_byte = absl::Now();
+  transfer->body_bytes += static_cast<int64_t>(size);
+  if (transfer->body_bytes > transfer->request.max_response_bytes) {
+    transfer->stopped = absl::ResourceExhaustedError(
+        fmt::format("the response is larger than {} bytes", transfer->request.max_response_bytes));
+    return 0;
+  }
+  long status = 0;
+  curl_easy_getinfo(transfer->easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  if (status == 200 && transfer->request.on_data) {
+    if (transfer->request.on_data(std::string_view(data, size))) return size;
+    transfer->stopped = absl::OutOfRangeError("the reader has enough");
+    return 0;
+  }
+  transfer->response.body.append(data, size);
+  return size;
+}
+
+absl::Status StatusOf(const Transfer& transfer, CURLcode code) {
+  if (!transfer.stopped.ok()) return transfer.stopped;
+  if (code == CURLE_OK) return absl::OkStatus();
+  const std::string detail =
+      transfer.error_text[0] != '\0' ? transfer.error_text : curl_easy_strerror(code);
+  if (code == CURLE_OPERATION_TIMEDOUT) return absl::DeadlineExceededError(detail);
+  if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
+    return absl::InvalidArgumentError(detail);
+  }
+  return absl::UnavailableError(detail);
+}
+
+}  // namespace
+
+std::string_view HttpResponse::header(std::string_view lower_case_name) const {
+  for (const auto& [name, value] : headers) {
+    if (name == lower_case_name) return value;
+  }
+  return "";
+}
+
+class HttpClient::Loop {
+ public:
+  Loop() : multi_(curl_multi_init()) {
+    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kMaxIdleConnections);
+    thread_ = std::thread([this] { Run(); });
+  }
+
+  void Stop() {
+    stopping_ = true;
+    curl_multi_wakeup(multi_);
+    thread_.join();
+    curl_multi_cleanup(multi_);
+  }
+
+  uint64_t Start(std::unique_ptr<Transfer> transfer) {
+    const uint64_t id = next_id_++;
+    transfer->id = id;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (!stopping_) {
+        incoming_.push_back(std::move(transfer));
+      }
+    }
+    if (transfer != nullptr) {
+      transfer->done(Error(Reason::kShuttingDown, "the server is closing"));
+    } else {
+      curl_multi_wakeup(multi_);
+    }
+    return id;
+  }
+
+  void Cancel(uint64_t id, absl::Status why) {
+    {
+      absl::MutexLock lock(&mutex_);
+      cancelled_.emplace_back(id, std::move(why));
+    }
+    curl_multi_wakeup(multi_);
+  }
+
+ private:
+  void Run() {
+    while (!stopping_) {
+      TakeIncoming();
+      int running = 0;
+      curl_multi_perform(multi_, &running);
+      FinishCompleted();
+      CheckTimeouts();
+      // Without transfers nothing but a wake-up can happen.
+      curl_multi_poll(multi_, nullptr, 0, active_.empty() ? 60'000 : kTickMilliseconds, nullptr);
+    }
+    const absl::Status closing = Error(Reason::kShuttingDown, "the server is closing");
+    while (!active_.empty()) Finish(active_.begin()->first, closing);
+    absl::MutexLock lock(&mutex_);
+    for (auto& transfer : incoming_) transfer->done(closing);
+    incoming_.clear();
+  }
+
+  void TakeIncoming() {
+    std::vector<std::unique_ptr<Transfer>> incoming;
+    std::vector<std::pair<uint64_t, absl::Status>> cancelled;
+    {
+      absl::MutexLock lock(&mutex_);
+      incoming.swap(incoming_);
+      cancelled.swap(cancelled_);
+    }
+    for (auto& transfer : incoming) Add(std::move(transfer));
+    for (auto& [id, why] : cancelled) Finish(id, why);
+  }
+
+  void Add(std::unique_ptr<Transfer> transfer) {
+    Prepare(*transfer);
+    const uint64_t id = transfer->id;
+    CURL* easy = transfer->easy.get();
+    active_[id] = std::move(transfer);
+    curl_multi_add_handle(multi_, easy);
+  }
+
+  static void Prepare(Transfer& transfer) {
+    const HttpRequest& request = transfer.request;
+    transfer.easy.reset(curl_easy_init());
+    transfer.started = absl::Now();
+    CURL* easy = transfer.easy.get();
+    curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
+    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error_text);
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request.follow_redirects ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, OnHeader);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, OnBody);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     static_cast<long>(absl::ToInt64Milliseconds(request.timeouts.connect)));
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                     static_cast<long>(absl::ToInt64Milliseconds(request.timeouts.total)));
+    if (request.method == "POST" || !request.body.empty()) {
+      curl_easy_setopt(easy, CURLOPT_POST, 1L);
+      curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
+                       static_cast<curl_off_t>(request.body.size()));
+      curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+    }
+    curl_slist* headers = nullptr;
+    for (const auto& [name, value] : request.headers) {
+      headers = curl_slist_append(headers, fmt::format("{}: {}", name, value).c_str());
+    }
+    // Large bodies would otherwise wait for a "100 Continue" that many servers never send.
+    headers = curl_slist_append(headers, "Expect:");
+    transfer.headers.reset(headers);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+    curl_slist* resolve = nullptr;
+    for (const std::string& entry : request.resolve) {
+      resolve = curl_slist_append(resolve, entry.c_str());
+    }
+    transfer.resolve.reset(resolve);
+    if (resolve != nullptr) curl_easy_setopt(easy, CURLOPT_RESOLVE, resolve);
+  }
+
+  void FinishCompleted() {
+    int left = 0;
+    while (CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+      if (message->msg != CURLMSG_DONE) continue;
+      Transfer* transfer = nullptr;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
+      const absl::Status status = StatusOf(*transfer, message->data.result);
+      long code = 0;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_RESPONSE_CODE, &code);
+      transfer->response.status = static_cast<int>(code);
+      Finish(transfer->id, status);
+    }
+  }
+
+  void CheckTimeouts() {
+    const absl::Time now = absl::Now();
+    if (now - last_check_ < absl::Milliseconds(kTickMilliseconds)) return;
+    last_check_ = now;
+    std::vector<std::pair<uint64_t, absl::Status>> late;
+    for (const auto& [id, transfer] : active_) {
+      const HttpTimeouts& timeouts = transfer->request.timeouts;
+      if (transfer->last_byte == absl::InfinitePast()) {
+        if (now - transfer->started > timeouts.first_byte) {
+          late.emplace_back(id, absl::DeadlineExceededError(
+                                    fmt::format("no byte of a reply within {} s",
+                                                absl::ToInt64Seconds(timeouts.first_byte))));
+        }
+      } else if (now - transfer->last_byte > timeouts.idle) {
+        late.emplace_back(
+            id, absl::DeadlineExceededError(fmt::format("the reply stalled for {} s",
+                                                        absl::ToInt64Seconds(timeouts.idle))));
+      }
+    }
+    for (const auto& [id, why] : late) Finish(id, why);
+  }
+
+  void Finish(uint64_t id, const absl::Status& status) {
+    const auto found = active_.find(id);
+    if (found == active_.end()) return;
+    std::unique_ptr<Transfer> transfer = std::move(found->second);
+    active_.erase(found);
+    curl_multi_remove_handle(multi_, transfer->easy.get());
+    if (status.ok()) {
+      transfer->done(std::move(transfer->response));
+    } else {
+      transfer->done(status);
+    }
+  }
+
+  CURLM* multi_;
+  std::atomic<bool> stopping_ = false;
+  std::atomic<uint64_t> next_id_ = 1;
+  std::map<uint64_t, std::unique_ptr<Transfer>> active_;  // of the loop's thread
+  absl::Time last_check_;
+  absl::Mutex mutex_;
+  std::vector<std::unique_ptr<Transfer>> incoming_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::pair<uint64_t, absl::Status>> cancelled_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+HttpClient::HttpClient() : loop_(std::make_shared<Loop>()) {}
+
+HttpClient::~HttpClient() { loop_->Stop(); }
+
+Async<HttpResponse> HttpClient::Send(HttpRequest request, CancelToken cancel) {
+  auto loop = loop_;
+  CancelRegistration registration;
+  co_return co_await Suspend<HttpResponse>([&](Done<HttpResponse> done) {
+    auto transfer = std::make_unique<Transfer>();
+    transfer->request = std::move(request);
+    transfer->done = std::move(done);
+    const uint64_t id = loop->Start(std::move(transfer));
+    registration = cancel.OnCancel([loop, id, cancel] { loop->Cancel(id, cancel.status()); });
+  });
+}
+
+}  // namespace troupe

@@ -1,0 +1,70 @@
+// HttpClient: HTTP over one libcurl multi handle on a thread of its own, with connections kept open
+// between requests. Thousands of requests may be under way at once.
+//
+// Thread-safe. A request ends with a response of any HTTP status, or fails with kModelUnavailable's
+// sibling for transport errors (absl UNAVAILABLE, no reason set), DEADLINE_EXCEEDED for one of its
+// time-outs, RESOURCE_EXHAUSTED for a body over the limit, or the status of its cancelled token.
+#pragma once
+
+#include <absl/time/time.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "tools/base/async.h"
+#include "tools/base/cancel.h"
+
+namespace troupe {
+
+struct HttpTimeouts {
+  absl::Duration connect = absl::Seconds(10);
+  absl::Duration first_byte = absl::Minutes(10);  // from sending to the first byte of the body
+  absl::Duration idle = absl::Minutes(2);         // between bytes of the body
+  absl::Duration total = absl::Minutes(20);
+};
+
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url;  // http or https
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::string body;
+  HttpTimeouts timeouts;
+  int64_t max_response_bytes = 64 * 1024 * 1024;
+  bool follow_redirects = false;
+  // Numeric addresses alone that the host may resolve to; empty: any. "host:port:address".
+  std::vector<std::string> resolve;
+  // Called from the client's thread with each piece of a body of status 200 as it comes, which is
+  // then not kept in the response. False stops the transfer.
+  std::function<bool(std::string_view)> on_data;
+};
+
+struct HttpResponse {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;  // names in lower case
+  std::string body;
+
+  // The value of a header, or "" without it.
+  std::string_view header(std::string_view lower_case_name) const;
+};
+
+class HttpClient {
+ public:
+  HttpClient();
+  // Ends what is under way as cancelled.
+  ~HttpClient();
+  HttpClient(const HttpClient&) = delete;
+  HttpClient& operator=(const HttpClient&) = delete;
+
+  Async<HttpResponse> Send(HttpRequest request, CancelToken cancel);
+
+ private:
+  class Loop;
+  std::shared_ptr<Loop> loop_;
+};
+
+}  // namespace troupe

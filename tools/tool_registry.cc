@@ -1,0 +1,145 @@
+#include "tools/tool_registry.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+#include "tools/json_schema.h"
+
+namespace troupe {
+namespace {
+
+constexpr size_t kMaxSuggestions = 3;
+
+bool IsToolName(std::string_view name) {
+  if (name.empty() || name.size() > 64 || name[0] < 'a' || name[0] > 'z') return false;
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+  });
+}
+
+// Levenshtein's distance: how many letters to change, add or leave out.
+size_t EditDistance(std::string_view a, std::string_view b) {
+  std::vector<size_t> row(b.size() + 1);
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t i = 1; i <= a.size(); ++i) {
+    size_t diagonal = row[0];
+    row[0] = i;
+    for (size_t j = 1; j <= b.size(); ++j) {
+      const size_t substituted = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+      diagonal = row[j];
+      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substituted});
+    }
+  }
+  return row[b.size()];
+}
+
+// Cuts what is over the limit, saying how much.
+void LimitOutput(ToolResult& result, int64_t limit) {
+  int64_t left = limit;
+  for (ToolContent& part : result.content) {
+    auto* text = std::get_if<ToolText>(&part);
+    if (text == nullptr) continue;
+    const int64_t size = static_cast<int64_t>(text->text.size());
+    if (size > left) {
+      size_t keep = static_cast<size_t>(std::max<int64_t>(left, 0));
+      while (keep > 0 && (static_cast<unsigned char>(text->text[keep]) & 0xC0) == 0x80) --keep;
+      text->text = fmt::format("{}\n[{} more bytes are left out: over the limit of {}]",
+                               std::string_view(text->text).substr(0, keep), size - keep, limit);
+      left = 0;
+    } else {
+      left -= size;
+    }
+  }
+}
+
+}  // namespace
+
+struct ToolRegistry::Entry {
+  std::shared_ptr<Tool> tool;
+  JsonSchema arguments;
+  JsonSchema result;
+};
+
+ToolRegistry::ToolRegistry() = default;
+ToolRegistry::~ToolRegistry() = default;
+
+absl::Status ToolRegistry::Add(std::shared_ptr<Tool> tool) {
+  const ToolSpec& spec = tool->spec();
+  if (!IsToolName(spec.name)) {
+    return Error(
+        Reason::kInvalidField,
+        fmt::format("'{}' is no tool name: use a-z, 0-9, _ . -, a letter first, 64 at most",
+                    spec.name),
+        {{"name", spec.name}});
+  }
+  if (entries_.contains(spec.name)) {
+    return Error(Reason::kAlreadyExists, fmt::format("there is a tool '{}' already", spec.name),
+                 {{"name", spec.name}});
+  }
+  auto arguments = JsonSchema::Compile(spec.arguments_schema);
+  if (!arguments.ok()) return Annotate(arguments.status(), spec.name + ": arguments_schema");
+  auto result = JsonSchema::Compile(spec.result_schema);
+  if (!result.ok()) return Annotate(result.status(), spec.name + ": result_schema");
+  const std::string name = spec.name;
+  entries_.emplace(name, std::make_unique<Entry>(
+                             Entry{std::move(tool), *std::move(arguments), *std::move(result)}));
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Tool*> ToolRegistry::Find(std::string_view name) const {
+  const auto found = entries_.find(name);
+  if (found != entries_.end()) return found->second->tool.get();
+  std::vector<std::pair<size_t, std::string>> close;
+  for (const auto& [other, entry] : entries_) close.emplace_back(EditDistance(name, other), other);
+  std::sort(close.begin(), close.end());
+  if (close.size() > kMaxSuggestions) close.resize(kMaxSuggestions);
+  std::vector<std::string> names;
+  for (auto& [distance, other] : close) names.push_back(std::move(other));
+  return Error(Reason::kToolUnknown,
+               names.empty() ? fmt::format("there is no tool '{}'", name)
+                             : fmt::format("there is no tool '{}'; the closest are: {}", name,
+                                           fmt::join(names, ", ")),
+               {{"name", std::string(name)}});
+}
+
+std::vector<const ToolSpec*> ToolRegistry::List() const {
+  std::vector<const ToolSpec*> specs;
+  for (const auto& [name, entry] : entries_) specs.push_back(&entry->tool->spec());
+  return specs;
+}
+
+absl::Status ToolRegistry::CheckArguments(std::string_view name, const Json& arguments) const {
+  RETURN_IF_ERROR(Find(name).status());
+  const absl::Status valid = entries_.find(name)->second->arguments.Validate(arguments);
+  if (valid.ok()) return valid;
+  return Error(Reason::kToolArgumentsInvalid,
+               fmt::format("the arguments of {} do not fit:\n{}", name, MessageOf(valid)),
+               {{"tool", std::string(name)}});
+}
+
+Async<ToolResult> ToolRegistry::Call(std::string name, ToolCall call) const {
+  CO_RETURN_IF_ERROR(CheckArguments(name, call.arguments));
+  const Entry& entry = *entries_.find(name)->second;
+  const ToolSpec& spec = entry.tool->spec();
+  CO_RETURN_IF_ERROR(call.context.cancel.status());
+  CO_ASSIGN_OR_RETURN(ToolResult result, co_await entry.tool->Call(std::move(call)));
+  if (!result.is_error) {
+    if (const absl::Status valid = entry.result.Validate(result.value); !valid.ok()) {
+      co_return Error(
+          Reason::kToolFailed,
+          fmt::format("the result of {} does not fit its schema:\n{}", name, MessageOf(valid)),
+          {{"tool", name}});
+    }
+  }
+  LimitOutput(result, spec.output_limit_bytes);
+  co_return result;
+}
+
+void ToolRegistry::Forget(std::string_view task_id) const {
+  for (const auto& [name, entry] : entries_) entry->tool->Forget(task_id);
+}
+
+}  // namespace troupe
