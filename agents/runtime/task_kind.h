@@ -25,7 +25,8 @@ class TaskKind {
   virtual absl::Status Validate(const v1::TaskSpec& spec) const = 0;
 
   // Runs the algorithm. A task that a limit stopped returns what it has, with the stop reason set.
-  virtual Async<v1::TaskResult> Run(Scope scope, v1::TaskSpec spec) const = 0;
+  // `scope` is the root of the task, ended by the caller.
+  virtual Async<v1::TaskResult> Run(Scope& scope, v1::TaskSpec spec) const = 0;
 };
 
 }  // namespace troupe

@@ -1,0 +1,132 @@
+#include "agents/prompts/prompt_library.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <toml++/toml.h>
+
+#include "tools/base/error.h"
+#include "tools/base/hash.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr std::string_view kFence = "+++\n";
+
+absl::Status Malformed(const std::string& where, std::string_view what) {
+  return Error(Reason::kInvalidField, fmt::format("{}: {}", where, what), {{"file", where}});
+}
+
+absl::Status ReadVariables(const toml::table& head, const std::string& where,
+                           PromptDefinition& prompt) {
+  const toml::array* variables = head["variables"].as_array();
+  if (variables == nullptr) return absl::OkStatus();
+  for (const toml::node& node : *variables) {
+    const toml::table* table = node.as_table();
+    PromptVariable variable;
+    if (table != nullptr) {
+      variable.name = (*table)["name"].value_or("");
+      variable.description = (*table)["description"].value_or("");
+      variable.required = (*table)["required"].value_or(false);
+    }
+    if (variable.name.empty()) return Malformed(where, "a variable needs a name");
+    prompt.variables.push_back(std::move(variable));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<PromptDefinition> ParsePromptFile(std::string_view text, const std::string& where) {
+  const size_t end = text.find("\n+++\n", kFence.size() - 1);
+  if (!text.starts_with(kFence) || end == std::string_view::npos) {
+    return Malformed(where, "a prompt begins with a head between two lines of +++");
+  }
+  PromptDefinition prompt;
+  try {
+    const toml::table head = toml::parse(text.substr(kFence.size(), end + 1 - kFence.size()));
+    for (const auto& [key, value] : head) {
+      if (key != "name" && key != "description" && key != "variables") {
+        return Malformed(where, fmt::format("the head has no key '{}'", std::string(key.str())));
+      }
+    }
+    prompt.name = head["name"].value_or("");
+    prompt.description = head["description"].value_or("");
+    RETURN_IF_ERROR(ReadVariables(head, where, prompt));
+  } catch (const toml::parse_error& e) {
+    return Malformed(where, fmt::format("line {} of the head: {}", e.source().begin.line,
+                                        std::string(e.description())));
+  }
+  if (prompt.name.empty()) return Malformed(where, "the head needs a name");
+  prompt.text = std::string(text.substr(end + 5));
+  prompt.sha256 = Sha256Hex(prompt.text);
+  return prompt;
+}
+
+absl::StatusOr<PromptTemplate> CompilePrompt(const PromptDefinition& prompt,
+                                             const std::string& text) {
+  std::set<std::string> names;
+  for (const PromptVariable& variable : prompt.variables) names.insert(variable.name);
+  ASSIGN_OR_RETURN(PromptTemplate compiled, PromptTemplate::Parse(text, names));
+  for (const PromptVariable& variable : prompt.variables) {
+    if (variable.required && !compiled.used().contains(variable.name)) {
+      return Error(Reason::kInvalidField,
+                   fmt::format("the template does not use the variable '{}'", variable.name),
+                   {{"field", "template"}});
+    }
+  }
+  return compiled;
+}
+
+absl::Status PromptLibrary::LoadFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.path().extension() == ".md") files.push_back(entry.path());
+  }
+  if (error) return Malformed(folder.string(), error.message());
+  std::sort(files.begin(), files.end());
+  for (const auto& path : files) {
+    std::ostringstream text;
+    text << std::ifstream(path).rdbuf();
+    ASSIGN_OR_RETURN(PromptDefinition prompt, ParsePromptFile(text.str(), path.string()));
+    auto compiled = CompilePrompt(prompt, prompt.text);
+    if (!compiled.ok()) return Annotate(compiled.status(), path.string());
+    if (definitions_.contains(prompt.name)) {
+      return Malformed(path.string(), fmt::format("there is a prompt '{}' already", prompt.name));
+    }
+    const std::string name = prompt.name;
+    compiled_[name] = std::make_shared<const PromptTemplate>(*std::move(compiled));
+    definitions_.emplace(name, std::move(prompt));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<const PromptDefinition*> PromptLibrary::Find(const std::string& name) const {
+  const auto found = definitions_.find(name);
+  if (found != definitions_.end()) return &found->second;
+  return Error(Reason::kNotFound, fmt::format("there is no prompt 'prompts/{}'", name),
+               {{"name", "prompts/" + name}});
+}
+
+absl::StatusOr<PromptVersion> PromptLibrary::Get(const std::string& name,
+                                                 const std::string& version) const {
+  RETURN_IF_ERROR(Find(name).status());
+  if (!version.empty() && version != "1") {
+    return Error(Reason::kNotFound, fmt::format("there is no version {} of the prompt {}", version,
+                                                name),
+                 {{"name", fmt::format("prompts/{}/versions/{}", name, version)}});
+  }
+  return PromptVersion{name, 1, compiled_.at(name)};
+}
+
+std::map<std::string, int> PromptLibrary::ActiveVersions() const {
+  std::map<std::string, int> active;
+  for (const auto& [name, prompt] : definitions_) active[name] = 1;
+  return active;
+}
+
+}  // namespace troupe

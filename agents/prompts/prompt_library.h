@@ -1,0 +1,87 @@
+// Prompts as named, versioned data. A prompt file is Markdown with a head in TOML:
+//
+//   +++
+//   name = "cellagent.planner"
+//   description = "Makes a plan"
+//   [[variables]]
+//   name = "request"
+//   description = "What the user asks"
+//   required = true
+//   +++
+//   You plan ... {{request}}
+//
+// The file is version 1; further versions come from the store.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agents/prompts/prompt_template.h"
+
+namespace troupe {
+
+struct PromptVariable {
+  std::string name;
+  std::string description;
+  bool required = false;  // a template that leaves it out is refused
+};
+
+struct PromptDefinition {
+  std::string name;  // [a-z][a-z0-9_]*(\.[a-z0-9_]+)*
+  std::string description;
+  std::vector<PromptVariable> variables;
+  std::string text;  // the template of version 1
+  std::string sha256;
+};
+
+// A version ready to render. Immutable.
+struct PromptVersion {
+  std::string prompt;
+  int version = 1;
+  std::shared_ptr<const PromptTemplate> compiled;
+  std::string id() const { return prompt + "@" + std::to_string(version); }
+};
+
+// Where algorithms get prompts from. Thread-safe.
+class PromptSource {
+ public:
+  virtual ~PromptSource() = default;
+  // `version` empty: the active one. kNotFound if there is none.
+  virtual absl::StatusOr<PromptVersion> Get(const std::string& name,
+                                            const std::string& version) const = 0;
+  // Name of every prompt to its active version.
+  virtual std::map<std::string, int> ActiveVersions() const = 0;
+};
+
+// kInvalidField, naming file and line, for a file that is no prompt.
+absl::StatusOr<PromptDefinition> ParsePromptFile(std::string_view text, const std::string& where);
+
+// Compiles `text` as a template of the prompt: every required variable must be used.
+absl::StatusOr<PromptTemplate> CompilePrompt(const PromptDefinition& prompt,
+                                             const std::string& text);
+
+// The prompts that come with the server. Immutable after loading.
+class PromptLibrary : public PromptSource {
+ public:
+  // Adds every *.md of the folder. kInvalidField for a file that is no prompt or a name used twice.
+  absl::Status LoadFolder(const std::filesystem::path& folder);
+
+  absl::StatusOr<PromptVersion> Get(const std::string& name,
+                                    const std::string& version) const override;
+  std::map<std::string, int> ActiveVersions() const override;
+
+  const std::map<std::string, PromptDefinition>& definitions() const { return definitions_; }
+  // kNotFound if there is none.
+  absl::StatusOr<const PromptDefinition*> Find(const std::string& name) const;
+
+ private:
+  std::map<std::string, PromptDefinition> definitions_;
+  std::map<std::string, std::shared_ptr<const PromptTemplate>> compiled_;
+};
+
+}  // namespace troupe
