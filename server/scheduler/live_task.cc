@@ -1,0 +1,264 @@
+#include "server/scheduler/live_task.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/time_util.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
+
+#include "server/store/journal_table.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+absl::Duration DurationOf(const google::protobuf::Duration& duration) {
+  return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
+}
+
+// Ends, in one transaction, the spans that are still open, and writes the task's last row and
+// event.
+absl::Status WriteEnd(Connection& connection, const TaskRow& row, int64_t last_sequence,
+                      const std::string& state_name) {
+  ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, row.name));
+  SpanQuery open;
+  open.where = "s.task = ? AND s.end_sequence = 0";
+  open.numbers = {key};
+  ASSIGN_OR_RETURN(std::vector<StoredSpan> spans, QuerySpans(connection, open));
+  JournalEntry entry;
+  entry.task_id = row.name;
+  for (StoredSpan& span : spans) {
+    span.record.state = SpanState::kCancelled;
+    span.record.end_sequence = ++last_sequence;
+    span.record.end_time = row.end_time;
+    entry.ended.push_back(std::move(span.record));
+  }
+  entry.events.push_back({++last_sequence, row.end_time, EventType::kState, "", state_name});
+  RETURN_IF_ERROR(AppendEntry(connection, entry));
+  return UpdateTask(connection, row);
+}
+
+}  // namespace
+
+BudgetLimits LimitsOf(const v1::Budget& budget) {
+  BudgetLimits limits;
+  limits.task = {budget.max_model_calls(), budget.max_tool_calls(), budget.max_tokens(),
+                 budget.max_cost_microusd()};
+  for (const auto& [role, role_budget] : budget.roles()) {
+    limits.roles[role] = {role_budget.max_model_calls(), 0, role_budget.max_tokens(),
+                          role_budget.max_cost_microusd()};
+  }
+  return limits;
+}
+
+v1::Usage UsageMessage(const Usage& usage) {
+  v1::Usage message;
+  message.set_model_calls(usage.model_calls);
+  message.set_tool_calls(usage.tool_calls);
+  message.set_input_tokens(usage.input_tokens);
+  message.set_cached_input_tokens(usage.cached_input_tokens);
+  message.set_output_tokens(usage.output_tokens);
+  message.set_reasoning_tokens(usage.reasoning_tokens);
+  message.set_cost_microusd(usage.cost_microusd);
+  *message.mutable_model_time() =
+      TimeUtil::MicrosecondsToDuration(absl::ToInt64Microseconds(usage.model_time));
+  *message.mutable_tool_time() =
+      TimeUtil::MicrosecondsToDuration(absl::ToInt64Microseconds(usage.tool_time));
+  message.set_estimated(usage.estimated);
+  return message;
+}
+
+LiveTask::LiveTask(RunServices services, Store* store, const TaskKind* kind, TaskRow row,
+                   Workspace workspace, asio::any_io_executor strand, std::function<void()> on_end)
+    : services_(std::move(services)),
+      store_(store),
+      kind_(kind),
+      workspace_(std::move(workspace)),
+      strand_(std::move(strand)),
+      on_end_(std::move(on_end)),
+      soft_(hard_.token()),
+      row_(std::move(row)) {}
+
+void LiveTask::Start() {
+  asio::post(strand_, [self = shared_from_this()] {
+    if (const absl::Status prepared = self->Prepare(); !prepared.ok()) {
+      self->Finish(prepared);
+      return;
+    }
+    asio::co_spawn(self->strand_, self->RunAlgorithm(),
+                   [self](std::exception_ptr raised, absl::Status) {
+                     if (raised != nullptr) {
+                       self->Finish(Error(Reason::kInternal, "the algorithm threw an exception"));
+                     }
+                   });
+  });
+}
+
+absl::Status LiveTask::Prepare() {
+  if (!spec_.ParseFromString(row_.spec)) {
+    return Error(Reason::kStoreFailed, "the stored spec of the task is damaged");
+  }
+  ASSIGN_OR_RETURN(std::vector<SpanRecord> recorded, store_->LoadSpans(row_.name));
+  ASSIGN_OR_RETURN(const int64_t last_sequence, store_->LastSequence(row_.name));
+  RunOptions options;
+  options.task_id = row_.name;
+  const auto label = row_.labels.find("recording");
+  options.label = label == row_.labels.end() ? "" : label->second;
+  options.seed = row_.seed;
+  options.mode = row_.replay_of.empty() ? RunMode::kLive : RunMode::kReplayOnly;
+  options.workspace = workspace_;
+  options.limits = LimitsOf(spec_.budget());
+  for (const auto& [role, model] : spec_.models()) options.models[role] = model;
+  for (const auto& [prompt, version] : spec_.prompts()) options.prompts[prompt] = version;
+  options.cancel = soft_.token();
+  options.hard_cancel = hard_.token();
+  run_ = std::make_shared<TaskRun>(services_, std::move(options), strand_, std::move(recorded),
+                                   last_sequence);
+  run_->on_questions_changed = [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->OnQuestionsChanged();
+  };
+  if (row_.start_time == absl::InfinitePast()) row_.start_time = services_.now();
+  if (row_.replay_of.empty()) {
+    ArmDeadline(DurationOf(spec_.timeout()), CancelReason::kDeadline, "timeout");
+    ArmDeadline(DurationOf(spec_.budget().max_wall_time()), CancelReason::kBudget,
+                "budget.max_wall_time");
+  }
+  if (row_.state != v1::Task::STATE_RUNNING) SetState(v1::Task::STATE_RUNNING);
+  return absl::OkStatus();
+}
+
+void LiveTask::ArmDeadline(absl::Duration limit, CancelReason reason, std::string_view what) {
+  if (limit <= absl::ZeroDuration()) return;
+  const absl::Duration left = row_.start_time + limit - services_.now();
+  auto timer = std::make_unique<asio::steady_timer>(strand_);
+  timer->expires_after(absl::ToChronoNanoseconds(std::max(left, absl::ZeroDuration())));
+  std::string message =
+      fmt::format("the task's {} of {} is over", what, absl::FormatDuration(limit));
+  timer->async_wait([weak = weak_from_this(), reason, message](asio::error_code error) {
+    auto self = weak.lock();
+    if (!error && self != nullptr) self->soft_.Cancel(reason, message);
+  });
+  timers_.push_back(std::move(timer));
+}
+
+AsyncStatus LiveTask::RunAlgorithm() {
+  auto self = shared_from_this();
+  absl::StatusOr<v1::TaskResult> result = absl::InternalError("not run");
+  {
+    Scope root = Scope::Root(run_, std::string(kind_->name()), row_.title);
+    result = co_await kind_->Run(root, spec_);
+    root.End(result.status());
+  }
+  Finish(result);
+  co_return absl::OkStatus();
+}
+
+void LiveTask::OnQuestionsChanged() {
+  if (ended_ || cancelled_by_person_) return;
+  const auto wanted =
+      run_->Pending().empty() ? v1::Task::STATE_RUNNING : v1::Task::STATE_INPUT_REQUIRED;
+  if (row_.state != wanted) SetState(wanted);
+}
+
+void LiveTask::SetState(v1::Task::State state) {
+  row_.state = state;
+  row_.update_time = services_.now();
+  JournalEntry entry = run_->NewEntry();
+  entry.events.push_back(run_->NewEvent(EventType::kState, "", v1::Task::State_Name(state)));
+  run_->Append(std::move(entry));
+  store_->Write([row = row_](Connection& connection) { return UpdateTask(connection, row); },
+                nullptr);
+}
+
+void LiveTask::Finish(const absl::StatusOr<v1::TaskResult>& result) {
+  if (ended_) return;
+  ended_ = true;
+  timers_.clear();
+  const absl::Status hard = hard_.token().status();
+  const auto error_metadata = MetadataOf(hard);
+  if (!hard.ok() && error_metadata.at("cancel_reason") == "shutdown") {
+    on_end_();  // it goes on when the server starts again
+    return;
+  }
+  if (!hard.ok()) return Settle(v1::Task::STATE_CANCELLED, hard, result);
+  if (result.ok()) {
+    const bool completed = result->stop_reason() == v1::TaskResult::STOP_REASON_COMPLETED;
+    return Settle(completed ? v1::Task::STATE_SUCCEEDED : v1::Task::STATE_STOPPED,
+                  completed ? absl::OkStatus() : soft_.token().status(), result);
+  }
+  const bool limit =
+      HasReason(result.status(), Reason::kBudgetExceeded) || !soft_.token().status().ok();
+  Settle(limit ? v1::Task::STATE_STOPPED : v1::Task::STATE_FAILED, result.status(), result);
+}
+
+void LiveTask::Settle(v1::Task::State state, const absl::Status& error,
+                      const absl::StatusOr<v1::TaskResult>& result) {
+  row_.state = state;
+  row_.end_time = services_.now();
+  row_.update_time = row_.end_time;
+  if (!error.ok()) row_.error = StatusToText(error);
+  if (result.ok()) row_.result = result->SerializeAsString();
+  const Usage usage = run_ == nullptr ? Usage() : run_->ledger().spent();
+  row_.usage = UsageMessage(usage).SerializeAsString();
+  int64_t last_sequence = run_ == nullptr ? 0 : run_->last_sequence();
+  store_->Write(
+      [row = row_, last_sequence](Connection& connection) -> absl::Status {
+        int64_t last = last_sequence;
+        if (last == 0) {  // it never ran
+          ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, row.name));
+          ASSIGN_OR_RETURN(last, LastSequenceOf(connection, key));
+        }
+        return WriteEnd(connection, row, last,
+                        v1::Task::State_Name(static_cast<v1::Task::State>(row.state)));
+      },
+      [self = shared_from_this()](absl::Status written) {
+        if (!written.ok()) {
+          spdlog::error("task {}: its end could not be written: {}", self->row_.name,
+                        MessageOf(written));
+        }
+        asio::post(self->strand_, [self] { self->on_end_(); });
+      });
+}
+
+void LiveTask::Cancel(CancelReason reason, std::string message) {
+  asio::post(strand_, [self = shared_from_this(), reason, message = std::move(message)] {
+    if (self->ended_) return;
+    if (reason == CancelReason::kUser && !self->cancelled_by_person_) {
+      self->cancelled_by_person_ = true;
+      if (self->run_ != nullptr) self->SetState(v1::Task::STATE_CANCELLING);
+    }
+    self->hard_.Cancel(reason, message);
+  });
+}
+
+void LiveTask::Inspect(std::function<void(Snapshot)> done) {
+  asio::post(strand_, [self = shared_from_this(), done = std::move(done)] {
+    Snapshot snapshot;
+    snapshot.row = self->row_;
+    if (self->run_ != nullptr) {
+      snapshot.questions = self->run_->Pending();
+      snapshot.usage = self->run_->ledger().spent();
+      snapshot.last_sequence = self->run_->last_sequence();
+    }
+    done(std::move(snapshot));
+  });
+}
+
+void LiveTask::Answer(std::string path, Json answer, std::function<void(absl::Status)> done) {
+  asio::post(strand_, [self = shared_from_this(), path = std::move(path),
+                       answer = std::move(answer), done = std::move(done)]() mutable {
+    if (self->run_ == nullptr) {
+      done(Error(Reason::kQuestionNotPending, "the task has not asked anything yet"));
+      return;
+    }
+    const absl::Status accepted = self->run_->Answer(path, std::move(answer), done);
+    if (!accepted.ok()) done(accepted);
+  });
+}
+
+}  // namespace troupe

@@ -1,0 +1,74 @@
+// LiveTask: one task while it runs, on a strand of its own: it starts (or restarts) the algorithm,
+// keeps the task's row and state events in step, watches the deadline, and writes the end.
+//
+// Thread-safe: every public method may be called from any thread; callbacks run on the strand.
+#pragma once
+
+#include <asio/any_io_executor.hpp>
+#include <asio/steady_timer.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "agents/runtime/task_kind.h"
+#include "agents/runtime/task_run.h"
+#include "server/store/store.h"
+#include "server/store/task_row.h"
+
+namespace troupe {
+
+class LiveTask : public std::enable_shared_from_this<LiveTask> {
+ public:
+  // What is known of a task while it runs.
+  struct Snapshot {
+    TaskRow row;
+    std::vector<PendingQuestion> questions;
+    Usage usage;
+    int64_t last_sequence = 0;
+  };
+
+  // `on_end` is called once, on the strand, when the task's end is durable, or when it was left
+  // unfinished because the server closes or the store fails.
+  LiveTask(RunServices services, Store* store, const TaskKind* kind, TaskRow row,
+           Workspace workspace, asio::any_io_executor strand, std::function<void()> on_end);
+
+  void Start();
+  void Cancel(CancelReason reason, std::string message);
+  void Inspect(std::function<void(Snapshot)> done);
+  // See TaskRun::Answer. `done` when the answer is durable or refused.
+  void Answer(std::string path, Json answer, std::function<void(absl::Status)> done);
+
+ private:
+  absl::Status Prepare();
+  AsyncStatus RunAlgorithm();
+  void ArmDeadline(absl::Duration limit, CancelReason reason, std::string_view what);
+  void OnQuestionsChanged();
+  // Writes the row with a new state and its event; never waits.
+  void SetState(v1::Task::State state);
+  void Finish(const absl::StatusOr<v1::TaskResult>& result);
+  void Settle(v1::Task::State state, const absl::Status& error,
+              const absl::StatusOr<v1::TaskResult>& result);
+
+  const RunServices services_;
+  Store* const store_;
+  const TaskKind* const kind_;
+  const Workspace workspace_;
+  const asio::any_io_executor strand_;
+  const std::function<void()> on_end_;
+  CancelSource hard_;  // by a person or a shutdown
+  CancelSource soft_;  // follows hard_; also by deadline and budget
+
+  // On the strand alone.
+  TaskRow row_;
+  v1::TaskSpec spec_;
+  std::shared_ptr<TaskRun> run_;
+  std::vector<std::unique_ptr<asio::steady_timer>> timers_;
+  bool cancelled_by_person_ = false;
+  bool ended_ = false;
+};
+
+// The runtime's limits out of a budget.
+BudgetLimits LimitsOf(const v1::Budget& budget);
+v1::Usage UsageMessage(const Usage& usage);
+
+}  // namespace troupe

@@ -1,0 +1,544 @@
+#include "server/scheduler/task_manager.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+#include <spdlog/spdlog.h>
+
+#include <asio/strand.hpp>
+#include <fstream>
+#include <future>
+#include <random>
+
+#include "agents/runtime/text.h"
+#include "server/scheduler/check_spec.h"
+#include "server/scheduler/resource_name.h"
+#include "server/scheduler/task_copy.h"
+#include "server/store/journal_table.h"
+#include "tools/base/error.h"
+#include "tools/base/hash.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr absl::Duration kStrandPatience = absl::Seconds(10);
+constexpr int kSweepAtOnce = 100;
+constexpr size_t kTitleBytes = 120;
+
+// The same bytes for equal messages, maps included.
+std::string Deterministic(const google::protobuf::MessageLite& message) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&coded);
+  }
+  return bytes;
+}
+
+uint64_t RandomBits() {
+  std::random_device device;
+  return (static_cast<uint64_t>(device()) << 32) | device();
+}
+
+// Sortable by time of submission, and unguessable enough not to collide.
+std::string NewTaskId(absl::Time now) {
+  return fmt::format("{}-{:08x}", absl::FormatTime("%Y%m%d-%H%M%S", now, absl::UTCTimeZone()),
+                     static_cast<uint32_t>(RandomBits()));
+}
+
+std::string FirstLine(const std::string& text) {
+  std::string line = text.substr(0, text.find('\n'));
+  return line.size() <= kTitleBytes ? line : TruncateUtf8(line, kTitleBytes) + "...";
+}
+
+absl::Status CopyFiles(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::error_code error;
+  if (!std::filesystem::exists(from, error)) return absl::OkStatus();
+  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive, error);
+  if (!error) return absl::OkStatus();
+  return Error(Reason::kStoreFailed,
+               fmt::format("copying {} failed: {}", from.string(), error.message()));
+}
+
+}  // namespace
+
+TaskManager::TaskManager(TaskManagerOptions options, RunServices services, Store* store,
+                         std::vector<std::unique_ptr<TaskKind>> kinds)
+    : options_(std::move(options)),
+      services_(std::move(services)),
+      store_(store),
+      kinds_(std::move(kinds)),
+      threads_(static_cast<size_t>(options_.threads)) {
+  store_->SetListener([this](const std::string& task_id) { hub_.Notify(task_id); });
+}
+
+TaskManager::~TaskManager() {
+  Shutdown(absl::Now() + absl::Seconds(10));
+  threads_.stop();
+  threads_.join();
+}
+
+const TaskKind* TaskManager::KindOf(const std::string& name) const {
+  for (const auto& kind : kinds_) {
+    if (kind->name() == name) return kind.get();
+  }
+  return nullptr;
+}
+
+Workspace TaskManager::WorkspaceOf(const std::string& id) const {
+  return {options_.data_folder / "tasks" / id};
+}
+
+absl::Status TaskManager::Resume() {
+  std::vector<std::string> names;
+  RETURN_IF_ERROR(store_->Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(names, UnfinishedTasks(connection));
+    return absl::OkStatus();
+  }));
+  for (const std::string& name : names) {
+    ASSIGN_OR_RETURN(TaskRow row, ReadRow(name));
+    const bool cancelling = row.state == v1::Task::STATE_CANCELLING;
+    Launch(std::move(row));
+    if (cancelling) {
+      if (auto live = Live(name)) live->Cancel(CancelReason::kUser, "asked before a restart");
+    }
+  }
+  if (!names.empty()) spdlog::info("resumed {} unfinished tasks", names.size());
+  return absl::OkStatus();
+}
+
+void TaskManager::Shutdown(absl::Time deadline) {
+  std::vector<std::shared_ptr<LiveTask>> live;
+  {
+    absl::MutexLock lock(&mutex_);
+    closing_ = true;
+    waiting_.clear();
+    for (const auto& [name, task] : live_) live.push_back(task);
+  }
+  for (const auto& task : live) task->Cancel(CancelReason::kShutdown, "the server closes");
+  absl::MutexLock lock(&mutex_);
+  const auto stopped = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return live_.empty(); };
+  mutex_.AwaitWithDeadline(absl::Condition(&stopped), deadline);
+}
+
+absl::StatusOr<TaskRow> TaskManager::ReadRow(const std::string& id) {
+  TaskRow row;
+  RETURN_IF_ERROR(store_->Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(row, ReadTask(connection, id));
+    return absl::OkStatus();
+  }));
+  return row;
+}
+
+absl::StatusOr<TaskRow> TaskManager::EarlierSubmission(const std::string& request_id,
+                                                       const std::string& request_hash) {
+  TaskRow row;
+  RETURN_IF_ERROR(store_->Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(row, ReadTaskByRequest(connection, request_id));
+    return absl::OkStatus();
+  }));
+  if (row.request_hash != request_hash) {
+    return Error(
+        Reason::kRequestIdReused,
+        fmt::format("the request id {} was used for another request: choose a new one", request_id),
+        {{"field", "request_id"}, {"name", "tasks/" + row.name}});
+  }
+  return row;
+}
+
+absl::Status TaskManager::Check(const v1::SubmitTaskRequest& request) const {
+  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  RETURN_IF_ERROR(CheckTaskId(request.task_id()));
+  RETURN_IF_ERROR(CheckSharedFields(request.spec(), options_.allowed_input_folders));
+  const TaskKind* kind = KindOf(KindName(request.spec()));
+  if (kind == nullptr) {
+    return Error(
+        Reason::kInvalidField,
+        fmt::format("this server does not run tasks of the kind '{}'", KindName(request.spec())),
+        {{"field", "spec.kind"}});
+  }
+  for (const auto& [role, model] : request.spec().models()) {
+    const auto found = services_.models->ForRole(role, model);
+    if (!found.ok()) {
+      return Error(Reason::kInvalidField, MessageOf(found.status()),
+                   {{"field", fmt::format("spec.models[{}]", role)}});
+    }
+  }
+  for (const auto& [prompt, version] : request.spec().prompts()) {
+    const auto found = services_.prompts->Get(prompt, version);
+    if (!found.ok()) {
+      return Error(Reason::kInvalidField, MessageOf(found.status()),
+                   {{"field", fmt::format("spec.prompts[{}]", prompt)}});
+    }
+  }
+  return kind->Validate(request.spec());
+}
+
+absl::Status TaskManager::StoreInputs(const std::string& id, v1::TaskSpec& spec) const {
+  const auto folder = WorkspaceOf(id).inputs();
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  for (v1::InputFile& input : *spec.mutable_inputs()) {
+    const auto file = folder / input.name();
+    if (input.source_case() == v1::InputFile::kPath) {
+      ASSIGN_OR_RETURN(const auto source,
+                       AllowedInput(input.path(), options_.allowed_input_folders));
+      std::filesystem::copy_file(source, file, error);
+    } else {
+      std::ofstream stream(file, std::ios::binary);
+      stream << input.content();
+      stream.close();
+      if (!stream) error = std::make_error_code(std::errc::io_error);
+      input.set_content("");
+    }
+    if (error) {
+      return Error(Reason::kStoreFailed, fmt::format("the input {} could not be stored: {}",
+                                                     input.name(), error.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+void TaskManager::PinPrompts(const std::string& kind, v1::TaskSpec& spec) const {
+  // A promotion while the task runs, or before it is resumed, must not change what it says.
+  for (const auto& [prompt, version] : services_.prompts->ActiveVersions()) {
+    if (prompt.starts_with(kind + ".") && !spec.prompts().contains(prompt)) {
+      (*spec.mutable_prompts())[prompt] = std::to_string(version);
+    }
+  }
+}
+
+struct TaskManager::Copy : TaskCopy {};
+
+absl::StatusOr<LiveTask::Snapshot> TaskManager::Submit(const v1::SubmitTaskRequest& request) {
+  RETURN_IF_ERROR(Check(request));
+  TaskRow row;
+  row.request_id = request.request_id();
+  row.request_hash = Sha256Hex(Deterministic(request));
+  if (!row.request_id.empty()) {
+    const auto earlier = EarlierSubmission(row.request_id, row.request_hash);
+    if (earlier.ok()) return Get(earlier->name);
+    if (earlier.status().code() != absl::StatusCode::kNotFound) return earlier.status();
+  }
+  row.create_time = row.update_time = services_.now();
+  row.name = request.task_id().empty() ? NewTaskId(row.create_time) : request.task_id();
+  if (ReadRow(row.name).ok()) {
+    return Error(Reason::kAlreadyExists, fmt::format("the task 'tasks/{}' exists", row.name),
+                 {{"field", "task_id"}, {"name", "tasks/" + row.name}});
+  }
+  v1::TaskSpec spec = request.spec();
+  row.kind = KindName(spec);
+  row.title = spec.title().empty() ? FirstLine(spec.cellagent().request()) : spec.title();
+  row.state = v1::Task::STATE_PENDING;
+  row.seed = spec.seed() != 0 ? spec.seed() : RandomBits() >> 1;
+  for (const auto& [key, value] : spec.labels()) row.labels[key] = value;
+  RETURN_IF_ERROR(StoreInputs(row.name, spec));
+  PinPrompts(row.kind, spec);
+  row.spec = spec.SerializeAsString();
+  return Accept(std::move(row), nullptr);
+}
+
+absl::StatusOr<LiveTask::Snapshot> TaskManager::Accept(TaskRow row, const Copy* copy) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (closing_) return Error(Reason::kShuttingDown, "the server is closing; try another time");
+    if (live_.size() >= options_.max_running && waiting_.size() >= options_.max_pending) {
+      return Error(Reason::kQueueFull,
+                   fmt::format("{} tasks wait already; try later", waiting_.size()));
+    }
+  }
+  auto shared = std::make_shared<TaskRow>(std::move(row));
+  const absl::Status written =
+      store_->WriteAndWait([shared, copy](Connection& connection) -> absl::Status {
+        RETURN_IF_ERROR(InsertTask(connection, *shared));
+        JournalEntry entry;
+        entry.task_id = shared->name;
+        int64_t last_sequence = 0;
+        if (copy != nullptr) {
+          ASSIGN_OR_RETURN(const int64_t source, TaskKey(connection, copy->source));
+          ASSIGN_OR_RETURN(Statement uses,
+                           connection.Prepare("INSERT INTO content_uses (task, content) SELECT ?, "
+                                              "content FROM content_uses WHERE task = ?"));
+          uses.Bind(shared->key).Bind(source);
+          RETURN_IF_ERROR(uses.Run());
+          entry.contents = copy->contents;
+          entry.begun = copy->effects;
+          entry.ended = copy->effects;
+          last_sequence = copy->last_sequence;
+        }
+        entry.events.push_back({last_sequence + 1, shared->create_time, EventType::kState, "",
+                                v1::Task::State_Name(v1::Task::STATE_PENDING)});
+        return AppendEntry(connection, entry);
+      });
+  if (!written.ok()) {
+    // Two calls with one request id at once: the other one made the task.
+    if (!shared->request_id.empty()) {
+      const auto earlier = EarlierSubmission(shared->request_id, shared->request_hash);
+      if (earlier.ok()) return Get(earlier->name);
+    }
+    return written;
+  }
+  LiveTask::Snapshot snapshot;
+  snapshot.row = *shared;
+  snapshot.last_sequence = 1;
+  Launch(std::move(*shared));
+  return snapshot;
+}
+
+void TaskManager::Launch(TaskRow row) {
+  const std::string name = row.name;
+  std::shared_ptr<LiveTask> task;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (closing_) return;
+    if (live_.size() >= options_.max_running) {
+      waiting_.push_back(std::move(row));
+      return;
+    }
+    const TaskKind* kind = KindOf(row.kind);
+    if (kind == nullptr) {
+      spdlog::error("task {}: this server does not run the kind '{}'", name, row.kind);
+      return;
+    }
+    task = std::make_shared<LiveTask>(services_, store_, kind, std::move(row), WorkspaceOf(name),
+                                      asio::make_strand(threads_.get_executor()),
+                                      [this, name] { OnEnd(name); });
+    live_[name] = task;
+  }
+  task->Start();
+}
+
+void TaskManager::OnEnd(const std::string& id) {
+  services_.tools->Forget(id);
+  TaskRow next;
+  {
+    absl::MutexLock lock(&mutex_);
+    live_.erase(id);
+    if (!waiting_.empty()) {
+      next = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+  }
+  hub_.Notify(id);
+  if (!next.name.empty()) Launch(std::move(next));
+}
+
+std::shared_ptr<LiveTask> TaskManager::Live(const std::string& id) {
+  absl::MutexLock lock(&mutex_);
+  const auto found = live_.find(id);
+  return found == live_.end() ? nullptr : found->second;
+}
+
+absl::StatusOr<LiveTask::Snapshot> TaskManager::Get(const std::string& id) {
+  ASSIGN_OR_RETURN(TaskRow row, ReadRow(id));
+  LiveTask::Snapshot snapshot;
+  if (auto live = Live(id); live != nullptr && row.end_time == absl::InfinitePast()) {
+    auto promise = std::make_shared<std::promise<LiveTask::Snapshot>>();
+    auto inspected = promise->get_future();
+    live->Inspect([promise](LiveTask::Snapshot seen) { promise->set_value(std::move(seen)); });
+    if (inspected.wait_for(absl::ToChronoSeconds(kStrandPatience)) == std::future_status::ready) {
+      snapshot = inspected.get();
+    }
+  }
+  // The row is what is durable; the strand may be ahead of it.
+  snapshot.row = std::move(row);
+  if (snapshot.last_sequence == 0) {
+    ASSIGN_OR_RETURN(snapshot.last_sequence, store_->LastSequence(id));
+  }
+  return snapshot;
+}
+
+absl::StatusOr<LiveTask::Snapshot> TaskManager::Cancel(const std::string& id,
+                                                       const std::string& reason) {
+  ASSIGN_OR_RETURN(TaskRow row, ReadRow(id));
+  if (row.end_time != absl::InfinitePast()) {
+    return Error(Reason::kTaskTerminal, fmt::format("the task 'tasks/{}' has ended", id),
+                 {{"name", "tasks/" + id}});
+  }
+  auto live = Live(id);
+  if (live == nullptr) {
+    // It waits for its turn: give it one, so that its end is written like any other.
+    {
+      absl::MutexLock lock(&mutex_);
+      std::erase_if(waiting_, [&](const TaskRow& waiting) { return waiting.name == id; });
+    }
+    row.state = v1::Task::STATE_CANCELLED;
+    row.end_time = row.update_time = services_.now();
+    RETURN_IF_ERROR(store_->WriteAndWait(
+        [row](Connection& connection) { return UpdateTask(connection, row); }));
+    return Get(id);
+  }
+  live->Cancel(CancelReason::kUser,
+               reason.empty() ? "a client asked" : "a client asked: " + reason);
+  ASSIGN_OR_RETURN(LiveTask::Snapshot snapshot, Get(id));
+  if (snapshot.row.end_time == absl::InfinitePast()) {
+    snapshot.row.state = v1::Task::STATE_CANCELLING;
+  }
+  return snapshot;
+}
+
+absl::Status TaskManager::Respond(const std::string& id, int64_t question, Json answer) {
+  ASSIGN_OR_RETURN(const TaskRow row, ReadRow(id));
+  auto live = Live(id);
+  if (live == nullptr) {
+    return Error(Reason::kQuestionNotPending, fmt::format("the task 'tasks/{}' does not wait", id),
+                 {{"name", "tasks/" + id}});
+  }
+  std::string path;
+  ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(id));
+  int open = 0;
+  for (const SpanRecord& span : spans) {
+    if (span.kind != SpanKind::kQuestion) continue;
+    if (question == 0 && span.end_sequence != 0) continue;
+    if (question != 0 && span.begin_sequence != question) continue;
+    path = span.path;
+    ++open;
+  }
+  if (open != 1) {
+    return Error(
+        Reason::kQuestionNotPending,
+        open == 0 ? fmt::format("the task 'tasks/{}' has no such question", id)
+                  : fmt::format("the task 'tasks/{}' waits with {} questions: name one", id, open),
+        {{"name", "tasks/" + id}});
+  }
+  auto promise = std::make_shared<std::promise<absl::Status>>();
+  auto durable = promise->get_future();
+  live->Answer(path, std::move(answer), [promise](absl::Status s) { promise->set_value(s); });
+  if (durable.wait_for(absl::ToChronoSeconds(kStrandPatience)) != std::future_status::ready) {
+    return Error(Reason::kDeadlineExceeded, "the answer was not recorded in time; ask again");
+  }
+  return durable.get();
+}
+
+absl::StatusOr<LiveTask::Snapshot> TaskManager::Fork(const v1::ForkTaskRequest& request) {
+  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  RETURN_IF_ERROR(CheckTaskId(request.task_id()));
+  const std::string request_hash = Sha256Hex(Deterministic(request));
+  if (!request.request_id().empty()) {
+    const auto earlier = EarlierSubmission(request.request_id(), request_hash);
+    if (earlier.ok()) return Get(earlier->name);
+    if (earlier.status().code() != absl::StatusCode::kNotFound) return earlier.status();
+  }
+  ASSIGN_OR_RETURN(const SpanName name, ParseTaskOrSpan(request.name()));
+  ASSIGN_OR_RETURN(const TaskRow source, ReadRow(name.task));
+  ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(name.task));
+  Copy copy;
+  static_cast<TaskCopy&>(copy) = CopyEffects(name.task, spans, name.span);
+  if (name.span != 0) {
+    RETURN_IF_ERROR(AddReplaced(copy, spans, name.span, request));
+  } else if (request.replacement_case() != v1::ForkTaskRequest::REPLACEMENT_NOT_SET) {
+    return Error(Reason::kInvalidField,
+                 "name: a replacement needs the span whose result it replaces",
+                 {{"field", "name"}});
+  }
+  TaskRow row;
+  row.create_time = row.update_time = services_.now();
+  row.name = request.task_id().empty() ? NewTaskId(row.create_time) : request.task_id();
+  row.kind = source.kind;
+  row.title = source.title;
+  row.labels = source.labels;
+  row.state = v1::Task::STATE_PENDING;
+  row.seed = request.seed() != 0 ? request.seed() : source.seed;
+  row.request_id = request.request_id();
+  row.request_hash = request_hash;
+  row.forked_from = request.name();
+  v1::TaskSpec spec;
+  spec.ParseFromString(source.spec);
+  for (const auto& [role, model] : request.models()) (*spec.mutable_models())[role] = model;
+  for (const auto& [prompt, version] : request.prompts()) {
+    (*spec.mutable_prompts())[prompt] = version;
+  }
+  v1::SubmitTaskRequest as_submitted;
+  *as_submitted.mutable_spec() = spec;
+  as_submitted.mutable_spec()->clear_inputs();  // they are copied from the source's folder
+  RETURN_IF_ERROR(Check(as_submitted));
+  row.spec = spec.SerializeAsString();
+  if (ReadRow(row.name).ok()) {
+    return Error(Reason::kAlreadyExists, fmt::format("the task 'tasks/{}' exists", row.name),
+                 {{"field", "task_id"}});
+  }
+  std::error_code ignored;
+  std::filesystem::create_directories(WorkspaceOf(row.name).root, ignored);
+  RETURN_IF_ERROR(CopyFiles(WorkspaceOf(name.task).inputs(), WorkspaceOf(row.name).inputs()));
+  RETURN_IF_ERROR(CopyFiles(WorkspaceOf(name.task).artifacts(), WorkspaceOf(row.name).artifacts()));
+  return Accept(std::move(row), &copy);
+}
+
+absl::StatusOr<LiveTask::Snapshot> TaskManager::Replay(const v1::ReplayTaskRequest& request) {
+  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
+  const std::string request_hash = Sha256Hex(Deterministic(request));
+  if (!request.request_id().empty()) {
+    const auto earlier = EarlierSubmission(request.request_id(), request_hash);
+    if (earlier.ok()) return Get(earlier->name);
+    if (earlier.status().code() != absl::StatusCode::kNotFound) return earlier.status();
+  }
+  ASSIGN_OR_RETURN(const SpanName name, ParseTaskOrSpan(request.name()));
+  ASSIGN_OR_RETURN(TaskRow row, ReadRow(name.task));
+  if (row.end_time == absl::InfinitePast()) {
+    return Error(Reason::kTaskNotTerminal,
+                 fmt::format("the task 'tasks/{}' has not ended: replay it when it has", name.task),
+                 {{"name", request.name()}});
+  }
+  ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(name.task));
+  Copy copy;
+  static_cast<TaskCopy&>(copy) = CopyEffects(name.task, spans, 0);
+  TaskRow replay;
+  replay.create_time = replay.update_time = services_.now();
+  replay.name = NewTaskId(replay.create_time);
+  replay.kind = row.kind;
+  replay.title = row.title;
+  replay.labels = row.labels;
+  replay.state = v1::Task::STATE_PENDING;
+  replay.seed = row.seed;
+  replay.spec = row.spec;
+  replay.request_id = request.request_id();
+  replay.request_hash = request_hash;
+  replay.replay_of = "tasks/" + name.task;
+  std::error_code ignored;
+  std::filesystem::create_directories(WorkspaceOf(replay.name).root, ignored);
+  RETURN_IF_ERROR(
+      CopyFiles(WorkspaceOf(name.task).artifacts(), WorkspaceOf(replay.name).artifacts()));
+  return Accept(std::move(replay), &copy);
+}
+
+absl::Status TaskManager::Delete(const std::string& id, bool force) {
+  ASSIGN_OR_RETURN(TaskRow row, ReadRow(id));
+  if (row.end_time == absl::InfinitePast()) {
+    if (!force) {
+      return Error(Reason::kTaskNotTerminal,
+                   fmt::format("the task 'tasks/{}' has not ended: cancel it, or set force", id),
+                   {{"name", "tasks/" + id}});
+    }
+    RETURN_IF_ERROR(Cancel(id, "to be deleted").status());
+    absl::MutexLock lock(&mutex_);
+    const auto gone = [this, &id]()
+                          ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !live_.contains(id); };
+    if (!mutex_.AwaitWithTimeout(absl::Condition(&gone), kStrandPatience)) {
+      return Error(Reason::kTaskNotTerminal, fmt::format("the task 'tasks/{}' is still ending", id),
+                   {{"name", "tasks/" + id}});
+    }
+  }
+  RETURN_IF_ERROR(
+      store_->WriteAndWait([id](Connection& connection) { return DeleteTask(connection, id); }));
+  std::error_code ignored;
+  std::filesystem::remove_all(WorkspaceOf(id).root, ignored);
+  hub_.Notify(id);
+  return store_->Vacuum();
+}
+
+absl::StatusOr<int> TaskManager::Sweep() {
+  if (options_.retention == absl::InfiniteDuration()) return 0;
+  std::vector<std::string> names;
+  RETURN_IF_ERROR(store_->Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(names,
+                     EndedBefore(connection, services_.now() - options_.retention, kSweepAtOnce));
+    return absl::OkStatus();
+  }));
+  for (const std::string& name : names) RETURN_IF_ERROR(Delete(name, false));
+  return static_cast<int>(names.size());
+}
+
+}  // namespace troupe

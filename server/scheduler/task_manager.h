@@ -1,0 +1,92 @@
+// TaskManager: all tasks of the server: accepts them, runs them, resumes the unfinished ones after
+// a restart, and carries out what clients ask of them.
+//
+// Thread-safe. Methods that write block until the change is durable: call them from threads that
+// may wait, never from a task's strand.
+#pragma once
+
+#include <absl/base/thread_annotations.h>
+#include <absl/synchronization/mutex.h>
+
+#include <asio/thread_pool.hpp>
+#include <deque>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "agents/prompts/prompt_library.h"
+#include "agents/runtime/task_kind.h"
+#include "server/scheduler/event_hub.h"
+#include "server/scheduler/live_task.h"
+#include "server/store/store.h"
+#include "troupe/v1/task_service.pb.h"
+
+namespace troupe {
+
+struct TaskManagerOptions {
+  std::filesystem::path data_folder;  // tasks/{task}/ is made below it
+  int threads = 2;
+  size_t max_running = 20'000;   // tasks at work at once; more wait
+  size_t max_pending = 100'000;  // tasks that wait; more are refused
+  std::vector<std::filesystem::path> allowed_input_folders;
+  absl::Duration retention = absl::InfiniteDuration();  // of ended tasks
+};
+
+class TaskManager {
+ public:
+  TaskManager(TaskManagerOptions options, RunServices services, Store* store,
+              std::vector<std::unique_ptr<TaskKind>> kinds);
+  // Stops all tasks where they are; they go on when the server starts again.
+  ~TaskManager();
+
+  // Starts the tasks that an earlier life of the server left unfinished.
+  absl::Status Resume();
+  // Stops accepting and stops all tasks; returns when all have, or at `deadline`.
+  void Shutdown(absl::Time deadline);
+
+  absl::StatusOr<LiveTask::Snapshot> Submit(const v1::SubmitTaskRequest& request);
+  absl::StatusOr<LiveTask::Snapshot> Get(const std::string& id);
+  absl::StatusOr<LiveTask::Snapshot> Cancel(const std::string& id, const std::string& reason);
+  // `question` is the begin sequence of the question's span; 0: the one question that waits.
+  absl::Status Respond(const std::string& id, int64_t question, Json answer);
+  absl::StatusOr<LiveTask::Snapshot> Fork(const v1::ForkTaskRequest& request);
+  absl::StatusOr<LiveTask::Snapshot> Replay(const v1::ReplayTaskRequest& request);
+  absl::Status Delete(const std::string& id, bool force);
+
+  // Removes at most a hundred tasks whose retention is over; returns how many.
+  absl::StatusOr<int> Sweep();
+
+  Workspace WorkspaceOf(const std::string& id) const;
+  EventHub& hub() { return hub_; }
+  Store& store() { return *store_; }
+
+ private:
+  struct Copy;
+
+  const TaskKind* KindOf(const std::string& name) const;
+  absl::Status Check(const v1::SubmitTaskRequest& request) const;
+  absl::Status StoreInputs(const std::string& id, v1::TaskSpec& spec) const;
+  void PinPrompts(const std::string& kind, v1::TaskSpec& spec) const;
+  absl::StatusOr<LiveTask::Snapshot> Accept(TaskRow row, const Copy* copy);
+  absl::StatusOr<TaskRow> ReadRow(const std::string& id);
+  absl::StatusOr<TaskRow> EarlierSubmission(const std::string& request_id,
+                                            const std::string& request_hash);
+  void Launch(TaskRow row);
+  void OnEnd(const std::string& id);
+  std::shared_ptr<LiveTask> Live(const std::string& id);
+
+  const TaskManagerOptions options_;
+  const RunServices services_;
+  Store* const store_;
+  const std::vector<std::unique_ptr<TaskKind>> kinds_;
+  EventHub hub_;
+  absl::Mutex mutex_;
+  std::map<std::string, std::shared_ptr<LiveTask>> live_ ABSL_GUARDED_BY(mutex_);
+  std::deque<TaskRow> waiting_ ABSL_GUARDED_BY(mutex_);
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;
+  asio::thread_pool threads_;
+};
+
+}  // namespace troupe
