@@ -57,7 +57,7 @@ struct SpanRecord {
 enum class EventType {
   kState = 1,  // the task's state changed; text is the new state's name
   kProgress,   // a line for watchers
-  kQuestion,   // a question was asked; path is the effect
+  kQuestion,   // a question was asked; path is the begin sequence of its span
   kAnswer,     // and answered
 };
 

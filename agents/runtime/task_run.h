@@ -67,6 +67,7 @@ struct Question {
 
 struct PendingQuestion {
   std::string path;
+  int64_t sequence = 0;  // of its span's beginning
   Question question;
   absl::Time asked;
 };

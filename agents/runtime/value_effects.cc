@@ -38,11 +38,14 @@ Async<Json> Scope::Ask(std::string name, Question question) const {
   const bool asked_before = effect.interrupted;
   JournalEntry begin = BeginEntry(effect);
   if (!asked_before) {
-    begin.events.push_back(run.NewEvent(EventType::kQuestion, effect.record.path, question.prompt));
+    begin.events.push_back(run.NewEvent(
+        EventType::kQuestion, std::to_string(effect.record.begin_sequence), question.prompt));
     CO_RETURN_IF_ERROR(co_await run.AppendDurably(std::move(begin)));
   }
   const std::string path = effect.record.path;
-  PendingQuestion pending{path, std::move(question), effect.record.begin_time};
+  const std::string sequence = std::to_string(effect.record.begin_sequence);
+  PendingQuestion pending{path, effect.record.begin_sequence, std::move(question),
+                          effect.record.begin_time};
   CO_ASSIGN_OR_RETURN(Json answer, co_await run.WaitForAnswer(std::move(pending)));
   effect.record.search_text = DumpJson(answer);
   const absl::Status recorded =
@@ -50,7 +53,7 @@ Async<Json> Scope::Ask(std::string name, Question question) const {
   run.AcknowledgeAnswer(path, recorded);
   CO_RETURN_IF_ERROR(recorded);
   JournalEntry answered = run.NewEntry();
-  answered.events.push_back(run.NewEvent(EventType::kAnswer, path, DumpJson(answer)));
+  answered.events.push_back(run.NewEvent(EventType::kAnswer, sequence, DumpJson(answer)));
   run.Append(std::move(answered));
   co_return answer;
 }

@@ -1,0 +1,182 @@
+#include "server/config/server_config.h"
+
+#include <fmt/format.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+
+#include "server/config/toml_table.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr int64_t kMany = 1'000'000'000'000;
+using Environment = std::function<std::string(const std::string&)>;
+
+std::filesystem::path From(const std::filesystem::path& folder, const std::string& path) {
+  return std::filesystem::path(path).is_absolute() ? std::filesystem::path(path) : folder / path;
+}
+
+absl::Status ReadServer(TomlTable table, const std::filesystem::path& folder,
+                        ServerConfig& config) {
+  RETURN_IF_ERROR(table.Read("listen", config.listen));
+  RETURN_IF_ERROR(table.Read("allow_remote_plaintext", config.allow_remote_plaintext));
+  std::string data_folder = config.data_folder.string();
+  RETURN_IF_ERROR(table.Read("data_folder", data_folder));
+  config.data_folder = From(folder, data_folder);
+  RETURN_IF_ERROR(table.Read("threads", config.threads, 1, 256));
+  RETURN_IF_ERROR(table.Read("api_threads", config.api_threads, 1, 256));
+  RETURN_IF_ERROR(table.Read("reflection", config.reflection));
+  RETURN_IF_ERROR(table.ReadSeconds("shutdown_grace_seconds", config.shutdown_grace));
+  RETURN_IF_ERROR(table.Read("max_running", config.max_running, 1, kMany));
+  RETURN_IF_ERROR(table.Read("max_pending", config.max_pending, 0, kMany));
+  RETURN_IF_ERROR(table.Read("log_level", config.log_level));
+  return table.CheckAllRead();
+}
+
+absl::Status ReadStore(TomlTable table, ServerConfig& config) {
+  double retention_days = 0;
+  RETURN_IF_ERROR(table.Read("retention_days", retention_days));
+  if (retention_days > 0) config.retention = absl::Hours(24) * retention_days;
+  RETURN_IF_ERROR(table.ReadSeconds("give_up_seconds", config.give_up));
+  return table.CheckAllRead();
+}
+
+absl::Status ReadSandbox(TomlTable table, SandboxConfig& sandbox) {
+  RETURN_IF_ERROR(table.Read("memory_mb", sandbox.memory_mb, 64, 1 << 20));
+  RETURN_IF_ERROR(table.Read("processes", sandbox.processes, 1, 100'000));
+  RETURN_IF_ERROR(table.Read("file_mb", sandbox.file_mb, 1, 1 << 20));
+  RETURN_IF_ERROR(table.Read("workspace_mb", sandbox.workspace_mb, 1, 1 << 24));
+  RETURN_IF_ERROR(table.Read("output_kb", sandbox.output_kb, 1, 1 << 20));
+  RETURN_IF_ERROR(table.Read("figures", sandbox.figures, 0, 1000));
+  RETURN_IF_ERROR(table.Read("idle_states", sandbox.idle_states, 1, 1000));
+  RETURN_IF_ERROR(table.ReadSeconds("cell_seconds", sandbox.cell_time));
+  RETURN_IF_ERROR(table.ReadSeconds("cpu_seconds", sandbox.cpu_time));
+  RETURN_IF_ERROR(table.Read("python", sandbox.python));
+  RETURN_IF_ERROR(table.Read("extra_folders", sandbox.extra_folders));
+  return table.CheckAllRead();
+}
+
+absl::Status ReadCapabilities(TomlTable& table, ModelConfig& model) {
+  RETURN_IF_ERROR(table.Read("images", model.capabilities.images));
+  RETURN_IF_ERROR(table.Read("tools", model.capabilities.tools));
+  RETURN_IF_ERROR(table.Read("logprobs", model.capabilities.logprobs));
+  RETURN_IF_ERROR(table.Read("seed", model.capabilities.seed));
+  RETURN_IF_ERROR(table.Read("context_tokens", model.capabilities.context_tokens, 0, kMany));
+  int dialect = 0;
+  RETURN_IF_ERROR(table.ReadChoice("reply_schema", {"openai", "llamacpp", "none"}, dialect));
+  model.schema_dialect = static_cast<SchemaDialect>(dialect);
+  model.capabilities.reply_schema = model.schema_dialect != SchemaDialect::kNone;
+  RETURN_IF_ERROR(table.Read("token_limit_field", model.token_limit_field));
+  return table.Read("default_max_tokens", model.default_max_tokens, 1, kMany);
+}
+
+absl::Status ReadManners(TomlTable& table, ModelConfig& model) {
+  RETURN_IF_ERROR(table.Read("input_price", model.price.input, 0, kMany));
+  RETURN_IF_ERROR(table.Read("cached_input_price", model.price.cached_input, 0, kMany));
+  RETURN_IF_ERROR(table.Read("output_price", model.price.output, 0, kMany));
+  RETURN_IF_ERROR(table.Read("concurrency", model.limits.concurrency, 0, 1'000'000));
+  RETURN_IF_ERROR(table.Read("requests_per_minute", model.limits.requests_per_minute, 0, kMany));
+  RETURN_IF_ERROR(table.Read("tokens_per_minute", model.limits.tokens_per_minute, 0, kMany));
+  RETURN_IF_ERROR(table.Read("max_waiting", model.limits.max_waiting, 0, 100'000'000));
+  RETURN_IF_ERROR(table.Read("attempts", model.retries.attempts, 1, 100));
+  RETURN_IF_ERROR(table.ReadSeconds("first_wait_seconds", model.retries.first_wait));
+  RETURN_IF_ERROR(table.ReadSeconds("longest_wait_seconds", model.retries.longest_wait));
+  RETURN_IF_ERROR(table.ReadSeconds("connect_seconds", model.timeouts.connect));
+  RETURN_IF_ERROR(table.ReadSeconds("first_byte_seconds", model.timeouts.first_byte));
+  RETURN_IF_ERROR(table.ReadSeconds("idle_seconds", model.timeouts.idle));
+  return table.ReadSeconds("total_seconds", model.timeouts.total);
+}
+
+absl::StatusOr<ModelConfig> ReadModel(TomlTable table, const std::string& name,
+                                      const std::filesystem::path& folder,
+                                      const Environment& environment) {
+  ModelConfig model;
+  model.name = name;
+  model.model = name;
+  int kind = 0;
+  RETURN_IF_ERROR(table.ReadChoice("kind", {"openai", "anthropic", "recorded", "fallback"}, kind));
+  model.kind = static_cast<ModelKind>(kind);
+  RETURN_IF_ERROR(table.Read("url", model.url));
+  RETURN_IF_ERROR(table.Read("model", model.model));
+  std::string key_variable;
+  RETURN_IF_ERROR(table.Read("api_key_env", key_variable));
+  if (!key_variable.empty()) model.api_key = environment(key_variable);
+  RETURN_IF_ERROR(table.Read("anthropic_version", model.anthropic_version));
+  RETURN_IF_ERROR(table.Read("stream", model.stream));
+  RETURN_IF_ERROR(ReadCapabilities(table, model));
+  RETURN_IF_ERROR(ReadManners(table, model));
+  RETURN_IF_ERROR(table.Read("recording", model.recording));
+  if (!model.recording.empty()) model.recording = From(folder, model.recording).string();
+  RETURN_IF_ERROR(table.Read("record_to", model.record_to));
+  if (!model.record_to.empty()) model.record_to = From(folder, model.record_to).string();
+  RETURN_IF_ERROR(table.Read("fallbacks", model.fallbacks));
+  RETURN_IF_ERROR(table.CheckAllRead());
+  const bool remote = model.kind == ModelKind::kOpenAi || model.kind == ModelKind::kAnthropic;
+  if (remote && model.url.empty()) {
+    return Error(Reason::kInvalidField,
+                 fmt::format("models.{}.url: give the server's address, up to and with /v1", name),
+                 {{"field", fmt::format("models.{}.url", name)}});
+  }
+  while (model.url.ends_with('/')) model.url.pop_back();
+  return model;
+}
+
+}  // namespace
+
+absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& text,
+                                               const std::filesystem::path& file,
+                                               const Environment& environment) {
+  ServerConfig config;
+  const std::filesystem::path folder = file.parent_path();
+  ASSIGN_OR_RETURN(TomlTable root, TomlTable::Parse(text, file.string()));
+  ASSIGN_OR_RETURN(TomlTable server, root.Table("server"));
+  RETURN_IF_ERROR(ReadServer(std::move(server), folder, config));
+  ASSIGN_OR_RETURN(TomlTable store, root.Table("store"));
+  RETURN_IF_ERROR(ReadStore(std::move(store), config));
+  ASSIGN_OR_RETURN(TomlTable inputs, root.Table("inputs"));
+  RETURN_IF_ERROR(inputs.Read("allowed_folders", config.allowed_input_folders));
+  RETURN_IF_ERROR(inputs.CheckAllRead());
+  for (std::string& path : config.allowed_input_folders) path = From(folder, path).string();
+  ASSIGN_OR_RETURN(TomlTable toolboxes, root.Table("toolboxes"));
+  RETURN_IF_ERROR(toolboxes.Read("folders", config.toolbox_folders));
+  RETURN_IF_ERROR(toolboxes.CheckAllRead());
+  for (std::string& path : config.toolbox_folders) path = From(folder, path).string();
+  ASSIGN_OR_RETURN(TomlTable http, root.Table("http_tool"));
+  RETURN_IF_ERROR(http.Read("allowed_hosts", config.http_allowed_hosts));
+  RETURN_IF_ERROR(http.Read("allow_private_addresses", config.http_allow_private_addresses));
+  RETURN_IF_ERROR(http.CheckAllRead());
+  ASSIGN_OR_RETURN(TomlTable sandbox, root.Table("sandbox"));
+  RETURN_IF_ERROR(ReadSandbox(std::move(sandbox), config.sandbox));
+  ASSIGN_OR_RETURN(TomlTable models, root.Table("models"));
+  for (const std::string& name : models.TableNames()) {
+    ASSIGN_OR_RETURN(TomlTable table, models.Table(name));
+    ASSIGN_OR_RETURN(ModelConfig model, ReadModel(std::move(table), name, folder, environment));
+    config.models.push_back(std::move(model));
+  }
+  RETURN_IF_ERROR(models.CheckAllRead());
+  RETURN_IF_ERROR(root.Read("roles", config.roles));
+  RETURN_IF_ERROR(root.CheckAllRead());
+  return config;
+}
+
+absl::StatusOr<ServerConfig> LoadServerConfig(const std::filesystem::path& file) {
+  std::ifstream stream(file);
+  if (!stream) {
+    return Error(Reason::kInvalidField,
+                 fmt::format("the configuration {} cannot be opened", file.string()),
+                 {{"file", file.string()}});
+  }
+  std::ostringstream text;
+  text << stream.rdbuf();
+  return ParseServerConfig(text.str(), std::filesystem::absolute(file),
+                           [](const std::string& name) -> std::string {
+                             const char* value = std::getenv(name.c_str());
+                             return value == nullptr ? "" : value;
+                           });
+}
+
+}  // namespace troupe

@@ -1,0 +1,55 @@
+// The gRPC faces of what agents have at hand: tools and prompts.
+#pragma once
+
+#include <asio/thread_pool.hpp>
+
+#include "server/services/page_token.h"
+#include "server/store/prompt_store.h"
+#include "tools/tool_registry.h"
+#include "troupe/v1/prompt_service.grpc.pb.h"
+#include "troupe/v1/tool_service.grpc.pb.h"
+
+namespace troupe {
+
+class ToolServiceImpl : public v1::ToolService::CallbackService {
+ public:
+  // All outlive the service.
+  ToolServiceImpl(const ToolRegistry* tools, const PageTokens* tokens, asio::thread_pool* threads)
+      : tools_(tools), tokens_(tokens), threads_(threads) {}
+
+  using Context = grpc::CallbackServerContext;
+  grpc::ServerUnaryReactor* ListTools(Context* context, const v1::ListToolsRequest* request,
+                                      v1::ListToolsResponse* response) override;
+  grpc::ServerUnaryReactor* GetTool(Context* context, const v1::GetToolRequest* request,
+                                    v1::GetToolResponse* response) override;
+
+ private:
+  const ToolRegistry* const tools_;
+  const PageTokens* const tokens_;
+  asio::thread_pool* const threads_;
+};
+
+class PromptServiceImpl : public v1::PromptService::CallbackService {
+ public:
+  // All outlive the service.
+  PromptServiceImpl(StoredPrompts* prompts, const PageTokens* tokens, asio::thread_pool* threads)
+      : prompts_(prompts), tokens_(tokens), threads_(threads) {}
+
+  using Context = grpc::CallbackServerContext;
+  grpc::ServerUnaryReactor* ListPrompts(Context* context, const v1::ListPromptsRequest* request,
+                                        v1::ListPromptsResponse* response) override;
+  grpc::ServerUnaryReactor* GetPrompt(Context* context, const v1::GetPromptRequest* request,
+                                      v1::GetPromptResponse* response) override;
+  grpc::ServerUnaryReactor* CreatePromptVersion(Context* context,
+                                                const v1::CreatePromptVersionRequest* request,
+                                                v1::CreatePromptVersionResponse* response) override;
+  grpc::ServerUnaryReactor* PromotePrompt(Context* context, const v1::PromotePromptRequest* request,
+                                          v1::PromotePromptResponse* response) override;
+
+ private:
+  StoredPrompts* const prompts_;
+  const PageTokens* const tokens_;
+  asio::thread_pool* const threads_;
+};
+
+}  // namespace troupe

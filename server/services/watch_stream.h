@@ -1,0 +1,258 @@
+// WatchStream: one client that watches a task. It reads events from the store, first those that
+// happened, then, woken by the hub, those that come; a slow client only reads later.
+//
+// It lives until gRPC is done with it: the reactor keeps itself alive.
+#pragma once
+
+#include <absl/synchronization/mutex.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <asio/steady_timer.hpp>
+#include <asio/thread_pool.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "server/scheduler/task_manager.h"
+#include "server/services/errors.h"
+#include "server/store/event_reader.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+
+struct WatchOptions {
+  std::string task_id;
+  int64_t after_sequence = 0;
+  absl::Duration heartbeat = absl::Seconds(15);
+};
+
+// Turns events into messages of type `Message`; a null result is left out of the stream.
+template <typename Message>
+struct WatchCodec {
+  std::function<std::unique_ptr<Message>(const TaskEvent&, bool last)> encode;
+  std::function<Message()> heartbeat;
+};
+
+// Keeps the streams that are open, so that a closing server can end them.
+class OpenStreams {
+ public:
+  uint64_t Add(std::function<void()> end) {
+    absl::MutexLock lock(&mutex_);
+    streams_[next_id_] = std::move(end);
+    return next_id_++;
+  }
+  void Remove(uint64_t id) {
+    absl::MutexLock lock(&mutex_);
+    streams_.erase(id);
+  }
+  // Asks every stream to end.
+  void EndAll() {
+    std::map<uint64_t, std::function<void()>> streams;
+    {
+      absl::MutexLock lock(&mutex_);
+      streams.swap(streams_);
+    }
+    for (auto& [id, end] : streams) end();
+  }
+
+ private:
+  absl::Mutex mutex_;
+  uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::map<uint64_t, std::function<void()>> streams_ ABSL_GUARDED_BY(mutex_);
+};
+
+template <typename Message>
+class WatchStream : public grpc::ServerWriteReactor<Message>,
+                    public std::enable_shared_from_this<WatchStream<Message>> {
+ public:
+  // Starts a stream that owns itself until OnDone.
+  static grpc::ServerWriteReactor<Message>* Start(TaskManager* manager, OpenStreams* open,
+                                                  asio::thread_pool& threads, WatchOptions options,
+                                                  WatchCodec<Message> codec) {
+    auto stream = std::shared_ptr<WatchStream>(
+        new WatchStream(manager, open, threads, std::move(options), std::move(codec)));
+    stream->self_ = stream;
+    stream->Open();
+    return stream.get();
+  }
+
+  void OnWriteDone(bool ok) override {
+    {
+      absl::MutexLock lock(&mutex_);
+      writing_ = false;
+      if (!outbox_.empty()) outbox_.pop_front();
+      if (!ok) cancelled_ = true;
+    }
+    Continue();
+  }
+
+  void OnCancel() override {
+    {
+      absl::MutexLock lock(&mutex_);
+      cancelled_ = true;
+    }
+    Continue();
+  }
+
+  void OnDone() override {
+    subscription_.reset();
+    open_->Remove(open_id_);
+    {
+      absl::MutexLock lock(&mutex_);
+      timer_.cancel();
+    }
+    // Destroying this inside its own method would be too early.
+    asio::post(threads_, [self = std::move(self_)] {});
+  }
+
+ private:
+  static constexpr int kBatch = 256;
+
+  WatchStream(TaskManager* manager, OpenStreams* open, asio::thread_pool& threads,
+              WatchOptions options, WatchCodec<Message> codec)
+      : manager_(manager),
+        open_(open),
+        threads_(threads),
+        options_(std::move(options)),
+        codec_(std::move(codec)),
+        timer_(threads),
+        last_sent_(options_.after_sequence) {}
+
+  void Open() {
+    std::weak_ptr<WatchStream> weak = this->shared_from_this();
+    subscription_ = manager_->hub().Subscribe(options_.task_id, [weak] {
+      if (auto stream = weak.lock()) stream->Wake();
+    });
+    open_id_ = open_->Add([weak] {
+      auto stream = weak.lock();
+      if (stream == nullptr) return;
+      stream->FinishOnce(
+          Error(Reason::kShuttingDown, "the server closes; watch again from the last sequence"));
+    });
+    Wake();
+    ArmHeartbeat();
+  }
+
+  // Something may have come: look, on the API's threads.
+  void Wake() {
+    {
+      absl::MutexLock lock(&mutex_);
+      stale_ = true;
+      if (reading_ || finished_) return;
+      if (!outbox_.empty()) return;  // what is there goes first
+      reading_ = true;
+    }
+    asio::post(threads_, [self = this->shared_from_this()] { self->Read(); });
+  }
+
+  void Read() {
+    int64_t after = 0;
+    {
+      absl::MutexLock lock(&mutex_);
+      stale_ = false;
+      after = last_sent_;
+    }
+    std::vector<TaskEvent> events;
+    bool terminal = false;
+    int64_t last_sequence = 0;
+    const absl::Status read = manager_->store().Read([&](Connection& connection) -> absl::Status {
+      ASSIGN_OR_RETURN(const TaskRow row, ReadTask(connection, options_.task_id));
+      terminal = row.end_time != absl::InfinitePast();
+      ASSIGN_OR_RETURN(last_sequence, LastSequenceOf(connection, row.key));
+      ASSIGN_OR_RETURN(events, ReadTaskEvents(connection, row.key, after, kBatch));
+      return absl::OkStatus();
+    });
+    if (!read.ok()) return FinishOnce(read);
+    if (after > last_sequence) {
+      return FinishOnce(Error(
+          Reason::kSequenceOutOfRange,
+          fmt::format("after_sequence: {} is beyond the last event, {}", after, last_sequence),
+          {{"field", "after_sequence"}, {"last_sequence", std::to_string(last_sequence)}}));
+    }
+    bool at_end = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      reading_ = false;
+      for (const TaskEvent& event : events) {
+        last_sent_ = event.sequence;
+        auto message = codec_.encode(event, terminal && event.sequence == last_sequence);
+        if (message != nullptr) outbox_.push_back(*std::move(message));
+      }
+      at_end = terminal && last_sent_ == last_sequence;
+      ended_ = ended_ || at_end;
+      if (!events.empty() && !at_end) stale_ = true;  // there may be more
+    }
+    Continue();
+  }
+
+  // Writes what is there, or ends, or looks for more.
+  void Continue() {
+    bool look = false;
+    {
+      absl::MutexLock lock(&mutex_);
+      if (finished_ || writing_) return;
+      if (!cancelled_ && !outbox_.empty()) {
+        writing_ = true;
+        this->StartWrite(&outbox_.front());
+        return;
+      }
+      look = !cancelled_ && !ended_ && stale_;
+      if (!cancelled_ && !ended_ && !look) return;
+    }
+    if (look) return Wake();
+    FinishOnce(absl::OkStatus());
+  }
+
+  void FinishOnce(const absl::Status& status) {
+    {
+      absl::MutexLock lock(&mutex_);
+      reading_ = false;
+      if (finished_) return;
+      finished_ = true;
+    }
+    this->Finish(GrpcStatus(status));
+  }
+
+  void ArmHeartbeat() {
+    absl::MutexLock lock(&mutex_);
+    if (finished_) return;
+    timer_.expires_after(absl::ToChronoNanoseconds(options_.heartbeat));
+    std::weak_ptr<WatchStream> weak = this->shared_from_this();
+    timer_.async_wait([weak](asio::error_code error) {
+      auto stream = weak.lock();
+      if (error || stream == nullptr) return;
+      {
+        absl::MutexLock lock(&stream->mutex_);
+        if (stream->outbox_.empty() && !stream->finished_) {
+          stream->outbox_.push_back(stream->codec_.heartbeat());
+        }
+      }
+      stream->Continue();
+      stream->ArmHeartbeat();
+    });
+  }
+
+  TaskManager* const manager_;
+  OpenStreams* const open_;
+  asio::thread_pool& threads_;
+  const WatchOptions options_;
+  const WatchCodec<Message> codec_;
+  std::unique_ptr<EventHub::Subscription> subscription_;
+  uint64_t open_id_ = 0;
+  std::shared_ptr<WatchStream> self_;
+
+  absl::Mutex mutex_;
+  asio::steady_timer timer_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Message> outbox_ ABSL_GUARDED_BY(mutex_);
+  int64_t last_sent_ ABSL_GUARDED_BY(mutex_);
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stale_ ABSL_GUARDED_BY(mutex_) = false;
+  bool ended_ ABSL_GUARDED_BY(mutex_) = false;
+  bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+}  // namespace troupe

@@ -1,0 +1,34 @@
+// Questions about many spans: search and sums. Functions over a connection.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <string>
+#include <vector>
+
+#include "server/store/journal_table.h"
+
+namespace troupe {
+
+struct SearchHit {
+  int64_t span_key = 0;
+  double score = 0;
+  std::string snippet;
+};
+
+// Spans that hold all the words, best first. `task_key` 0: of all tasks. kInvalidField for a query
+// that cannot be read.
+absl::StatusOr<std::vector<SearchHit>> SearchSpanText(Connection& connection,
+                                                      const std::string& query, int64_t task_key,
+                                                      int64_t offset, int limit);
+
+enum class UsageGroup { kModel, kRole, kTool, kTask, kDay };
+struct UsageSum {
+  std::string group;
+  Usage usage;
+};
+// Sums over effects, the most expensive first, at most `limit` groups. `task_key` 0: of all tasks.
+absl::StatusOr<std::vector<UsageSum>> SumUsage(Connection& connection, UsageGroup group,
+                                               int64_t task_key, int limit);
+
+}  // namespace troupe

@@ -1,0 +1,24 @@
+// Files named by untrusted code, inside a folder that it may write: never through a link, never
+// outside. Stateless functions.
+#pragma once
+
+#include <absl/status/statusor.h>
+
+#include <filesystem>
+#include <string>
+
+namespace troupe {
+
+// The bytes of a regular file below `folder`. kNotFound if there is none; kPermissionDenied for a
+// path that leaves the folder or goes through a link; kInvalidField if it is over `max_bytes`.
+absl::StatusOr<std::string> ReadBeneath(const std::filesystem::path& folder,
+                                        const std::string& relative, int64_t max_bytes);
+
+// Writes a file below `folder`, making the folders on the way; the same failures.
+absl::Status WriteBeneath(const std::filesystem::path& folder, const std::string& relative,
+                          const std::string& bytes);
+
+// The media type that a file name's ending tells.
+std::string MediaTypeOf(const std::string& name);
+
+}  // namespace troupe

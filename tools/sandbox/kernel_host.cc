@@ -1,0 +1,115 @@
+#include "tools/sandbox/kernel_host.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <asio/co_spawn.hpp>
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include "tools/base/error.h"
+#include "tools/base/hash.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr char kKernelInside[] = "/troupe/kernel";
+
+KernelLanguage LanguageOf(const std::string& name, const SandboxConfig& config) {
+  if (name == "r") {
+    return {
+        "r", {config.rscript, "--vanilla", std::string(kKernelInside) + "/kernel.R"}, {}, false};
+  }
+  return {"python",
+          {config.python, "-u", std::string(kKernelInside) + "/kernel.py"},
+          config.preload,
+          true};
+}
+
+}  // namespace
+
+KernelHost::KernelHost(SandboxConfig config, std::filesystem::path kernel_folder,
+                       std::vector<SandboxMount> shared_folders)
+    : config_(std::move(config)),
+      kernel_folder_(std::move(kernel_folder)),
+      shared_folders_(std::move(shared_folders)),
+      work_(asio::make_work_guard(io_)),
+      thread_([this] { io_.run(); }) {}
+
+KernelHost::~KernelHost() {
+  asio::post(io_, [this] { trees_.clear(); });
+  work_.reset();
+  io_.stop();
+  thread_.join();
+  trees_.clear();
+}
+
+std::shared_ptr<KernelTree> KernelHost::Tree(const std::string& language,
+                                             const ToolContext& context) {
+  auto& tree = trees_[{context.task_id, language}];
+  if (tree == nullptr) {
+    std::vector<SandboxMount> shared = shared_folders_;
+    shared.push_back({kernel_folder_, kKernelInside, false});
+    tree = std::make_shared<KernelTree>(config_, LanguageOf(language, config_), context.workspace,
+                                        std::move(shared), Sha256Prefix(context.task_id),
+                                        io_.get_executor());
+  }
+  return tree;
+}
+
+Async<CellResult> KernelHost::RunHere(std::string language, ToolContext context, std::string state,
+                                      std::optional<std::string> from, std::string code) {
+  auto tree = Tree(language, context);
+  CellRequest request;
+  request.state = std::move(state);
+  request.from = from.has_value() ? *from : tree->head();
+  request.code = std::move(code);
+  request.cancel = context.cancel;
+  request.time_limit =
+      std::min(config_.cell_time, std::max(absl::Seconds(1), context.deadline - absl::Now()));
+  co_return co_await tree->Run(std::move(request));
+}
+
+Async<CellResult> KernelHost::Run(std::string language, ToolContext context, std::string state,
+                                  std::optional<std::string> from, std::string code) {
+  auto running = RunHere(std::move(language), std::move(context), std::move(state), std::move(from),
+                         std::move(code));
+  co_return co_await asio::co_spawn(io_, std::move(running), asio::use_awaitable);
+}
+
+void KernelHost::Recall(std::string language, ToolContext context, std::string state,
+                        std::optional<std::string> from, std::string code) {
+  asio::post(io_, [=, this] {
+    auto tree = Tree(language, context);
+    tree->Recall(state, from.has_value() ? *from : tree->head(), code);
+  });
+}
+
+void KernelHost::Discard(std::string language, std::string task_id, std::string state) {
+  asio::post(io_, [=, this] {
+    const auto found = trees_.find({task_id, language});
+    if (found != trees_.end()) found->second->Discard(state);
+  });
+}
+
+Async<std::filesystem::path> KernelHost::FindFolder(std::string task_id, std::string state) {
+  for (const auto& [key, tree] : trees_) {
+    if (key.first == task_id && tree->Has(state)) co_return tree->FolderOf(state);
+  }
+  co_return Error(Reason::kNotFound, fmt::format("there is no state '{}'", state),
+                  {{"field", "state"}});
+}
+
+Async<std::filesystem::path> KernelHost::FolderOf(std::string task_id, std::string state) {
+  auto finding = FindFolder(std::move(task_id), std::move(state));
+  co_return co_await asio::co_spawn(io_, std::move(finding), asio::use_awaitable);
+}
+
+void KernelHost::Forget(std::string task_id) {
+  asio::post(io_, [this, task_id = std::move(task_id)] {
+    std::erase_if(trees_, [&](const auto& entry) { return entry.first.first == task_id; });
+  });
+}
+
+}  // namespace troupe

@@ -1,0 +1,197 @@
+#include "tools/sandbox/kernel_process.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+
+#include <asio/read.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+#include <asio/write.hpp>
+#include <cerrno>
+#include <cstring>
+
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr uint32_t kMaxMessage = 300 * 1024 * 1024;
+constexpr absl::Duration kForkPatience = absl::Seconds(20);
+
+absl::Status Gone() { return Error(Reason::kSandboxFailed, "the kernel's process is gone"); }
+
+// Sends a frame with a descriptor attached to its first byte.
+bool SendWithDescriptor(int socket, const std::string& frame, int descriptor) {
+  iovec part{const_cast<char*>(frame.data()), frame.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &descriptor, sizeof(int));
+  return sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(frame.size());
+}
+
+// Reads some bytes and, from the kernel's own word, the id of the process that sent them.
+ssize_t ReceiveWithSender(int socket, char* data, size_t size, pid_t* sender) {
+  iovec part{data, size};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(ucred)) + CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &part;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  const ssize_t received = recvmsg(socket, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  for (cmsghdr* header = CMSG_FIRSTHDR(&message); header != nullptr;
+       header = CMSG_NXTHDR(&message, header)) {
+    if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_CREDENTIALS) continue;
+    ucred credentials;
+    std::memcpy(&credentials, CMSG_DATA(header), sizeof(credentials));
+    *sender = credentials.pid;
+  }
+  return received;
+}
+
+std::string Frame(const Json& message) {
+  const std::string body = DumpJson(message);
+  const uint32_t size = static_cast<uint32_t>(body.size());
+  std::string frame(reinterpret_cast<const char*>(&size), sizeof(size));
+  return frame + body;
+}
+
+}  // namespace
+
+KernelProcess::KernelProcess(asio::any_io_executor executor, FileDescriptor channel)
+    : executor_(executor), socket_(executor) {
+  const int on = 1;
+  setsockopt(channel.get(), SOL_SOCKET, SO_PASSCRED, &on, sizeof(on));
+  asio::error_code error;
+  socket_.assign(asio::local::stream_protocol(), channel.get(), error);
+  if (!error) channel.Release();
+}
+
+KernelProcess::~KernelProcess() { Kill(); }
+
+AsyncStatus KernelProcess::WaitForHello(absl::Duration patience) {
+  auto self = shared_from_this();
+  asio::error_code error;
+  asio::steady_timer timer(executor_);
+  timer.expires_after(absl::ToChronoNanoseconds(patience));
+  timer.async_wait([weak = weak_from_this()](asio::error_code late) {
+    auto process = weak.lock();
+    if (!late && process != nullptr && process->pid_ == 0) process->Kill();
+  });
+  co_await socket_.async_wait(asio::socket_base::wait_read,
+                              asio::redirect_error(asio::use_awaitable, error));
+  if (error || !alive()) co_return Gone();
+  char size[sizeof(uint32_t)];
+  pid_t sender = 0;
+  if (ReceiveWithSender(socket_.native_handle(), size, sizeof(size), &sender) != sizeof(size) ||
+      sender <= 0) {
+    Kill();
+    co_return Gone();
+  }
+  pid_ = sender;
+  pid_descriptor_ = FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, pid_, 0)));
+  uint32_t length = 0;
+  std::memcpy(&length, size, sizeof(length));
+  std::string body(std::min(length, kMaxMessage), '\0');
+  co_await asio::async_read(socket_, asio::buffer(body),
+                            asio::redirect_error(asio::use_awaitable, error));
+  co_return error ? Gone() : absl::OkStatus();
+}
+
+AsyncStatus KernelProcess::Send(Json message) {
+  auto self = shared_from_this();
+  const std::string frame = Frame(message);
+  asio::error_code error;
+  if (!alive()) co_return Gone();
+  co_await asio::async_write(socket_, asio::buffer(frame),
+                             asio::redirect_error(asio::use_awaitable, error));
+  if (error) Kill();
+  co_return error ? Gone() : absl::OkStatus();
+}
+
+Async<Json> KernelProcess::Receive() {
+  auto self = shared_from_this();
+  if (!alive()) co_return Gone();
+  uint32_t length = 0;
+  asio::error_code error;
+  co_await asio::async_read(socket_, asio::buffer(&length, sizeof(length)),
+                            asio::redirect_error(asio::use_awaitable, error));
+  if (error || length > kMaxMessage) {
+    Kill();
+    co_return Gone();
+  }
+  std::string body(length, '\0');
+  co_await asio::async_read(socket_, asio::buffer(body),
+                            asio::redirect_error(asio::use_awaitable, error));
+  if (error) {
+    Kill();
+    co_return Gone();
+  }
+  co_return ParseJson(body, "the kernel's message");
+}
+
+Async<std::shared_ptr<KernelProcess>> KernelProcess::Fork() {
+  auto self = shared_from_this();
+  // One request is under way at a time; the others wait for their turn.
+  if (forking_) {
+    co_await Suspend<bool>([&](Done<bool> done) { fork_waiters_.push_back(std::move(done)); });
+  }
+  forking_ = true;
+  const auto next = [](KernelProcess* process) {
+    process->forking_ = false;
+    if (process->fork_waiters_.empty()) return;
+    auto waiter = std::move(process->fork_waiters_.front());
+    process->fork_waiters_.pop_front();
+    waiter(true);
+  };
+  const std::unique_ptr<KernelProcess, decltype(next)> turn(this, next);
+  if (!alive()) co_return Gone();
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) co_return Gone();
+  FileDescriptor ours(ends[0]);
+  FileDescriptor theirs(ends[1]);
+  if (!SendWithDescriptor(socket_.native_handle(), Frame({{"op", "fork"}}), theirs.get())) {
+    Kill();
+    co_return Gone();
+  }
+  theirs.Close();
+  auto child = std::make_shared<KernelProcess>(executor_, std::move(ours));
+  CO_RETURN_IF_ERROR(co_await child->WaitForHello(kForkPatience));
+  CO_RETURN_IF_ERROR((co_await Receive()).status());  // the parent's own answer
+  co_return child;
+}
+
+bool KernelProcess::Running() const {
+  pollfd poll_descriptor{pid_descriptor_.get(), POLLIN, 0};
+  return pid_descriptor_.valid() && poll(&poll_descriptor, 1, 0) == 0;
+}
+
+void KernelProcess::Interrupt() {
+  if (Running()) kill(pid_, SIGINT);
+}
+
+void KernelProcess::Kill() {
+  if (Running()) kill(pid_, SIGKILL);
+  asio::error_code ignored;
+  socket_.close(ignored);
+}
+
+void KernelProcess::KillWithCell() {
+  if (Running()) KillTree(pid_);
+  Kill();
+}
+
+}  // namespace troupe

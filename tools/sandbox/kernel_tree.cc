@@ -1,0 +1,304 @@
+#include "tools/sandbox/kernel_tree.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <asio/co_spawn.hpp>
+#include <asio/redirect_error.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/use_awaitable.hpp>
+
+#include "tools/base/error.h"
+#include "tools/base/hash.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr absl::Duration kStartPatience = absl::Seconds(60);
+constexpr absl::Duration kTick = absl::Milliseconds(100);
+constexpr absl::Duration kInterruptGrace = absl::Seconds(2);
+constexpr int kTicksPerFolderCheck = 5;
+constexpr int64_t kMega = 1024 * 1024;
+constexpr char kStatesInside[] = "/workspace";
+constexpr char kInputsInside[] = "/inputs";
+
+CellResult Ended(std::string status, const std::string& name, const std::string& message) {
+  CellResult result;
+  result.status = std::move(status);
+  result.outputs.push_back({{"output_type", "error"},
+                            {"ename", name},
+                            {"evalue", message},
+                            {"traceback", Json::array({name + ": " + message})}});
+  return result;
+}
+
+}  // namespace
+
+KernelTree::KernelTree(const SandboxConfig& config, KernelLanguage language, Workspace workspace,
+                       std::vector<SandboxMount> shared_folders, uint64_t seed,
+                       asio::any_io_executor executor)
+    : config_(config),
+      language_(std::move(language)),
+      workspace_(std::move(workspace)),
+      shared_folders_(std::move(shared_folders)),
+      seed_(seed),
+      executor_(std::move(executor)) {}
+
+KernelTree::~KernelTree() = default;
+
+std::string KernelTree::FolderName(const std::string& state) const {
+  std::string name;
+  for (char c : state.substr(0, 80)) {
+    const bool plain = std::isalnum(static_cast<unsigned char>(c)) || c == '-' || c == '_';
+    name.push_back(plain ? c : '_');
+  }
+  // The hash keeps apart what the replaced characters would make equal.
+  return fmt::format("{}-{}", name, Sha256Hex(language_.name + state).substr(0, 8));
+}
+
+std::filesystem::path KernelTree::FolderOf(const std::string& state) const {
+  return workspace_.states() / FolderName(state);
+}
+
+AsyncStatus KernelTree::StartSandbox() {
+  user_ = NewSandboxUser();
+  CO_RETURN_IF_ERROR(MakeFolderFor(workspace_.states(), user_));
+  std::error_code ignored;
+  std::filesystem::create_directories(workspace_.inputs(), ignored);
+  SandboxSpec spec;
+  spec.working_folder = kStatesInside;
+  spec.mounts = shared_folders_;
+  spec.mounts.push_back({workspace_.inputs(), kInputsInside, false});
+  spec.mounts.push_back({workspace_.states(), kStatesInside, true});
+  std::vector<std::string> python_path;
+  for (const SandboxMount& mount : shared_folders_) python_path.push_back(mount.inside);
+  const Json settings = {{"preload", language_.preload},
+                         {"python_path", python_path},
+                         {"inputs", kInputsInside},
+                         {"text_limit", int64_t{config_.output_kb} * 1024},
+                         {"image_limit", config_.figures},
+                         {"memory_mb", config_.memory_mb},
+                         {"file_mb", config_.file_mb},
+                         {"cpu_seconds", absl::ToInt64Seconds(config_.cpu_time)},
+                         {"processes", config_.processes + config_.idle_states + 4},
+                         {"seed", seed_ % 4294967296ULL}};
+  spec.command = language_.command;
+  spec.command.push_back(DumpJson(settings));
+  CO_ASSIGN_OR_RETURN(sandbox_, Sandbox::Start(config_, spec));
+  root_ = std::make_shared<KernelProcess>(executor_, sandbox_->TakeChannel());
+  const absl::Status started = co_await root_->WaitForHello(kStartPatience);
+  if (started.ok()) co_return started;
+  const std::string complaint = sandbox_->Complaint();
+  root_.reset();
+  sandbox_.reset();
+  co_return Error(Reason::kSandboxFailed,
+                  fmt::format("the {} kernel did not start: {}", language_.name,
+                              complaint.empty() ? "it said nothing" : complaint),
+                  {{"language", language_.name}});
+}
+
+AsyncStatus KernelTree::TakeTurn() {
+  if (busy_) {
+    co_await Suspend<bool>([&](Done<bool> done) { turn_waiters_.push_back(std::move(done)); });
+  }
+  busy_ = true;
+  co_return absl::OkStatus();
+}
+
+void KernelTree::EndTurn() {
+  busy_ = false;
+  if (turn_waiters_.empty()) return;
+  auto waiter = std::move(turn_waiters_.front());
+  turn_waiters_.pop_front();
+  busy_ = true;  // already the waiter's
+  waiter(true);
+}
+
+Async<std::shared_ptr<KernelProcess>> KernelTree::Materialize(std::string name,
+                                                              CancelToken cancel) {
+  CO_RETURN_IF_ERROR(cancel.status());
+  if (name.empty()) {
+    if (root_ == nullptr || !root_->alive()) CO_RETURN_IF_ERROR(co_await StartSandbox());
+    co_return root_;
+  }
+  auto found = states_.find(name);
+  if (found == states_.end()) {
+    co_return Error(Reason::kNotFound, fmt::format("there is no state '{}'", name),
+                    {{"field", "from"}});
+  }
+  found->second.used = ++uses_;
+  if (found->second.process != nullptr && found->second.process->alive()) {
+    co_return found->second.process;
+  }
+  const std::string from = found->second.from;
+  const std::string code = found->second.code;
+  CO_ASSIGN_OR_RETURN(auto parent, co_await Materialize(from, cancel));
+  std::error_code ignored;
+  std::filesystem::remove_all(FolderOf(name), ignored);  // the cell makes its files anew
+  auto process = co_await parent->Fork();
+  if (!process.ok()) {
+    parent->Kill();
+    co_return process.status();
+  }
+  CO_ASSIGN_OR_RETURN(const CellResult result,
+                      co_await RunIn(*process, name, from, code, config_.cell_time, cancel));
+  if (result.status != "ok") {
+    co_return Error(Reason::kSandboxFailed,
+                    fmt::format("the state '{}' could not be rebuilt: its code, which ran before, "
+                                "now ends with {}",
+                                name, result.status));
+  }
+  found = states_.find(name);
+  if (found != states_.end()) found->second.process = *process;
+  co_return *process;
+}
+
+Async<CellResult> KernelTree::Run(CellRequest request) {
+  auto self = shared_from_this();
+  CO_RETURN_IF_ERROR(co_await TakeTurn());
+  auto parent = co_await Materialize(request.from, request.cancel);
+  absl::StatusOr<std::shared_ptr<KernelProcess>> process = parent.status();
+  if (parent.ok()) process = co_await (*parent)->Fork();
+  if (parent.ok() && !process.ok()) {
+    // The parent died without our noticing: once more, rebuilt.
+    (*parent)->Kill();
+    parent = co_await Materialize(request.from, request.cancel);
+    if (parent.ok()) process = co_await (*parent)->Fork();
+  }
+  EndTurn();
+  CO_RETURN_IF_ERROR(process.status());
+  CO_ASSIGN_OR_RETURN(CellResult result,
+                      co_await RunIn(*process, request.state, request.from, request.code,
+                                     request.time_limit, request.cancel));
+  if (result.status == "ok") {
+    states_[request.state] = {request.from, request.code, *process, ++uses_};
+    head_ = request.state;
+    EvictIdle();
+  } else {
+    (*process)->KillWithCell();
+    std::error_code ignored;
+    std::filesystem::remove_all(FolderOf(request.state), ignored);
+  }
+  co_return result;
+}
+
+std::string KernelTree::LimitReached(const KernelProcess& process, const std::string& state,
+                                     int tick) const {
+  const TreeUsage usage = UsageOfTree(process.pid());
+  if (usage.resident_bytes > config_.memory_mb * kMega) {
+    return fmt::format("the cell used more than {} MB of memory", config_.memory_mb);
+  }
+  if (usage.processes > config_.processes) {
+    return fmt::format("the cell ran more than {} processes", config_.processes);
+  }
+  if (tick % kTicksPerFolderCheck == 0) {
+    const int64_t limit = config_.workspace_mb * kMega;
+    if (FolderBytes(FolderOf(state), limit) > limit) {
+      return fmt::format("the cell's files take more than {} MB", config_.workspace_mb);
+    }
+  }
+  return "";
+}
+
+Async<CellResult> KernelTree::RunIn(std::shared_ptr<KernelProcess> process, std::string state,
+                                    std::string from, std::string code, absl::Duration limit,
+                                    CancelToken cancel) {
+  Json request = {{"op", "run"},
+                  {"code", code},
+                  {"folder", fmt::format("{}/{}", kStatesInside, FolderName(state))}};
+  if (!from.empty()) {
+    request["from_folder"] = fmt::format("{}/{}", kStatesInside, FolderName(from));
+  }
+  CO_RETURN_IF_ERROR(co_await process->Send(std::move(request)));
+  struct Wait {
+    explicit Wait(const asio::any_io_executor& executor) : timer(executor) {}
+    asio::steady_timer timer;
+    bool done = false;
+    absl::StatusOr<Json> reply = absl::UnknownError("no reply yet");
+  };
+  auto wait = std::make_shared<Wait>(executor_);
+  asio::co_spawn(executor_, process->Receive(),
+                 [wait](std::exception_ptr, absl::StatusOr<Json> reply) {
+                   wait->reply = std::move(reply);
+                   wait->done = true;
+                   wait->timer.cancel();
+                 });
+  const absl::Time start = absl::Now();
+  std::string killed;
+  bool late = false;
+  for (int tick = 1; !wait->done; ++tick) {
+    asio::error_code ignored;
+    wait->timer.expires_after(absl::ToChronoNanoseconds(kTick));
+    co_await wait->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+    if (wait->done) break;
+    const absl::Duration elapsed = absl::Now() - start;
+    if (!killed.empty()) continue;  // waits for the channel to close
+    if (cancel.cancelled()) {
+      killed = "the task was stopped";
+      process->KillWithCell();
+    } else if (std::string reached = LimitReached(*process, state, tick); !reached.empty()) {
+      killed = std::move(reached);
+      process->KillWithCell();
+    } else if (elapsed > limit + kInterruptGrace) {
+      killed = "it did not stop when interrupted";
+      process->KillWithCell();
+    } else if (elapsed > limit && !late) {
+      late = true;
+      process->Interrupt();  // the code may still say where it was
+    }
+  }
+  CO_RETURN_IF_ERROR(cancel.status());
+  const int64_t duration_ms = absl::ToInt64Milliseconds(absl::Now() - start);
+  const std::string time_message =
+      fmt::format("the cell ran longer than {} and was stopped", absl::FormatDuration(limit));
+  if (!wait->reply.ok()) {
+    CellResult result =
+        late ? Ended("timeout", "Timeout", time_message)
+             : Ended("killed", "Killed",
+                     killed.empty() ? "the kernel's process ended while the cell ran (a crash, an "
+                                      "exit, or a limit of the system)"
+                                    : killed);
+    result.duration_ms = duration_ms;
+    co_return result;
+  }
+  CellResult result;
+  result.status = JsonString(*wait->reply, "status", "error");
+  result.outputs = wait->reply->value("outputs", Json::array());
+  result.duration_ms = JsonInt(*wait->reply, "duration_ms");
+  if (late) {
+    result.status = "timeout";
+    const CellResult why = Ended("timeout", "Timeout", time_message);
+    result.outputs.push_back(why.outputs[0]);
+  }
+  co_return result;
+}
+
+void KernelTree::Recall(const std::string& state, const std::string& from,
+                        const std::string& code) {
+  if (states_.contains(state)) return;
+  states_[state] = {from, code, nullptr, ++uses_};
+  head_ = state;
+}
+
+void KernelTree::Discard(const std::string& state) {
+  const auto found = states_.find(state);
+  if (found == states_.end()) return;
+  // Others may have to be rebuilt through it: its code stays, its process and files go.
+  found->second.process.reset();
+  std::error_code ignored;
+  std::filesystem::remove_all(FolderOf(state), ignored);
+}
+
+void KernelTree::EvictIdle() {
+  std::vector<std::pair<uint64_t, State*>> idle;
+  for (auto& [name, state] : states_) {
+    if (state.process != nullptr) idle.emplace_back(state.used, &state);
+  }
+  std::sort(idle.begin(), idle.end());
+  for (size_t i = 0; i + static_cast<size_t>(config_.idle_states) < idle.size(); ++i) {
+    idle[i].second->process.reset();
+  }
+}
+
+}  // namespace troupe

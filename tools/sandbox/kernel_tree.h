@@ -1,0 +1,109 @@
+// KernelTree: the states of one task's kernel. Running a cell never changes a state: it makes a new
+// one, in a copy-on-write fork of the process that holds the state it starts from, with a copy of
+// that state's folder. A cell that fails leaves nothing behind. So alternatives run side by side
+// without seeing each other, and a state is always the sum of the cells on the way to it: when its
+// process is gone (a crash, a restart, too many idle ones), the cells are run again.
+//
+// Thread-confined to its executor.
+#pragma once
+
+#include <absl/time/time.h>
+
+#include <asio/any_io_executor.hpp>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "tools/base/async.h"
+#include "tools/base/cancel.h"
+#include "tools/base/json.h"
+#include "tools/sandbox/kernel_process.h"
+#include "tools/sandbox/sandbox.h"
+#include "tools/sandbox/sandbox_config.h"
+#include "tools/tool.h"
+
+namespace troupe {
+
+// How to start a kernel of one language.
+struct KernelLanguage {
+  std::string name;                  // "python", "r"
+  std::vector<std::string> command;  // inside the sandbox, without the settings
+  std::vector<std::string> preload;
+  bool forks = true;  // false: a state is rebuilt when its process has moved on
+};
+
+struct CellRequest {
+  std::string state;  // the new state's name, unique in the task
+  std::string from;   // "": the empty state
+  std::string code;
+  absl::Duration time_limit;
+  CancelToken cancel;
+};
+
+struct CellResult {
+  std::string status;            // "ok", "error", "timeout", "killed"
+  Json outputs = Json::array();  // nbformat 4
+  int64_t duration_ms = 0;
+};
+
+class KernelTree : public std::enable_shared_from_this<KernelTree> {
+ public:
+  // `shared_folders` are shown read-only under /troupe.
+  KernelTree(const SandboxConfig& config, KernelLanguage language, Workspace workspace,
+             std::vector<SandboxMount> shared_folders, uint64_t seed,
+             asio::any_io_executor executor);
+  ~KernelTree();
+
+  // Runs a cell. A status only if the sandbox itself fails or `cancel` is set; kNotFound for a
+  // state that does not exist.
+  Async<CellResult> Run(CellRequest request);
+
+  // Notes a state whose cell ran in an earlier life.
+  void Recall(const std::string& state, const std::string& from, const std::string& code);
+  // Lets go of states that are not needed any more, with their folders.
+  void Discard(const std::string& state);
+
+  bool Has(const std::string& state) const { return states_.contains(state); }
+  const std::string& head() const { return head_; }
+  std::filesystem::path FolderOf(const std::string& state) const;
+
+ private:
+  struct State {
+    std::string from;
+    std::string code;
+    std::shared_ptr<KernelProcess> process;  // null: to be rebuilt
+    uint64_t used = 0;
+  };
+
+  AsyncStatus StartSandbox();
+  // The process that holds `state`, started or rebuilt if needed.
+  Async<std::shared_ptr<KernelProcess>> Materialize(std::string state, CancelToken cancel);
+  Async<CellResult> RunIn(std::shared_ptr<KernelProcess> process, std::string state,
+                          std::string from, std::string code, absl::Duration limit,
+                          CancelToken cancel);
+  // Why the cell that `process` runs must end now, or "".
+  std::string LimitReached(const KernelProcess& process, const std::string& state, int tick) const;
+  void EvictIdle();
+  std::string FolderName(const std::string& state) const;
+  AsyncStatus TakeTurn();
+  void EndTurn();
+
+  const SandboxConfig config_;
+  const KernelLanguage language_;
+  const Workspace workspace_;
+  const std::vector<SandboxMount> shared_folders_;
+  const uint64_t seed_;
+  asio::any_io_executor executor_;
+  uid_t user_ = 0;
+  std::unique_ptr<Sandbox> sandbox_;
+  std::shared_ptr<KernelProcess> root_;
+  std::map<std::string, State> states_;
+  std::string head_;
+  uint64_t uses_ = 0;
+  bool busy_ = false;  // a state is being made ready
+  std::deque<Done<bool>> turn_waiters_;
+};
+
+}  // namespace troupe
