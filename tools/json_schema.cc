@@ -1,36 +1,149 @@
+// Without this valijson aborts the process on a schema that it cannot read.
+#define VALIJSON_USE_EXCEPTIONS 1
+
 #include "tools/json_schema.h"
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+#include <string>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
+#include <vector>
 
 #include "tools/base/error.h"
 
 namespace troupe {
 namespace {
 
-constexpr int kMaxProblems = 10;
+constexpr size_t kMaxProblems = 10;
+constexpr size_t kMaxQuoted = 120;
+constexpr std::array<std::string_view, 7> kTypes = {"array",  "boolean", "integer", "null",
+                                                    "number", "object",  "string"};
 
-// valijson names places as <root>[a][0]; agents read $.a[0].
-std::string Place(const std::vector<std::string>& context) {
-  std::string place = "$";
+// One step of a path: a member's name, or an index.
+struct Step {
+  std::string name;
+  bool index = false;
+};
+
+// valijson names places as <root>, [steps], [1].
+std::vector<Step> StepsOf(const std::vector<std::string>& context) {
+  std::vector<Step> steps;
   for (size_t i = 1; i < context.size(); ++i) {
     const std::string& part = context[i];
-    const std::string inner =
-        part.size() > 2 && part.front() == '[' ? part.substr(1, part.size() - 2) : part;
-    const bool index = !inner.empty() && inner.find_first_not_of("0123456789") == std::string::npos;
-    place += index ? fmt::format("[{}]", inner) : fmt::format(".{}", inner);
+    Step step;
+    step.name = part.size() > 2 && part.front() == '[' ? part.substr(1, part.size() - 2) : part;
+    step.index = step.name.find_first_not_of("0123456789") == std::string::npos;
+    steps.push_back(std::move(step));
+  }
+  return steps;
+}
+
+// As agents read it: $.steps[1].id
+std::string Place(const std::vector<Step>& steps) {
+  std::string place = "$";
+  for (const Step& step : steps) {
+    place += step.index ? fmt::format("[{}]", step.name) : fmt::format(".{}", step.name);
   }
   return place;
+}
+
+// The part of the schema that rules a place; null where it is not found by plain members and items.
+const Json* RulesAt(const Json& schema, const std::vector<Step>& steps) {
+  const Json* rules = &schema;
+  for (const Step& step : steps) {
+    if (!rules->is_object()) return nullptr;
+    if (rules->contains("properties") && (*rules)["properties"].contains(step.name)) {
+      rules = &(*rules)["properties"][step.name];
+    } else if (step.index && rules->contains("items") && (*rules)["items"].is_object()) {
+      rules = &(*rules)["items"];
+    } else if (rules->contains("additionalProperties")) {
+      rules = &(*rules)["additionalProperties"];
+    } else {
+      return nullptr;
+    }
+  }
+  return rules->is_object() ? rules : nullptr;
+}
+
+const Json* ValueAt(const Json& root, const std::vector<Step>& steps) {
+  const Json* value = &root;
+  for (const Step& step : steps) {
+    if (value->is_array() && step.index && step.name.size() < 10) {
+      const size_t index = std::stoul(step.name);
+      if (index >= value->size()) return nullptr;
+      value = &(*value)[index];
+    } else if (value->is_object() && value->contains(step.name)) {
+      value = &(*value)[step.name];
+    } else {
+      return nullptr;
+    }
+  }
+  return value;
+}
+
+std::string Quoted(const Json& value) {
+  std::string text = DumpJson(value);
+  if (text.size() > kMaxQuoted) text = text.substr(0, kMaxQuoted) + "...";
+  return text;
+}
+
+std::string TypesOf(const Json& type) {
+  if (type.is_string()) return type.get<std::string>();
+  std::vector<std::string> names;
+  for (const Json& name : type) {
+    if (name.is_string()) names.push_back(name.get<std::string>());
+  }
+  return fmt::format("{}", fmt::join(names, " or "));
+}
+
+// valijson says which rule failed; an agent needs what the rule asks for and what it got.
+std::string Explain(const std::string& description, const Json* rules, const Json* value) {
+  const bool type = description.find("'type' constraint") != std::string::npos;
+  if (type && rules != nullptr && rules->contains("type") && value != nullptr) {
+    return fmt::format("must be {}, but is a {}: {}", TypesOf((*rules)["type"]), value->type_name(),
+                       Quoted(*value));
+  }
+  const bool choice = description.find("enum values") != std::string::npos;
+  if (choice && rules != nullptr && rules->contains("enum") && value != nullptr) {
+    std::string choices = DumpJson((*rules)["enum"]);
+    return fmt::format("must be one of {}, but is {}", choices, Quoted(*value));
+  }
+  return description.size() <= 4 * kMaxQuoted ? description
+                                              : description.substr(0, 4 * kMaxQuoted) + "...";
+}
+
+// valijson takes any word for a type and finds out only when it validates.
+absl::Status CheckTypes(const Json& schema, int depth) {
+  if (depth > 64) return Error(Reason::kInvalidField, "not a JSON Schema: nested too deeply");
+  if (schema.is_array()) {
+    for (const Json& part : schema) {
+      if (absl::Status status = CheckTypes(part, depth + 1); !status.ok()) return status;
+    }
+  }
+  if (!schema.is_object()) return absl::OkStatus();
+  for (const auto& [key, part] : schema.items()) {
+    if (key == "enum" || key == "const" || key == "default" || key == "examples") continue;
+    if (key == "type" && part.is_string() &&
+        std::find(kTypes.begin(), kTypes.end(), part.get<std::string>()) == kTypes.end()) {
+      return Error(Reason::kInvalidField,
+                   fmt::format("not a JSON Schema: there is no type {}; there are {}", Quoted(part),
+                               fmt::join(kTypes, ", ")));
+    }
+    if (absl::Status status = CheckTypes(part, depth + 1); !status.ok()) return status;
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
 
 struct JsonSchema::Compiled {
+  Json source;
   valijson::Schema schema;
 };
 
@@ -40,13 +153,20 @@ JsonSchema& JsonSchema::operator=(JsonSchema&&) noexcept = default;
 JsonSchema::~JsonSchema() = default;
 
 absl::StatusOr<JsonSchema> JsonSchema::Compile(const Json& schema) {
-  if (!schema.is_object() && !schema.is_boolean()) {
+  auto compiled = std::make_unique<Compiled>();
+  // A schema of true or false accepts all or nothing.
+  compiled->source = schema;
+  if (schema.is_boolean()) {
+    compiled->source = schema.get<bool>() ? Json::object() : Json{{"not", Json::object()}};
+  }
+  if (!compiled->source.is_object()) {
     return Error(Reason::kInvalidField, "a JSON Schema must be an object");
   }
-  auto compiled = std::make_unique<Compiled>();
+  if (absl::Status status = CheckTypes(compiled->source, 0); !status.ok()) return status;
   try {
     valijson::SchemaParser parser;
-    parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(schema), compiled->schema);
+    parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(compiled->source),
+                          compiled->schema);
   } catch (const std::exception& e) {
     return Error(Reason::kInvalidField, fmt::format("not a JSON Schema: {}", e.what()));
   }
@@ -64,14 +184,23 @@ absl::Status JsonSchema::Validate(const Json& value) const {
   } catch (const std::exception& e) {
     return Error(Reason::kInvalidField, fmt::format("the value cannot be checked: {}", e.what()));
   }
-  std::string problems;
-  int count = 0;
-  for (const auto& problem : results) {
-    if (++count > kMaxProblems) break;
-    problems += fmt::format("{}at {}: {}", problems.empty() ? "" : "\n", Place(problem.context),
-                            problem.description);
+  std::vector<std::string> problems;
+  for (const auto& result : results) {
+    // That a member does not fit is said once, where it does not fit.
+    const bool wrapper = result.description.starts_with("Failed to validate item #") ||
+                         result.description.starts_with("Failed to validate against schema");
+    if (wrapper && !problems.empty()) continue;
+    const std::vector<Step> steps = StepsOf(result.context);
+    problems.push_back(fmt::format(
+        "at {}: {}", Place(steps),
+        Explain(result.description, RulesAt(compiled_->source, steps), ValueAt(value, steps))));
   }
-  return Error(Reason::kInvalidField, problems);
+  if (problems.size() > kMaxProblems) {
+    const size_t more = problems.size() - kMaxProblems;
+    problems.resize(kMaxProblems);
+    problems.push_back(fmt::format("and {} more", more));
+  }
+  return Error(Reason::kInvalidField, fmt::format("{}", fmt::join(problems, "\n")));
 }
 
 }  // namespace troupe

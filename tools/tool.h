@@ -34,7 +34,7 @@ struct ToolSpec {
   Json result_schema;       // JSON Schema of ToolResult::value
   bool read_only = false;   // changes nothing
   bool idempotent = false;  // repeating a call changes nothing more; a read-only tool is idempotent
-  bool destructive = false;               // may destroy what cannot be had again
+  bool destructive = false;                   // may destroy what cannot be had again
   absl::Duration timeout = absl::Minutes(2);  // of one call, unless the caller sets less
   int64_t output_limit_bytes = 256 * 1024;    // of text shown to an agent; more is cut with a note
 };
@@ -61,8 +61,8 @@ struct ToolResult {
   Json value;                        // the structured result, valid by the tool's result_schema
   std::vector<ToolContent> content;  // the same for an agent's eyes, in order
   std::vector<Artifact> artifacts;
-  // The call was carried out and failed in a way the agent should see and may mend (its code raised,
-  // its file is missing). A failure of the tool itself is a status instead.
+  // The call was carried out and failed in a way the agent should see and may mend (its code
+  // raised, its file is missing). A failure of the tool itself is a status instead.
   bool is_error = false;
 };
 
@@ -78,8 +78,8 @@ struct ToolContext {
   std::string task_id;
   std::string path;  // of the effect, unique in the task and the same when the task is run again
   Workspace workspace;
-  CancelToken cancel;      // a call must end within a second of it
-  absl::Time deadline;     // ends with DEADLINE_EXCEEDED after it
+  CancelToken cancel;                            // a call must end within a second of it
+  absl::Time deadline = absl::InfiniteFuture();  // ends with DEADLINE_EXCEEDED after it
   std::function<void(std::string_view)> progress = [](std::string_view) {};  // a line for watchers
 };
 

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -53,6 +55,38 @@ void LimitOutput(ToolResult& result, int64_t limit) {
       left -= size;
     }
   }
+}
+
+// The tool sees one token that is cancelled by the caller and by the deadline.
+Async<ToolResult> CallUntilDeadline(std::shared_ptr<Tool> tool, ToolCall call) {
+  const ToolSpec& spec = tool->spec();
+  const absl::Time now = absl::Now();
+  if (call.context.deadline <= now) {
+    co_return Error(Reason::kDeadlineExceeded, fmt::format("{} was called too late", spec.name),
+                    {{"tool", spec.name}});
+  }
+  call.context.deadline = std::min(call.context.deadline, now + spec.timeout);
+  const absl::Duration time = call.context.deadline - now;
+  auto source = std::make_shared<CancelSource>(call.context.cancel);
+  call.context.cancel = source->token();
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  if (time < absl::InfiniteDuration()) {
+    timer.expires_after(absl::ToChronoNanoseconds(time));
+    timer.async_wait([source, name = spec.name, time](const asio::error_code& error) {
+      if (error) return;
+      source->Cancel(CancelReason::kDeadline,
+                     fmt::format("{} took longer than {}", name, absl::FormatDuration(time)));
+    });
+  }
+  // A tool that throws must not take the server with it.
+  std::string thrown;
+  try {
+    co_return co_await tool->Call(std::move(call));
+  } catch (const std::exception& e) {
+    thrown = e.what();
+  }
+  co_return Error(Reason::kToolFailed, fmt::format("{} failed: {}", spec.name, thrown),
+                  {{"tool", spec.name}});
 }
 
 }  // namespace
@@ -125,7 +159,7 @@ Async<ToolResult> ToolRegistry::Call(std::string name, ToolCall call) const {
   const Entry& entry = *entries_.find(name)->second;
   const ToolSpec& spec = entry.tool->spec();
   CO_RETURN_IF_ERROR(call.context.cancel.status());
-  CO_ASSIGN_OR_RETURN(ToolResult result, co_await entry.tool->Call(std::move(call)));
+  CO_ASSIGN_OR_RETURN(ToolResult result, co_await CallUntilDeadline(entry.tool, std::move(call)));
   if (!result.is_error) {
     if (const absl::Status valid = entry.result.Validate(result.value); !valid.ok()) {
       co_return Error(

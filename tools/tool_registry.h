@@ -34,7 +34,8 @@ class ToolRegistry {
   absl::Status CheckArguments(std::string_view name, const Json& arguments) const;
 
   // Validates, calls with the tool's own deadline at most, validates the result, cuts what is over
-  // the output limit.
+  // the output limit. Fails with kToolUnknown, kToolArgumentsInvalid, kToolFailed (the tool threw
+  // or returned what its schema does not allow), kDeadlineExceeded, or what the tool failed with.
   Async<ToolResult> Call(std::string name, ToolCall call) const;
 
   void Forget(std::string_view task_id) const;
