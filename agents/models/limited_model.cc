@@ -126,8 +126,11 @@ Async<ChatReply> LimitedModel::Complete(ChatRequest request, ChatContext context
     ready = co_await Pause(wait, context.cancel);
     if (!ready.ok()) break;
   }
-  absl::StatusOr<ChatReply> reply = ready;
-  if (ready.ok()) reply = co_await model_->Complete(std::move(request), std::move(context));
+  if (!ready.ok()) {
+    ReleaseSlot();
+    co_return ready;
+  }
+  auto reply = co_await model_->Complete(std::move(request), std::move(context));
   if (reply.ok()) {
     absl::MutexLock lock(&mutex_);
     tokens_.level -= static_cast<double>(reply->usage.output_tokens);

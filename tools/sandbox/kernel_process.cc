@@ -93,7 +93,7 @@ AsyncStatus KernelProcess::WaitForHello(absl::Duration patience) {
   });
   co_await socket_.async_wait(asio::socket_base::wait_read,
                               asio::redirect_error(asio::use_awaitable, error));
-  if (error || !alive()) co_return Gone();
+  if (error || !socket_.is_open()) co_return Gone();
   char size[sizeof(uint32_t)];
   pid_t sender = 0;
   if (ReceiveWithSender(socket_.native_handle(), size, sizeof(size), &sender) != sizeof(size) ||

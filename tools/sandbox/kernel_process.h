@@ -33,7 +33,7 @@ class KernelProcess : public std::enable_shared_from_this<KernelProcess> {
   // The next message; kSandboxFailed if the process is gone.
   Async<Json> Receive();
 
-  bool alive() const { return socket_.is_open(); }
+  bool alive() const { return socket_.is_open() && Running(); }
   pid_t pid() const { return pid_; }
   void Interrupt();  // as Control-C
   // Kills the process alone: what its cell started has ended with the cell, and what is below it

@@ -1,6 +1,7 @@
 #include "tools/sandbox/kernel_tree.h"
 
 #include <fmt/format.h>
+#include <signal.h>
 
 #include <algorithm>
 #include <asio/co_spawn.hpp>
@@ -19,6 +20,7 @@ constexpr absl::Duration kStartPatience = absl::Seconds(60);
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::Duration kInterruptGrace = absl::Seconds(2);
 constexpr int kTicksPerFolderCheck = 5;
+constexpr int kSweepRounds = 50;
 constexpr int64_t kMega = 1024 * 1024;
 constexpr char kStatesInside[] = "/workspace";
 constexpr char kInputsInside[] = "/inputs";
@@ -81,7 +83,8 @@ AsyncStatus KernelTree::StartSandbox() {
                          {"memory_mb", config_.memory_mb},
                          {"file_mb", config_.file_mb},
                          {"cpu_seconds", absl::ToInt64Seconds(config_.cpu_time)},
-                         {"processes", config_.processes + config_.idle_states + 4},
+                         // Threads count as well: two gather each cell's output.
+                         {"processes", 2 * config_.processes + 3 * config_.idle_states + 32},
                          {"seed", seed_ % 4294967296ULL}};
   spec.command = language_.command;
   spec.command.push_back(DumpJson(settings));
@@ -96,6 +99,33 @@ AsyncStatus KernelTree::StartSandbox() {
                   fmt::format("the {} kernel did not start: {}", language_.name,
                               complaint.empty() ? "it said nothing" : complaint),
                   {{"language", language_.name}});
+}
+
+Async<std::shared_ptr<KernelProcess>> KernelTree::ForkFrom(std::shared_ptr<KernelProcess> parent) {
+  CO_ASSIGN_OR_RETURN(auto child, co_await parent->Fork());
+  std::erase_if(processes_, [](const auto& process) { return process.expired(); });
+  processes_.push_back(child);
+  running_.insert(child->pid());  // until its cell has ended
+  co_return child;
+}
+
+void KernelTree::SweepStrays() {
+  if (sandbox_ == nullptr || root_ == nullptr || !root_->alive()) return;
+  std::set<pid_t> known = {sandbox_->pid(), root_->pid()};
+  for (pid_t pid : ProcessTree(sandbox_->pid(), {root_->pid()})) known.insert(pid);
+  for (const auto& weak : processes_) {
+    if (auto process = weak.lock()) known.insert(process->pid());
+  }
+  const std::set<pid_t> running(running_.begin(), running_.end());
+  for (int round = 0; round < kSweepRounds; ++round) {
+    bool found = false;
+    for (pid_t pid : ProcessTree(sandbox_->pid(), running)) {
+      if (known.contains(pid)) continue;
+      kill(pid, SIGKILL);
+      found = true;
+    }
+    if (!found) return;
+  }
 }
 
 AsyncStatus KernelTree::TakeTurn() {
@@ -136,7 +166,7 @@ Async<std::shared_ptr<KernelProcess>> KernelTree::Materialize(std::string name,
   CO_ASSIGN_OR_RETURN(auto parent, co_await Materialize(from, cancel));
   std::error_code ignored;
   std::filesystem::remove_all(FolderOf(name), ignored);  // the cell makes its files anew
-  auto process = co_await parent->Fork();
+  auto process = co_await ForkFrom(parent);
   if (!process.ok()) {
     parent->Kill();
     co_return process.status();
@@ -158,15 +188,17 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   auto self = shared_from_this();
   CO_RETURN_IF_ERROR(co_await TakeTurn());
   auto parent = co_await Materialize(request.from, request.cancel);
-  absl::StatusOr<std::shared_ptr<KernelProcess>> process = parent.status();
-  if (parent.ok()) process = co_await (*parent)->Fork();
+  absl::StatusOr<std::shared_ptr<KernelProcess>> process =
+      Error(Reason::kSandboxFailed, "no state");
+  if (parent.ok()) process = co_await ForkFrom(*parent);
   if (parent.ok() && !process.ok()) {
     // The parent died without our noticing: once more, rebuilt.
     (*parent)->Kill();
     parent = co_await Materialize(request.from, request.cancel);
-    if (parent.ok()) process = co_await (*parent)->Fork();
+    if (parent.ok()) process = co_await ForkFrom(*parent);
   }
   EndTurn();
+  CO_RETURN_IF_ERROR(parent.status());
   CO_RETURN_IF_ERROR(process.status());
   CO_ASSIGN_OR_RETURN(CellResult result,
                       co_await RunIn(*process, request.state, request.from, request.code,
@@ -177,6 +209,7 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
     EvictIdle();
   } else {
     (*process)->KillWithCell();
+    SweepStrays();
     std::error_code ignored;
     std::filesystem::remove_all(FolderOf(request.state), ignored);
   }
@@ -210,6 +243,13 @@ Async<CellResult> KernelTree::RunIn(std::shared_ptr<KernelProcess> process, std:
   if (!from.empty()) {
     request["from_folder"] = fmt::format("{}/{}", kStatesInside, FolderName(from));
   }
+  // Whichever way this ends, the cell runs no more.
+  const auto end_run = [this](KernelProcess* ended) {
+    if (const auto found = running_.find(ended->pid()); found != running_.end()) {
+      running_.erase(found);
+    }
+  };
+  const std::unique_ptr<KernelProcess, decltype(end_run)> running(process.get(), end_run);
   CO_RETURN_IF_ERROR(co_await process->Send(std::move(request)));
   struct Wait {
     explicit Wait(const asio::any_io_executor& executor) : timer(executor) {}

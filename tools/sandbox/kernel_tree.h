@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 
 #include "tools/base/async.h"
@@ -78,6 +79,7 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   };
 
   AsyncStatus StartSandbox();
+  Async<std::shared_ptr<KernelProcess>> ForkFrom(std::shared_ptr<KernelProcess> parent);
   // The process that holds `state`, started or rebuilt if needed.
   Async<std::shared_ptr<KernelProcess>> Materialize(std::string state, CancelToken cancel);
   Async<CellResult> RunIn(std::shared_ptr<KernelProcess> process, std::string state,
@@ -85,6 +87,8 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
                           CancelToken cancel);
   // Why the cell that `process` runs must end now, or "".
   std::string LimitReached(const KernelProcess& process, const std::string& state, int tick) const;
+  // Kills what a cell that ended badly left behind: its orphans hang below other states' processes.
+  void SweepStrays();
   void EvictIdle();
   std::string FolderName(const std::string& state) const;
   AsyncStatus TakeTurn();
@@ -100,6 +104,8 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   std::unique_ptr<Sandbox> sandbox_;
   std::shared_ptr<KernelProcess> root_;
   std::map<std::string, State> states_;
+  std::vector<std::weak_ptr<KernelProcess>> processes_;  // of this sandbox
+  std::multiset<pid_t> running_;                         // those that run a cell
   std::string head_;
   uint64_t uses_ = 0;
   bool busy_ = false;  // a state is being made ready

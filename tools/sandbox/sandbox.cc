@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <set>
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -62,6 +61,10 @@ std::vector<std::string> BubblewrapArguments(const SandboxConfig& config, const 
     } else {
       add({"--ro-bind-try", fmt::format("/{}", folder), fmt::format("/{}", folder)});
     }
+  }
+  // Folders that bubblewrap makes on the way to a mount would be its own alone.
+  for (const char* folder : {"/etc", "/var", "/var/cache", "/troupe"}) {
+    add({"--perms", "0755", "--dir", folder});
   }
   for (const char* folder : kSystemFolders) add({"--ro-bind-try", folder, folder});
   for (const std::string& folder : config.extra_folders) add({"--ro-bind-try", folder, folder});
@@ -126,17 +129,6 @@ std::vector<pid_t> Children(pid_t pid) {
     while (file >> child) children.push_back(child);
   }
   return children;
-}
-
-std::vector<pid_t> Tree(pid_t root) {
-  std::vector<pid_t> tree = {root};
-  std::set<pid_t> seen = {root};
-  for (size_t i = 0; i < tree.size(); ++i) {
-    for (pid_t child : Children(tree[i])) {
-      if (seen.insert(child).second) tree.push_back(child);
-    }
-  }
-  return tree;
 }
 
 }  // namespace
@@ -234,12 +226,24 @@ std::string Sandbox::Complaint() const {
   return text;
 }
 
+std::vector<pid_t> ProcessTree(pid_t root, const std::set<pid_t>& opaque) {
+  std::vector<pid_t> tree = {root};
+  std::set<pid_t> seen = {root};
+  for (size_t i = 0; i < tree.size(); ++i) {
+    if (opaque.contains(tree[i])) continue;
+    for (pid_t child : Children(tree[i])) {
+      if (seen.insert(child).second) tree.push_back(child);
+    }
+  }
+  return tree;
+}
+
 void KillTree(pid_t root) {
   // Stopped first, so that nothing new is started while the tree is read.
   size_t known = 0;
   std::vector<pid_t> tree;
   for (int round = 0; round < kKillRounds; ++round) {
-    tree = Tree(root);
+    tree = ProcessTree(root);
     for (pid_t pid : tree) kill(pid, SIGSTOP);
     if (tree.size() == known) break;
     known = tree.size();
@@ -250,7 +254,7 @@ void KillTree(pid_t root) {
 TreeUsage UsageOfTree(pid_t root) {
   TreeUsage usage;
   static const int64_t page = sysconf(_SC_PAGESIZE);
-  for (pid_t pid : Tree(root)) {
+  for (pid_t pid : ProcessTree(root)) {
     std::ifstream file(fmt::format("/proc/{}/statm", pid));
     int64_t size = 0;
     int64_t resident = 0;

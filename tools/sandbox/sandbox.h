@@ -9,6 +9,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -63,6 +64,9 @@ absl::Status MakeFolderFor(const std::filesystem::path& folder, uid_t user);
 
 // Kills a process and all below it.
 void KillTree(pid_t root);
+
+// The processes below `root`, itself first. What is below a process of `opaque` is left out.
+std::vector<pid_t> ProcessTree(pid_t root, const std::set<pid_t>& opaque = {});
 
 // What a process and all below it use.
 struct TreeUsage {

@@ -298,6 +298,7 @@ class Kernel:
         folder, source = request["folder"], request.get("from_folder")
         drain = None
         ok = False
+        own_pid = os.getpid()
         try:
             if source:
                 shutil.copytree(source, folder, symlinks=True)
@@ -317,6 +318,8 @@ class Kernel:
             ok = False
             collector.error(type(error).__name__, str(error), [])
         finally:
+            if os.getpid() != own_pid:
+                os._exit(0)  # a process that the cell forked must not answer for it
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             end_children()
             if drain is not None:

@@ -1,0 +1,236 @@
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "tests/support/run_async.h"
+#include "tests/support/temp_folder.h"
+#include "tools/base/error.h"
+#include "tools/sandbox/kernel_tools.h"
+
+namespace troupe {
+namespace {
+
+class PythonKernelTest : public testing::Test {
+ protected:
+  PythonKernelTest() {
+    config_.preload = {"numpy", "matplotlib"};
+    config_.memory_mb = 1024;
+    config_.processes = 20;
+    config_.workspace_mb = 64;
+    config_.output_kb = 64;
+    Restart();
+    context_.task_id = "t";
+    context_.path = "cell";
+    context_.workspace.root = folder_.path() / "task";
+    context_.deadline = absl::Now() + absl::Minutes(2);
+    std::filesystem::create_directories(context_.workspace.inputs());
+    std::ofstream(context_.workspace.inputs() / "data.txt") << "42";
+  }
+
+  // A new server: nothing is left of the old one's processes.
+  void Restart() {
+    tool_.reset();
+    host_ = std::make_shared<KernelHost>(
+        config_, std::filesystem::path(TROUPE_SOURCE_DIR) / "tools/sandbox/kernel",
+        std::vector<SandboxMount>());
+    tool_ = std::make_unique<KernelTool>("python", host_);
+  }
+
+  ToolCall Cell(std::string state, std::string from, std::string code) {
+    ToolCall call;
+    call.arguments = {{"state", state}, {"from", from}, {"code", code}};
+    call.context = context_;
+    return call;
+  }
+
+  absl::StatusOr<ToolResult> Run(std::string state, std::string from, std::string code) {
+    return RunToEnd(tool_->Call(Cell(state, from, code)));
+  }
+
+  static std::string Text(const ToolResult& result) {
+    std::string text;
+    for (const ToolContent& part : result.content) {
+      if (const auto* shown = std::get_if<ToolText>(&part)) text += shown->text;
+    }
+    return text;
+  }
+
+  std::string Output(std::string from, std::string code) {
+    auto result = Run("look" + std::to_string(++looks_), from, code);
+    return result.ok() ? Text(*result) : std::string(MessageOf(result.status()));
+  }
+
+  int looks_ = 0;
+  TempFolder folder_;
+  SandboxConfig config_;
+  ToolContext context_;
+  std::shared_ptr<KernelHost> host_;
+  std::unique_ptr<KernelTool> tool_;
+};
+
+TEST_F(PythonKernelTest, ShowsWhatACellPrintsReturnsAndPlots) {
+  auto result =
+      Run("a", "", "import matplotlib.pyplot as plt\nplt.plot([1, 2])\nprint('hello')\n6*7");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_FALSE(result->is_error) << Text(*result);
+  EXPECT_NE(Text(*result).find("hello"), std::string::npos);
+  EXPECT_NE(Text(*result).find("42"), std::string::npos);
+  int images = 0;
+  for (const ToolContent& part : result->content) {
+    const auto* image = std::get_if<ToolImage>(&part);
+    if (image == nullptr) continue;
+    ++images;
+    EXPECT_EQ(image->bytes.substr(1, 3), "PNG");
+  }
+  EXPECT_EQ(images, 1);
+}
+
+TEST_F(PythonKernelTest, AlternativesDoNotSeeEachOther) {
+  ASSERT_FALSE(Run("base", "", "x = [1]\nopen('note', 'w').write('base')")->is_error);
+  ASSERT_FALSE(Run("left", "base", "x.append(2)\nopen('note', 'w').write('left')")->is_error);
+  ASSERT_FALSE(Run("right", "base", "x.append(3)")->is_error);
+  EXPECT_EQ(Output("left", "print(x, open('note').read())"), "[1, 2] left\n");
+  EXPECT_EQ(Output("right", "print(x, open('note').read())"), "[1, 3] base\n");
+  EXPECT_EQ(Output("base", "print(x, open('note').read())"), "[1] base\n");
+}
+
+TEST_F(PythonKernelTest, FailedCellLeavesNothingBehind) {
+  ASSERT_FALSE(Run("base", "", "x = 1")->is_error);
+  auto failed =
+      Run("bad", "base", "x = 2\nopen('junk', 'w').write('j')\nraise ValueError('no good')");
+  ASSERT_TRUE(failed.ok());
+  EXPECT_TRUE(failed->is_error);
+  EXPECT_NE(Text(*failed).find("no good"), std::string::npos);
+  EXPECT_EQ(Output("base", "import os\nprint(x, os.path.exists('junk'))"), "1 False\n");
+  EXPECT_EQ(Run("more", "bad", "1").status().code(), absl::StatusCode::kNotFound);
+}
+
+TEST_F(PythonKernelTest, RebuildsStateAfterRestart) {
+  const ToolCall first = Cell("one", "", "x = 20");
+  const ToolCall second = Cell("two", "one", "x += 1\nopen('made', 'w').write('here')");
+  const auto one = RunToEnd(tool_->Call(first));
+  const auto two = RunToEnd(tool_->Call(second));
+  ASSERT_TRUE(one.ok() && two.ok());
+  Restart();
+  tool_->Recall(first, *one);
+  tool_->Recall(second, *two);
+  EXPECT_EQ(Output("two", "print(2 * x, open('made').read())"), "42 here\n");
+}
+
+TEST_F(PythonKernelTest, CrashIsAnErrorAndOtherStatesLiveOn) {
+  ASSERT_FALSE(Run("base", "", "x = 5")->is_error);
+  for (const char* code : {"import os; os._exit(3)", "import ctypes; ctypes.string_at(0)",
+                           "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
+                           "import os, signal; os.kill(os.getppid(), 9); os.kill(-1, 9)"}) {
+    auto crashed = Run("crash", "base", code);
+    ASSERT_TRUE(crashed.ok()) << crashed.status();
+    EXPECT_TRUE(crashed->is_error) << code;
+    EXPECT_EQ(Output("base", "print(x)"), "5\n") << code;
+  }
+}
+
+TEST_F(PythonKernelTest, HasNoNetworkAndSeesNothingOutside) {
+  std::ofstream(folder_.path() / "secret") << "secret";
+  EXPECT_NE(
+      Output("", "import socket\nsocket.create_connection(('127.0.0.1', 80), 2)").find("Error"),
+      std::string::npos);
+  const std::string secret = (folder_.path() / "secret").string();
+  EXPECT_NE(Output("", "open('" + secret + "')").find("FileNotFoundError"), std::string::npos);
+  EXPECT_NE(Output("", "open('/usr/bin/x', 'w')").find("Error"), std::string::npos);
+  EXPECT_NE(Output("", "open('inputs/data.txt', 'w')").find("Error"), std::string::npos);
+  EXPECT_EQ(Output("", "print(open('inputs/data.txt').read())"), "42\n");
+  EXPECT_EQ(Output("", "import os\nprint(os.path.exists('/root'), os.path.exists('/home'))"),
+            "False False\n");
+}
+
+TEST_F(PythonKernelTest, CutsHugeOutput) {
+  auto result = Run("big", "", "for i in range(50):\n    print('x' * 1000000)");
+  ASSERT_TRUE(result.ok());
+  EXPECT_FALSE(result->is_error);
+  EXPECT_LT(Text(*result).size(), 200 * 1024u);
+  EXPECT_NE(Text(*result).find("left out"), std::string::npos);
+  auto low_level =
+      Run("big2", "", "import os\nfor i in range(50):\n    os.write(1, b'y' * 1000000)");
+  ASSERT_TRUE(low_level.ok());
+  EXPECT_LT(Text(*low_level).size(), 200 * 1024u);
+}
+
+TEST_F(PythonKernelTest, StopsAtLimits) {
+  ASSERT_FALSE(Run("base", "", "x = 5")->is_error);
+  auto memory = Run("m", "base", "a = []\nwhile True: a.append(bytearray(50_000_000))");
+  ASSERT_TRUE(memory.ok());
+  EXPECT_TRUE(memory->is_error);
+  auto forks = Run("f", "base", "import os\nwhile True: os.fork()");
+  ASSERT_TRUE(forks.ok());
+  EXPECT_TRUE(forks->is_error);
+  auto disk = Run("d", "base",
+                  "import itertools\nfor i in itertools.count():\n"
+                  "    open(f'f{i}', 'wb').write(b'z' * 10_000_000)");
+  ASSERT_TRUE(disk.ok());
+  EXPECT_TRUE(disk->is_error);
+  EXPECT_NE(Text(*disk).find("64 MB"), std::string::npos) << Text(*disk);
+  EXPECT_EQ(Output("base", "print(x)"), "5\n");
+}
+
+TEST_F(PythonKernelTest, StopsLoopsAndCancelledCells) {
+  context_.deadline = absl::Now() + absl::Seconds(1);
+  auto loop = Run("loop", "", "while True: pass");
+  ASSERT_TRUE(loop.ok()) << loop.status();
+  EXPECT_TRUE(loop->is_error);
+  EXPECT_EQ(JsonString(loop->value, "status"), "timeout");
+
+  context_.deadline = absl::Now() + absl::Minutes(1);
+  CancelSource source;
+  context_.cancel = source.token();
+  asio::io_context io;
+  absl::StatusOr<ToolResult> result = absl::UnknownError("");
+  absl::Time cancelled_at;
+  asio::co_spawn(io,
+                 tool_->Call(Cell("stuck", "",
+                                  "import signal\n"
+                                  "signal.signal(signal.SIGINT, signal.SIG_IGN)\n"
+                                  "while True: pass")),
+                 [&](std::exception_ptr, absl::StatusOr<ToolResult> r) { result = std::move(r); });
+  asio::steady_timer timer(io, std::chrono::milliseconds(500));
+  timer.async_wait([&](asio::error_code) {
+    cancelled_at = absl::Now();
+    source.Cancel(CancelReason::kUser, "enough");
+  });
+  io.run();
+  EXPECT_EQ(result.status().code(), absl::StatusCode::kCancelled);
+  EXPECT_LT(absl::Now() - cancelled_at, absl::Seconds(1));
+}
+
+TEST_F(PythonKernelTest, EndsWhatACellLeavesRunning) {
+  ASSERT_FALSE(Run("base", "",
+                   "import subprocess\n"
+                   "p = subprocess.Popen(['sh', '-c', 'setsid sleep 1000 & sleep 1000'])")
+                   ->is_error);
+  EXPECT_EQ(Output("base",
+                   "import glob\nprint(any('sleep' in open(p).read() for p in "
+                   "glob.glob('/proc/[0-9]*/comm')))"),
+            "False\n");
+}
+
+TEST_F(PythonKernelTest, PublishesFilesButNoLinks) {
+  PublishTool publish(host_);
+  ASSERT_FALSE(Run("made", "",
+                   "import os\nopen('labels.csv', 'w').write('a,b')\n"
+                   "os.symlink('/etc/shadow', 'link.csv')")
+                   ->is_error);
+  ToolCall call;
+  call.context = context_;
+  call.arguments = {
+      {"state", "made"},
+      {"files",
+       {{{"file", "labels.csv"}}, {{"file", "link.csv"}}, {{"file", "../x"}}, {{"file", "none"}}}}};
+  auto result = RunToEnd(publish.Call(std::move(call)));
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_EQ(result->artifacts.size(), 1u);
+  EXPECT_EQ(result->artifacts[0].media_type, "text/csv");
+  EXPECT_EQ(result->value["missing"].size(), 3u);
+  EXPECT_TRUE(std::filesystem::exists(context_.workspace.artifacts() / "labels.csv"));
+}
+
+}  // namespace
+}  // namespace troupe
