@@ -69,9 +69,7 @@ Async<ChatReply> Scope::Chat(std::string name, std::string role, ChatRequest req
 Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest request,
                                     int64_t role_order) const {
   TaskRun& run = *node_->run;
-  const auto fixed = run.options().models.find(role);
-  const auto model = run.services().models->ForRole(
-      role, fixed == run.options().models.end() ? std::string_view() : fixed->second);
+  const auto model = run.services().models->ForRole(role, run.options().ModelFor(role));
   if (!model.ok()) {
     co_return co_await FinishEffect(std::move(effect), {}, model.status(), Usage());
   }

@@ -81,6 +81,13 @@ Scope::~Scope() {
 const std::string& Scope::path() const { return node_->record.path; }
 const RunOptions& Scope::options() const { return node_->run->options(); }
 
+const PromptSource& Scope::prompts() const { return *node_->run->services().prompts; }
+
+bool Scope::CanSeeImages(std::string_view role) const {
+  const auto model = node_->run->services().models->ForRole(role, options().ModelFor(role));
+  return model.ok() && (*model)->capabilities().images;
+}
+
 const CancelToken& Scope::cancel_token() const {
   return closing_ ? options().hard_cancel : options().cancel;
 }

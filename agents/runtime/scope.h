@@ -28,6 +28,8 @@
 
 namespace troupe {
 
+class PromptSource;
+
 class Scope {
  public:
   // The root of a task's tree.
@@ -42,6 +44,11 @@ class Scope {
   const RunOptions& options() const;
   // OkStatus while the task may go on.
   absl::Status cancelled() const;
+
+  // Where the task's prompts come from.
+  const PromptSource& prompts() const;
+  // Whether the model that serves `role` takes images.
+  bool CanSeeImages(std::string_view role) const;
 
   // Opens a child span. `name` is unique in this scope, [A-Za-z0-9_.:-]+.
   Scope Open(std::string type, std::string name, std::string title) const;

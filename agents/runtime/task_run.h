@@ -53,6 +53,13 @@ struct RunOptions {
   std::map<std::string, std::string> prompts;  // prompt name to version
   CancelToken cancel;                          // by a person, a shutdown, a deadline or a budget
   CancelToken hard_cancel;  // by a person or a shutdown alone; `cancel` follows it
+
+  // The model that the task's spec names for a role; "" if it names none.
+  std::string_view ModelFor(std::string_view role) const {
+    auto found = models.find(std::string(role));
+    if (found == models.end()) found = models.find("default");
+    return found == models.end() ? std::string_view() : std::string_view(found->second);
+  }
 };
 
 enum class QuestionKind { kClarification = 1, kApproval, kInterruptedCall };
