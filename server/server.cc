@@ -1,0 +1,276 @@
+#include "server/server.h"
+
+#include <absl/strings/escaping.h>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <asio/steady_timer.hpp>
+#include <asio/thread_pool.hpp>
+#include <fstream>
+#include <random>
+#include <sstream>
+
+#include "agents/cellagent/cellagent_kind.h"
+#include "agents/models/model_directory.h"
+#include "server/services/catalog_services.h"
+#include "server/services/task_service.h"
+#include "server/services/trace_service.h"
+#include "server/store/prompt_store.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+#include "tools/builtin/artifact_tool.h"
+#include "tools/builtin/file_tools.h"
+#include "tools/sandbox/kernel_tools.h"
+
+namespace troupe {
+namespace {
+
+constexpr int kKeepalivePermitMilliseconds = 30'000;
+constexpr int kMaxStreamsPerConnection = 1000;
+constexpr absl::Duration kSweepInterval = absl::Minutes(1);
+constexpr int kSecretBytes = 32;
+
+bool IsLoopback(const std::string& address) {
+  return address.starts_with("127.") || address.starts_with("localhost:") ||
+         address.starts_with("[::1]") || address.starts_with("unix:");
+}
+
+// The key that signs page tokens, the same after a restart.
+absl::StatusOr<std::string> ReadOrMakeSecret(const std::filesystem::path& file) {
+  std::ifstream existing(file);
+  std::ostringstream text;
+  text << existing.rdbuf();
+  if (existing && !text.str().empty()) return text.str();
+  std::random_device device;
+  std::string secret;
+  for (int i = 0; i < kSecretBytes; ++i) secret.push_back(static_cast<char>(device()));
+  secret = absl::BytesToHexString(secret);
+  const int descriptor = open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+  const bool written = descriptor >= 0 && write(descriptor, secret.data(), secret.size()) ==
+                                              static_cast<ssize_t>(secret.size());
+  if (descriptor >= 0) close(descriptor);
+  if (written) return secret;
+  return Error(Reason::kStoreFailed, fmt::format("{} cannot be written", file.string()));
+}
+
+// Two servers on one store would each resume the same tasks.
+absl::StatusOr<FileDescriptor> LockFolder(const std::filesystem::path& folder) {
+  std::error_code error;
+  std::filesystem::create_directories(folder, error);
+  const auto file = folder / "lock";
+  FileDescriptor lock(open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock.valid()) {
+    return Error(Reason::kStoreFailed,
+                 fmt::format("the data folder {} cannot be written to", folder.string()));
+  }
+  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return Error(Reason::kStoreFailed,
+                 fmt::format("another server uses the data folder {}", folder.string()));
+  }
+  return lock;
+}
+
+absl::StatusOr<std::map<std::string, Toolbox>> LoadToolboxes(const ServerConfig& config,
+                                                             const std::filesystem::path& share) {
+  std::vector<std::filesystem::path> folders(config.toolbox_folders.begin(),
+                                             config.toolbox_folders.end());
+  std::error_code error;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(share / "agents/cellagent/toolboxes", error)) {
+    if (std::filesystem::exists(entry.path() / "toolbox.toml")) folders.push_back(entry.path());
+  }
+  std::map<std::string, Toolbox> toolboxes;
+  for (const auto& folder : folders) {
+    ASSIGN_OR_RETURN(Toolbox toolbox, LoadToolbox(folder));
+    const std::string name = toolbox.name;
+    toolboxes.emplace(name, std::move(toolbox));
+  }
+  return toolboxes;
+}
+
+}  // namespace
+
+struct Server::Parts {
+  ServerConfig config;
+  FileDescriptor lock;
+  PromptLibrary library;
+  std::unique_ptr<Store> store;
+  std::unique_ptr<StoredPrompts> prompts;
+  std::unique_ptr<ConfiguredModels> models;
+  std::shared_ptr<KernelHost> kernels;
+  ToolRegistry tools;
+  std::unique_ptr<TaskManager> manager;
+  std::unique_ptr<PageTokens> tokens;
+  OpenStreams streams;
+  std::unique_ptr<asio::thread_pool> api_threads;
+  std::unique_ptr<asio::steady_timer> sweep_timer;
+  std::unique_ptr<TaskServiceImpl> tasks;
+  std::unique_ptr<TraceServiceImpl> traces;
+  std::unique_ptr<ToolServiceImpl> tool_service;
+  std::unique_ptr<PromptServiceImpl> prompt_service;
+  std::unique_ptr<grpc::Server> grpc;
+  std::string address;
+  bool stopped = false;
+
+  absl::Status AddTools(const std::filesystem::path& share,
+                        const std::map<std::string, Toolbox>& toolboxes) {
+    std::vector<SandboxMount> shared;
+    for (const auto& [name, toolbox] : toolboxes) {
+      if (std::filesystem::exists(toolbox.lib())) {
+        shared.push_back({toolbox.lib(), "/troupe/toolbox/" + name, false});
+      }
+    }
+    kernels = std::make_shared<KernelHost>(config.sandbox, share / "tools/sandbox/kernel",
+                                           std::move(shared));
+    RETURN_IF_ERROR(tools.Add(std::make_shared<KernelTool>("python", kernels)));
+    RETURN_IF_ERROR(tools.Add(std::make_shared<PublishTool>(kernels)));
+    RETURN_IF_ERROR(tools.Add(std::make_shared<WriteArtifactTool>()));
+    for (auto& tool : MakeFileTools()) RETURN_IF_ERROR(tools.Add(std::move(tool)));
+    return absl::OkStatus();
+  }
+
+  void StartManager(std::map<std::string, Toolbox> toolboxes) {
+    RunServices services;
+    services.journal = store.get();
+    services.models = models.get();
+    services.tools = &tools;
+    services.prompts = prompts.get();
+    std::vector<std::unique_ptr<TaskKind>> kinds;
+    kinds.push_back(std::make_unique<CellAgentKind>(std::move(toolboxes)));
+    TaskManagerOptions options;
+    options.data_folder = config.data_folder;
+    options.threads = config.threads;
+    options.max_running = static_cast<size_t>(config.max_running);
+    options.max_pending = static_cast<size_t>(config.max_pending);
+    options.allowed_input_folders.assign(config.allowed_input_folders.begin(),
+                                         config.allowed_input_folders.end());
+    options.retention = config.retention;
+    manager = std::make_unique<TaskManager>(std::move(options), std::move(services), store.get(),
+                                            std::move(kinds));
+  }
+
+  absl::Status Listen() {
+    if (!config.allow_remote_plaintext && !IsLoopback(config.listen)) {
+      return Error(Reason::kInvalidField,
+                   fmt::format("server.listen: {} can be reached from other machines, without "
+                               "encryption; listen on 127.0.0.1, or set allow_remote_plaintext",
+                               config.listen),
+                   {{"field", "server.listen"}});
+    }
+    api_threads = std::make_unique<asio::thread_pool>(static_cast<size_t>(config.api_threads));
+    tasks =
+        std::make_unique<TaskServiceImpl>(manager.get(), tokens.get(), &streams, api_threads.get());
+    traces = std::make_unique<TraceServiceImpl>(manager.get(), tokens.get(), &streams,
+                                                api_threads.get());
+    tool_service = std::make_unique<ToolServiceImpl>(&tools, tokens.get(), api_threads.get());
+    prompt_service =
+        std::make_unique<PromptServiceImpl>(prompts.get(), tokens.get(), api_threads.get());
+    grpc::EnableDefaultHealthCheckService(true);
+    if (config.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    grpc::ServerBuilder builder;
+    int port = 0;
+    builder.AddListeningPort(config.listen, grpc::InsecureServerCredentials(), &port);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                               kKeepalivePermitMilliseconds);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+    // Another server on the same port must be an error, not a share of the calls.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.RegisterService(tasks.get());
+    builder.RegisterService(traces.get());
+    builder.RegisterService(tool_service.get());
+    builder.RegisterService(prompt_service.get());
+    grpc = builder.BuildAndStart();
+    if (grpc == nullptr || port == 0) {
+      return Error(
+          Reason::kInvalidField,
+          fmt::format("server.listen: {} cannot be listened on: is it in use?", config.listen),
+          {{"field", "server.listen"}});
+    }
+    address = config.listen.substr(0, config.listen.rfind(':') + 1) + std::to_string(port);
+    grpc->GetHealthCheckService()->SetServingStatus(true);
+    return absl::OkStatus();
+  }
+
+  // Once a minute: tasks whose retention is over go, and health says whether the store takes
+  // writes.
+  void ScheduleSweep() {
+    sweep_timer->expires_after(absl::ToChronoNanoseconds(kSweepInterval));
+    sweep_timer->async_wait([this](asio::error_code error) {
+      if (error) return;
+      const auto swept = manager->Sweep();
+      if (!swept.ok()) spdlog::warn("sweeping: {}", MessageOf(swept.status()));
+      grpc->GetHealthCheckService()->SetServingStatus(store->healthy());
+      ScheduleSweep();
+    });
+  }
+};
+
+Server::Server(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Server::~Server() { Stop(); }
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
+                                                      const std::filesystem::path& share) {
+  std::unique_ptr<Server> server(new Server(std::make_unique<Parts>()));
+  Parts& parts = *server->parts_;
+  parts.config = std::move(config);
+  ASSIGN_OR_RETURN(parts.lock, LockFolder(parts.config.data_folder));
+  RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/cellagent/prompts"));
+  ASSIGN_OR_RETURN(auto toolboxes, LoadToolboxes(parts.config, share));
+  ASSIGN_OR_RETURN(parts.models, ConfiguredModels::Create(parts.config.models, parts.config.roles));
+  Store::Options options;
+  options.path = (parts.config.data_folder / "troupe.db").string();
+  options.writer.give_up = parts.config.give_up;
+  ASSIGN_OR_RETURN(parts.store, Store::Open(std::move(options)));
+  ASSIGN_OR_RETURN(parts.prompts, StoredPrompts::Load(&parts.library, parts.store.get()));
+  ASSIGN_OR_RETURN(const std::string secret,
+                   ReadOrMakeSecret(parts.config.data_folder / "page_token.key"));
+  parts.tokens = std::make_unique<PageTokens>(secret);
+  RETURN_IF_ERROR(parts.AddTools(share, toolboxes));
+  parts.StartManager(std::move(toolboxes));
+  RETURN_IF_ERROR(parts.Listen());
+  RETURN_IF_ERROR(parts.manager->Resume());
+  parts.sweep_timer = std::make_unique<asio::steady_timer>(*parts.api_threads);
+  parts.ScheduleSweep();
+  return server;
+}
+
+const std::string& Server::address() const { return parts_->address; }
+
+absl::Status Server::WritePort(const std::filesystem::path& file) const {
+  const auto temporary = file.string() + ".new";
+  std::ofstream stream(temporary);
+  stream << parts_->address.substr(parts_->address.rfind(':') + 1) << "\n";
+  stream.close();
+  std::error_code error;
+  std::filesystem::rename(temporary, file, error);
+  if (!stream || error) {
+    return Error(Reason::kStoreFailed, fmt::format("{} cannot be written", file.string()));
+  }
+  return absl::OkStatus();
+}
+
+void Server::Stop() {
+  Parts& parts = *parts_;
+  if (parts.stopped) return;
+  parts.stopped = true;
+  const absl::Time deadline = absl::Now() + parts.config.shutdown_grace;
+  if (parts.sweep_timer != nullptr) parts.sweep_timer->cancel();
+  if (parts.grpc != nullptr) parts.grpc->GetHealthCheckService()->SetServingStatus(false);
+  parts.streams.EndAll();
+  if (parts.manager != nullptr) parts.manager->Shutdown(deadline);
+  if (parts.grpc != nullptr) {
+    parts.grpc->Shutdown(absl::ToChronoTime(deadline));
+    parts.grpc->Wait();
+  }
+  if (parts.api_threads != nullptr) parts.api_threads->join();
+  parts.manager.reset();
+}
+
+}  // namespace troupe
