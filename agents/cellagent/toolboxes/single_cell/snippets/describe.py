@@ -1,0 +1,2 @@
+import troupe_sc as sc
+print(sc.describe(sc.load("inputs")))
