@@ -1,0 +1,149 @@
+#include "tools/tool_registry.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <asio/co_spawn.hpp>
+#include <asio/io_context.hpp>
+#include <stdexcept>
+
+#include "tools/base/error.h"
+#include "tools/base/pause.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Does what its argument "do" says.
+class FakeTool : public Tool {
+ public:
+  explicit FakeTool(std::string name) {
+    spec_.name = std::move(name);
+    spec_.arguments_schema = {
+        {"type", "object"}, {"properties", {{"do", {{"type", "string"}}}}}, {"required", {"do"}}};
+    spec_.result_schema = {{"type", "object"}, {"required", {"done"}}};
+    spec_.output_limit_bytes = 10;
+  }
+  ToolSpec& spec() { return spec_; }
+  const ToolSpec& spec() const override { return spec_; }
+
+  Async<ToolResult> Call(ToolCall call) override {
+    const std::string what = JsonString(call.arguments, "do");
+    if (what == "throw") throw std::runtime_error("out of dice");
+    if (what == "wait") {
+      CO_RETURN_IF_ERROR(co_await Pause(absl::Hours(1), call.context.cancel));
+    }
+    ToolResult result;
+    result.is_error = what == "err";
+    if (what == "work") result.value = {{"done", true}};
+    if (what == "talk") {
+      result.value = {{"done", true}};
+      result.content = {ToolText{"12345"}, ToolText{"6789äöü and more"}, ToolText{"lost"}};
+    }
+    co_return result;
+  }
+
+ private:
+  ToolSpec spec_;
+};
+
+absl::StatusOr<ToolResult> RunTool(const ToolRegistry& registry, std::string name, ToolCall call) {
+  asio::io_context io;
+  absl::StatusOr<ToolResult> out = absl::UnknownError("did not end");
+  asio::co_spawn(io, registry.Call(std::move(name), std::move(call)),
+                 [&](std::exception_ptr thrown, absl::StatusOr<ToolResult> result) {
+                   if (!thrown) out = std::move(result);
+                 });
+  io.run();
+  return out;
+}
+
+absl::StatusOr<ToolResult> Do(const ToolRegistry& registry, Json arguments) {
+  ToolCall call;
+  call.arguments = std::move(arguments);
+  return RunTool(registry, "dice", std::move(call));
+}
+
+class ToolRegistryTest : public ::testing::Test {
+ protected:
+  ToolRegistryTest() { EXPECT_TRUE(registry_.Add(tool_).ok()); }
+  std::shared_ptr<FakeTool> tool_ = std::make_shared<FakeTool>("dice");
+  ToolRegistry registry_;
+};
+
+TEST_F(ToolRegistryTest, CallsATool) {
+  const auto result = Do(registry_, {{"do", "work"}});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->value["done"], true);
+}
+
+TEST_F(ToolRegistryTest, RefusesNamesThatAreTakenOrNone) {
+  EXPECT_TRUE(HasReason(registry_.Add(std::make_shared<FakeTool>("dice")), Reason::kAlreadyExists));
+  for (const char* name : {"", "Dice", "1dice", "di ce"}) {
+    EXPECT_TRUE(HasReason(registry_.Add(std::make_shared<FakeTool>(name)), Reason::kInvalidField));
+  }
+  auto broken = std::make_shared<FakeTool>("broken");
+  broken->spec().arguments_schema = {{"type", "strnig"}};
+  EXPECT_TRUE(HasReason(registry_.Add(broken), Reason::kInvalidField));
+}
+
+TEST_F(ToolRegistryTest, UnknownToolNamesTheClosest) {
+  ASSERT_TRUE(registry_.Add(std::make_shared<FakeTool>("read_file")).ok());
+  const auto found = registry_.Find("reed_file");
+  ASSERT_TRUE(HasReason(found.status(), Reason::kToolUnknown));
+  EXPECT_THAT(std::string(MessageOf(found.status())), HasSubstr("read_file"));
+  EXPECT_TRUE(HasReason(RunTool(registry_, "nope", {}).status(), Reason::kToolUnknown));
+}
+
+TEST_F(ToolRegistryTest, WrongArgumentsNeverReachTheTool) {
+  const auto result = Do(registry_, {{"do", 3}});
+  ASSERT_TRUE(HasReason(result.status(), Reason::kToolArgumentsInvalid));
+  EXPECT_THAT(std::string(MessageOf(result.status())), HasSubstr("at $.do: must be string"));
+}
+
+TEST_F(ToolRegistryTest, AWrongResultIsTheToolsFault) {
+  EXPECT_TRUE(HasReason(Do(registry_, {{"do", "nothing"}}).status(), Reason::kToolFailed));
+  const auto error = Do(registry_, {{"do", "err"}});
+  ASSERT_TRUE(error.ok()) << "an error for the agent's eyes need not fit the schema";
+  EXPECT_TRUE(error->is_error);
+}
+
+TEST_F(ToolRegistryTest, AToolThatThrowsFailsAlone) {
+  const auto result = Do(registry_, {{"do", "throw"}});
+  ASSERT_TRUE(HasReason(result.status(), Reason::kToolFailed));
+  EXPECT_THAT(std::string(MessageOf(result.status())), HasSubstr("out of dice"));
+}
+
+TEST_F(ToolRegistryTest, KeepsTheToolsDeadline) {
+  tool_->spec().timeout = absl::Milliseconds(20);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(Do(registry_, {{"do", "wait"}}).status()));
+}
+
+TEST_F(ToolRegistryTest, KeepsTheCallersDeadlineAndCancellation) {
+  ToolCall call;
+  call.arguments = {{"do", "wait"}};
+  call.context.deadline = absl::Now() + absl::Milliseconds(20);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(RunTool(registry_, "dice", call).status()));
+  call.context.deadline = absl::Now() - absl::Seconds(1);
+  EXPECT_TRUE(absl::IsDeadlineExceeded(RunTool(registry_, "dice", call).status()));
+  CancelSource source;
+  source.Cancel(CancelReason::kUser, "asked to stop");
+  call.context.deadline = absl::InfiniteFuture();
+  call.context.cancel = source.token();
+  EXPECT_TRUE(absl::IsCancelled(RunTool(registry_, "dice", call).status()));
+}
+
+TEST_F(ToolRegistryTest, CutsOutputAndSaysHowMuch) {
+  const auto result = Do(registry_, {{"do", "talk"}});
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(std::get<ToolText>(result->content[0]).text, "12345");
+  // The limit of ten bytes falls inside "ä", which is left out whole.
+  EXPECT_THAT(std::get<ToolText>(result->content[1]).text,
+              HasSubstr("6789\n[15 more bytes are left out: over the limit of 10]"));
+  EXPECT_THAT(std::get<ToolText>(result->content[2]).text, HasSubstr("4 more bytes"));
+}
+
+}  // namespace
+}  // namespace troupe
