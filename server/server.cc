@@ -23,8 +23,7 @@
 #include "server/store/prompt_store.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
-#include "tools/builtin/artifact_tool.h"
-#include "tools/builtin/file_tools.h"
+#include "tools/builtin/builtin_tools.h"
 #include "tools/sandbox/kernel_tools.h"
 
 namespace troupe {
@@ -129,8 +128,8 @@ struct Server::Parts {
                                            std::move(shared));
     RETURN_IF_ERROR(tools.Add(std::make_shared<KernelTool>("python", kernels)));
     RETURN_IF_ERROR(tools.Add(std::make_shared<PublishTool>(kernels)));
-    RETURN_IF_ERROR(tools.Add(std::make_shared<WriteArtifactTool>()));
-    for (auto& tool : MakeFileTools()) RETURN_IF_ERROR(tools.Add(std::move(tool)));
+    RETURN_IF_ERROR(
+        AddBuiltinTools({config.http_allowed_hosts, config.http_allow_private_addresses}, tools));
     return absl::OkStatus();
   }
 
