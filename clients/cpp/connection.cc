@@ -1,0 +1,101 @@
+#include "clients/cpp/connection.h"
+
+#include <fmt/format.h>
+#include <google/protobuf/util/json_util.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <random>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+
+namespace troupe::client {
+namespace {
+
+constexpr int kKeepaliveMilliseconds = 60'000;
+constexpr auto kCallTime = std::chrono::seconds(60);
+
+// The names of gRPC's codes, as documented.
+constexpr const char* kCodeNames[] = {
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
+
+}  // namespace
+
+Connection::Connection(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  tasks_ = v1::TaskService::NewStub(channel_);
+  traces_ = v1::TraceService::NewStub(channel_);
+  tools_ = v1::ToolService::NewStub(channel_);
+  prompts_ = v1::PromptService::NewStub(channel_);
+}
+
+std::unique_ptr<grpc::ClientContext> CallContext() {
+  auto context = std::make_unique<grpc::ClientContext>();
+  context->set_deadline(std::chrono::system_clock::now() + kCallTime);
+  return context;
+}
+
+int Report(const grpc::Status& status, bool json) {
+  if (status.ok()) return kExitOk;
+  const std::string code = kCodeNames[std::min<int>(status.error_code(), 16)];
+  std::string reason;
+  nlohmann::json metadata = nlohmann::json::object();
+  google::rpc::Status details;
+  if (details.ParseFromString(status.error_details())) {
+    for (const auto& detail : details.details()) {
+      google::rpc::ErrorInfo info;
+      if (!detail.UnpackTo(&info)) continue;
+      reason = info.reason();
+      for (const auto& [key, value] : info.metadata()) metadata[key] = value;
+    }
+  }
+  if (json) {
+    const nlohmann::json error = {{"error",
+                                   {{"code", code},
+                                    {"reason", reason},
+                                    {"message", status.error_message()},
+                                    {"metadata", metadata}}}};
+    std::cerr << error.dump(2) << std::endl;
+  } else {
+    std::cerr << "troupe: " << status.error_message() << " [" << (reason.empty() ? code : reason)
+              << "]" << std::endl;
+    if (status.error_code() == grpc::StatusCode::UNAVAILABLE && reason.empty()) {
+      std::cerr << "Is the server running? --server or TROUPE_SERVER says where." << std::endl;
+    }
+  }
+  return status.error_code() == grpc::StatusCode::UNAVAILABLE ? kExitUnavailable : kExitFailed;
+}
+
+std::string TaskName(const std::string& given) {
+  return given.rfind("tasks/", 0) == 0 ? given : "tasks/" + given;
+}
+
+std::string ToJson(const google::protobuf::Message& message, bool pretty) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = pretty;
+  options.preserve_proto_field_names = true;
+  options.always_print_primitive_fields = false;
+  std::string json;
+  if (!google::protobuf::util::MessageToJsonString(message, &json, options).ok()) return "{}";
+  return json;
+}
+
+std::string NewRequestId() {
+  std::random_device device;
+  const auto bits = [&] { return static_cast<uint32_t>(device()); };
+  const uint32_t a = bits();
+  const uint32_t b = bits();
+  const uint32_t c = bits();
+  const uint32_t d = bits();
+  return fmt::format("{:08x}-{:04x}-4{:03x}-{:04x}-{:04x}{:08x}", a, b >> 16, b & 0xFFF,
+                     0x8000 | (c >> 16 & 0x3FFF), c & 0xFFFF, d);
+}
+
+}  // namespace troupe::client

@@ -1,0 +1,130 @@
+#include "clients/cpp/render.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe::client {
+namespace {
+
+// 1234567 as 1,234,567.
+std::string Grouped(int64_t number) {
+  std::string digits = std::to_string(number);
+  for (int at = static_cast<int>(digits.size()) - 3; at > (digits[0] == '-' ? 1 : 0); at -= 3) {
+    digits.insert(static_cast<size_t>(at), ",");
+  }
+  return digits;
+}
+
+const char* Mark(v1::Span::State state) {
+  switch (state) {
+    case v1::Span::STATE_OK:
+      return "+";
+    case v1::Span::STATE_ERROR:
+      return "!";
+    case v1::Span::STATE_CANCELLED:
+      return "-";
+    default:
+      return ">";
+  }
+}
+
+double Seconds(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
+  return static_cast<double>(to.seconds() - from.seconds()) +
+         static_cast<double>(to.nanos() - from.nanos()) * 1e-9;
+}
+
+void AddSteps(const v1::CellAgentResult& result, std::string& text) {
+  text += fmt::format("\nPlan: {} steps, {} carried out\n", result.planned_steps(),
+                      result.steps_size());
+  for (const v1::StepResult& step : result.steps()) {
+    text += fmt::format("  {}. {} ({})\n", step.id(), step.title(), step.kind());
+    for (const v1::TrialResult& trial : step.trials()) {
+      std::string tools;
+      for (const std::string& tool : trial.tools()) tools += (tools.empty() ? "" : ", ") + tool;
+      const std::string metric =
+          trial.metric() >= 0 ? fmt::format(", metric {:.1f}", trial.metric()) : "";
+      text += fmt::format("     {} trial {}: {}{}, {} attempt{} [{}]\n",
+                          trial.number() == step.chosen_trial() ? "*" : " ", trial.number(),
+                          trial.ran() ? fmt::format("score {:.1f}", trial.score()) : "did not run",
+                          metric, trial.attempts(), trial.attempts() == 1 ? "" : "s", tools);
+    }
+  }
+}
+
+}  // namespace
+
+std::string UsageText(const v1::Usage& usage) {
+  std::string text = fmt::format("{} model calls, {} tool calls, {} + {} tokens",
+                                 Grouped(usage.model_calls()), Grouped(usage.tool_calls()),
+                                 Grouped(usage.input_tokens()), Grouped(usage.output_tokens()));
+  if (usage.estimated()) text += " (partly estimated)";
+  if (usage.cost_microusd() > 0) {
+    text += fmt::format(", ${:.4f}", static_cast<double>(usage.cost_microusd()) * 1e-6);
+  }
+  return text;
+}
+
+std::string StateText(v1::Task::State state) {
+  const std::string name = v1::Task::State_Name(state);
+  return name.rfind("STATE_", 0) == 0 ? name.substr(6) : name;
+}
+
+std::string DurationText(const v1::Span& span) {
+  if (!span.has_end_time()) return "";
+  const double seconds = Seconds(span.begin_time(), span.end_time());
+  return seconds < 1 ? fmt::format("{:.0f} ms", seconds * 1000) : fmt::format("{:.1f} s", seconds);
+}
+
+std::string SpanLine(const v1::Span& span) {
+  const auto depth =
+      span.path().empty() ? 0 : 1 + std::count(span.path().begin(), span.path().end(), '/');
+  std::string line = fmt::format("{}{} {}", std::string(static_cast<size_t>(2 * depth), ' '),
+                                 Mark(span.state()), span.type());
+  if (!span.title().empty() && span.title() != span.type()) line += " " + span.title();
+  if (!span.role().empty()) line += fmt::format(" [{}: {}]", span.role(), span.model());
+  if (const std::string time = DurationText(span); !time.empty()) line += "  " + time;
+  const v1::Usage& usage = span.usage();
+  if (span.has_end_time() && usage.input_tokens() + usage.output_tokens() > 0) {
+    line += fmt::format("  {}+{} tokens", Grouped(usage.input_tokens()),
+                        Grouped(usage.output_tokens()));
+    if (usage.cost_microusd() > 0) {
+      line += fmt::format(" ${:.4f}", static_cast<double>(usage.cost_microusd()) * 1e-6);
+    }
+  }
+  const auto score = span.attributes().fields().find("score");
+  if (score != span.attributes().fields().end()) {
+    line += fmt::format("  score {:.1f}", score->second.number_value());
+  }
+  if (span.has_error()) {
+    std::string message = span.error().message().substr(0, 160);
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    line += "  " + message;
+  }
+  return line;
+}
+
+std::string TaskText(const v1::Task& task) {
+  std::string text =
+      fmt::format("{}  {}  {}\n", task.name(), StateText(task.state()), task.title());
+  text += "  " + UsageText(task.usage()) + "\n";
+  if (task.has_error()) text += "  " + task.error().message() + "\n";
+  if (!task.forked_from().empty()) text += "  forked from " + task.forked_from() + "\n";
+  if (!task.replay_of().empty()) text += "  replay of " + task.replay_of() + "\n";
+  for (const v1::PendingQuestion& question : task.pending_questions()) {
+    text += fmt::format("\nIt asks ({}):\n  {}\n", question.name(), question.prompt());
+    text += fmt::format("  Answer with: troupe respond {} TEXT\n", question.name());
+  }
+  if (task.result().has_cellagent()) AddSteps(task.result().cellagent(), text);
+  if (!task.result().text().empty()) text += "\n" + task.result().text() + "\n";
+  if (task.result().artifacts_size() > 0) {
+    text += "\nArtifacts:\n";
+    for (const v1::Artifact& artifact : task.result().artifacts()) {
+      text += fmt::format("  {}  ({} bytes, {})\n", artifact.path(), Grouped(artifact.size_bytes()),
+                          artifact.description());
+    }
+  }
+  return text;
+}
+
+}  // namespace troupe::client

@@ -1,0 +1,27 @@
+// Messages as text for people. Stateless functions.
+#pragma once
+
+#include <string>
+
+#include "troupe/v1/span.pb.h"
+#include "troupe/v1/task.pb.h"
+#include "troupe/v1/trace_service.pb.h"
+
+namespace troupe::client {
+
+// "3 calls, 1,204 + 356 tokens, $0.0123"
+std::string UsageText(const v1::Usage& usage);
+
+// "SUCCEEDED"
+std::string StateText(v1::Task::State state);
+
+// The task with its plan, steps and scores, answer and artifacts.
+std::string TaskText(const v1::Task& task);
+
+// One line of a tree: mark, indentation by the path, title, what it cost, and its score or error.
+std::string SpanLine(const v1::Span& span);
+
+// "1.2 s", "350 ms", or "" while it runs.
+std::string DurationText(const v1::Span& span);
+
+}  // namespace troupe::client

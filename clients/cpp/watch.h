@@ -1,0 +1,21 @@
+// Following a task to its end. Thread-compatible.
+#pragma once
+
+#include <string>
+
+#include "clients/cpp/connection.h"
+
+namespace troupe::client {
+
+struct WatchSettings {
+  std::string task;  // "tasks/..."
+  int64_t after_sequence = 0;
+  bool json = false;   // one event a line
+  bool quiet = false;  // states, questions and progress alone
+};
+
+// Prints events until the task ends, reconnecting from the last event when the stream breaks, and
+// says how to exit by how the task ended.
+int Watch(Connection& connection, const WatchSettings& settings);
+
+}  // namespace troupe::client
