@@ -127,6 +127,7 @@ struct Server::Parts {
     kernels = std::make_shared<KernelHost>(config.sandbox, share / "tools/sandbox/kernel",
                                            std::move(shared));
     RETURN_IF_ERROR(tools.Add(std::make_shared<KernelTool>("python", kernels)));
+    RETURN_IF_ERROR(tools.Add(std::make_shared<KernelTool>("r", kernels)));
     RETURN_IF_ERROR(tools.Add(std::make_shared<PublishTool>(kernels)));
     RETURN_IF_ERROR(
         AddBuiltinTools({config.http_allowed_hosts, config.http_allow_private_addresses}, tools));

@@ -1,6 +1,7 @@
 #include "tools/sandbox/kernel_host.h"
 
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <asio/co_spawn.hpp>
@@ -17,14 +18,11 @@ namespace {
 constexpr char kKernelInside[] = "/troupe/kernel";
 
 KernelLanguage LanguageOf(const std::string& name, const SandboxConfig& config) {
-  if (name == "r") {
-    return {
-        "r", {config.rscript, "--vanilla", std::string(kKernelInside) + "/kernel.R"}, {}, false};
-  }
-  return {"python",
-          {config.python, "-u", std::string(kKernelInside) + "/kernel.py"},
-          config.preload,
-          true};
+  KernelLanguage language;
+  language.name = name;
+  language.command = {config.python, "-u", std::string(kKernelInside) + "/kernel.py"};
+  if (name == "python") language.preload = config.preload;
+  return language;
 }
 
 }  // namespace
@@ -36,6 +34,17 @@ KernelHost::KernelHost(SandboxConfig config, std::filesystem::path kernel_folder
       shared_folders_(std::move(shared_folders)),
       work_(asio::make_work_guard(io_)),
       thread_([this] { io_.run(); }) {}
+
+absl::Status KernelHost::CheckLanguage(const std::string& language) const {
+  const std::string library = config_.r_home + "/lib/libR.so";
+  if (language != "r" || access(library.c_str(), R_OK) == 0) return absl::OkStatus();
+  return Error(
+      Reason::kSandboxFailed,
+      fmt::format("R is not installed on the server ({} is not there): install the package "
+                  "r-base-core, or use another tool",
+                  library),
+      {{"language", language}});
+}
 
 KernelHost::~KernelHost() {
   asio::post(io_, [this] { trees_.clear(); });
@@ -73,6 +82,7 @@ Async<CellResult> KernelHost::RunHere(std::string language, ToolContext context,
 
 Async<CellResult> KernelHost::Run(std::string language, ToolContext context, std::string state,
                                   std::optional<std::string> from, std::string code) {
+  CO_RETURN_IF_ERROR(CheckLanguage(language));
   auto running = RunHere(std::move(language), std::move(context), std::move(state), std::move(from),
                          std::move(code));
   co_return co_await asio::co_spawn(io_, std::move(running), asio::use_awaitable);

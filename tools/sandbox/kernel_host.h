@@ -25,6 +25,9 @@ class KernelHost {
 
   const SandboxConfig& config() const { return config_; }
 
+  // kSandboxFailed, saying what to install, if the machine lacks what the language needs.
+  absl::Status CheckLanguage(const std::string& language) const;
+
   // Runs a cell in the task's kernel of a language, from the state `from`; no value: the head.
   Async<CellResult> Run(std::string language, ToolContext context, std::string state,
                         std::optional<std::string> from, std::string code);

@@ -21,9 +21,12 @@ namespace troupe {
 namespace {
 
 constexpr uint32_t kMaxMessage = 300 * 1024 * 1024;
+constexpr char kGoneKey[] = "gone";
 constexpr absl::Duration kForkPatience = absl::Seconds(20);
 
-absl::Status Gone() { return Error(Reason::kSandboxFailed, "the kernel's process is gone"); }
+absl::Status Gone() {
+  return Error(Reason::kSandboxFailed, "the kernel's process is gone", {{kGoneKey, "process"}});
+}
 
 // Sends a frame with a descriptor attached to its first byte.
 bool SendWithDescriptor(int socket, const std::string& frame, int descriptor) {
@@ -70,6 +73,8 @@ std::string Frame(const Json& message) {
 }
 
 }  // namespace
+
+bool IsGone(const absl::Status& status) { return MetadataOf(status).contains(kGoneKey); }
 
 KernelProcess::KernelProcess(asio::any_io_executor executor, FileDescriptor channel)
     : executor_(executor), socket_(executor) {

@@ -53,4 +53,7 @@ class KernelProcess : public std::enable_shared_from_this<KernelProcess> {
   std::deque<Done<bool>> fork_waiters_;
 };
 
+// Whether `status` says that a process went away, which another in its place may not do.
+bool IsGone(const absl::Status& status);
+
 }  // namespace troupe

@@ -76,6 +76,9 @@ KernelTool::KernelTool(std::string language, std::shared_ptr<KernelHost> host)
       "call "
       "that fails changes nothing.",
       title);
+  if (const absl::Status ready = host_->CheckLanguage(language_); !ready.ok()) {
+    spec_.description = fmt::format("Cannot be used here: {}.", MessageOf(ready));
+  }
   spec_.arguments_schema = {
       {"type", "object"},
       {"properties",

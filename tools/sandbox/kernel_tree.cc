@@ -21,6 +21,7 @@ constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::Duration kInterruptGrace = absl::Seconds(2);
 constexpr int kTicksPerFolderCheck = 5;
 constexpr int kSweepRounds = 50;
+constexpr int kForkAttempts = 3;
 constexpr int64_t kMega = 1024 * 1024;
 constexpr char kStatesInside[] = "/workspace";
 constexpr char kInputsInside[] = "/inputs";
@@ -75,7 +76,9 @@ AsyncStatus KernelTree::StartSandbox() {
   spec.mounts.push_back({workspace_.states(), kStatesInside, true});
   std::vector<std::string> python_path;
   for (const SandboxMount& mount : shared_folders_) python_path.push_back(mount.inside);
-  const Json settings = {{"preload", language_.preload},
+  const Json settings = {{"language", language_.name},
+                         {"r_home", config_.r_home},
+                         {"preload", language_.preload},
                          {"python_path", python_path},
                          {"inputs", kInputsInside},
                          {"text_limit", int64_t{config_.output_kb} * 1024},
@@ -186,20 +189,28 @@ Async<std::shared_ptr<KernelProcess>> KernelTree::Materialize(std::string name,
 
 Async<CellResult> KernelTree::Run(CellRequest request) {
   auto self = shared_from_this();
+  if (states_.contains(request.state) || request.state == request.from) {
+    // Others may stand on the state of that name.
+    co_return Error(
+        Reason::kAlreadyExists,
+        fmt::format("there is a state '{}' already: give the new one another name", request.state),
+        {{"field", "state"}});
+  }
   CO_RETURN_IF_ERROR(co_await TakeTurn());
-  auto parent = co_await Materialize(request.from, request.cancel);
-  absl::StatusOr<std::shared_ptr<KernelProcess>> process =
-      Error(Reason::kSandboxFailed, "no state");
-  if (parent.ok()) process = co_await ForkFrom(*parent);
-  if (parent.ok() && !process.ok()) {
-    // The parent died without our noticing: once more, rebuilt.
-    (*parent)->Kill();
-    parent = co_await Materialize(request.from, request.cancel);
+  absl::StatusOr<std::shared_ptr<KernelProcess>> process = absl::UnknownError("not tried yet");
+  for (int attempt = 1; attempt <= kForkAttempts; ++attempt) {
+    auto parent = co_await Materialize(request.from, request.cancel);
+    process = parent;
     if (parent.ok()) process = co_await ForkFrom(*parent);
+    if (process.ok() || !IsGone(process.status())) break;
+    // It died without our noticing: once more, rebuilt.
+    if (parent.ok()) (*parent)->Kill();
   }
   EndTurn();
-  CO_RETURN_IF_ERROR(parent.status());
   CO_RETURN_IF_ERROR(process.status());
+  // What an interrupted run of the same cell left.
+  std::error_code ignored;
+  std::filesystem::remove_all(FolderOf(request.state), ignored);
   CO_ASSIGN_OR_RETURN(CellResult result,
                       co_await RunIn(*process, request.state, request.from, request.code,
                                      request.time_limit, request.cancel));
@@ -210,7 +221,6 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   } else {
     (*process)->KillWithCell();
     SweepStrays();
-    std::error_code ignored;
     std::filesystem::remove_all(FolderOf(request.state), ignored);
   }
   co_return result;

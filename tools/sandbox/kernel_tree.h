@@ -32,7 +32,6 @@ struct KernelLanguage {
   std::string name;                  // "python", "r"
   std::vector<std::string> command;  // inside the sandbox, without the settings
   std::vector<std::string> preload;
-  bool forks = true;  // false: a state is rebuilt when its process has moved on
 };
 
 struct CellRequest {
@@ -58,7 +57,7 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   ~KernelTree();
 
   // Runs a cell. A status only if the sandbox itself fails or `cancel` is set; kNotFound for a
-  // state that does not exist.
+  // state that does not exist, kAlreadyExists for a new one whose name is taken.
   Async<CellResult> Run(CellRequest request);
 
   // Notes a state whose cell ran in an earlier life.

@@ -20,7 +20,7 @@ struct SandboxConfig {
   absl::Duration cell_time = absl::Minutes(10);  // of one cell
   absl::Duration cpu_time = absl::Minutes(20);   // of one process
   std::string python = "/usr/bin/python3";
-  std::string rscript = "/usr/bin/Rscript";
+  std::string r_home = "/usr/lib/R";  // the folder that R.home() names; it holds lib/libR.so
   std::string bubblewrap = "/usr/bin/bwrap";
   std::vector<std::string> preload = {"numpy", "pandas", "anndata", "matplotlib", "sklearn"};
   std::vector<std::string> extra_folders;  // shown read-only in the sandbox, at the same place

@@ -1,4 +1,4 @@
-"""The Python kernel that runs inside the sandbox: IPython's shell behind a Unix socket.
+"""The kernel that runs inside the sandbox: a shell of Python or R behind a Unix socket.
 
 A process is one state. It runs one cell, in a folder copied from its parent's, and then serves as
 the parent of further states: "fork" makes a child that shares its memory copy-on-write and speaks
@@ -13,7 +13,6 @@ import ctypes
 import io
 import json
 import os
-import random
 import resource
 import shutil
 import signal
@@ -222,74 +221,14 @@ class Kernel:
         self.shell = None
 
     def start_shell(self):
-        from IPython.core.displayhook import DisplayHook
-        from IPython.core.displaypub import DisplayPublisher
-        from IPython.core.interactiveshell import InteractiveShell
-        kernel = self
-
-        class Hook(DisplayHook):
-            def write_output_prompt(self):
-                pass
-
-            def write_format_data(self, data, metadata=None):
-                kernel.collector.display("execute_result", data, metadata, execution_count=None)
-
-            def finish_displayhook(self):
-                pass
-
-        class Publisher(DisplayPublisher):
-            def publish(self, data, metadata=None, source=None, *, transient=None, update=False,
-                        **kwargs):
-                kernel.collector.display("display_data", data, metadata)
-
-            def clear_output(self, wait=False):
-                pass
-
-        class Shell(InteractiveShell):
-            displayhook_class = Hook
-            display_pub_class = Publisher
-
-            def _showtraceback(self, etype, evalue, stb):
-                kernel.collector.error(str(getattr(etype, "__name__", etype)), str(evalue),
-                                       [str(line) for line in stb])
-
-            def raw_input(self, prompt=""):
-                raise RuntimeError("input() has nobody to answer it here")
-
-            def enable_gui(self, gui=None):
-                pass
-
-        InteractiveShell.colors = "NoColor"
-        self.shell = Shell.instance(colors="NoColor", history_load_length=0)
-        self.shell.history_manager.enabled = False
-        import builtins
-        builtins.input = self.shell.raw_input
-
-    def preload(self):
-        for name in self.settings["preload"]:
-            try:
-                __import__(name)
-            except ImportError:
-                pass  # a cell that needs it will say so
-        if "matplotlib" in sys.modules:
-            import matplotlib
-            matplotlib.use("Agg")
-            matplotlib.rcParams["figure.dpi"] = 80
-            import matplotlib.pyplot as plt
-            plt.show = lambda *args, **kwargs: self.flush_figures()
-
-    def flush_figures(self):
-        if "matplotlib.pyplot" not in sys.modules:
-            return
-        import matplotlib.pyplot as plt
-        for number in plt.get_fignums():
-            figure = plt.figure(number)
-            image = io.BytesIO()
-            figure.savefig(image, format="png", bbox_inches="tight")
-            self.collector.display("display_data", {
-                "image/png": image.getvalue(),
-                "text/plain": f"<Figure with {len(figure.axes)} axes>"})
-        plt.close("all")
+        if self.settings["language"] == "r":
+            from r_shell import RShell
+            self.shell = RShell(self, self.settings["r_home"])
+        else:
+            from python_shell import PythonShell
+            self.shell = PythonShell(self, self.settings["preload"])
+        # Once, for all states: each draws on from where its parent stopped.
+        self.shell.seed(self.settings["seed"])
 
     def run(self, request):
         started = time.monotonic()
@@ -308,9 +247,8 @@ class Kernel:
             os.chdir(folder)
             drain = Drain(collector)
             signal.signal(signal.SIGINT, signal.default_int_handler)
-            result = self.shell.run_cell(request["code"], store_history=True)
-            ok = result.success
-            self.flush_figures()
+            ok = self.shell.run_cell(request["code"])
+            self.shell.flush_figures()
         except KeyboardInterrupt:
             ok = False
             collector.error("KeyboardInterrupt", "interrupted", [])
@@ -330,8 +268,10 @@ class Kernel:
         return reply
 
     def fork(self, fds):
+        carried = self.shell.before_fork()
         pid = os.fork()
         if pid == 0:
+            self.shell.after_fork(carried)
             self.channel.close()
             self.channel = socket.socket(fileno=fds[0])
             self.become_state()
@@ -343,10 +283,6 @@ class Kernel:
     def become_state(self):
         ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        seed = self.settings["seed"]
-        random.seed(seed)
-        if "numpy" in sys.modules:
-            sys.modules["numpy"].random.seed(seed % 2**32)
 
     def serve(self):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -390,7 +326,6 @@ def main():
     sys.stdout = Stream(kernel, "stdout", 1)
     sys.stderr = Stream(kernel, "stderr", 2)
     kernel.start_shell()
-    kernel.preload()
     limit_resources(settings)
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     send(kernel.channel, {"hello": True})
