@@ -126,23 +126,19 @@ AsyncStatus Close(const Scope& task, Situation& situation, const std::string& st
   for (const TextFile& figure : figures) {
     CO_RETURN_IF_ERROR(co_await WriteFile(scope, figure, report));
   }
-  const std::string title = situation.toolbox->title;
-  CO_RETURN_IF_ERROR(
-      co_await WriteFile(scope,
-                         {"analysis.ipynb", "The accepted code with its outputs",
-                          PrettyJson(MakeNotebook(title, situation.options, cells)), ""},
-                         report));
+  std::vector<TextFile> files = {
+      {"analysis.ipynb", "The accepted code with its outputs",
+       PrettyJson(MakeNotebook(situation.toolbox->title, situation.options, cells)), ""}};
   for (const std::string& name : situation.toolbox->notebook_files) {
     std::ostringstream text;
     text << std::ifstream(situation.toolbox->lib() / name).rdbuf();
-    CO_RETURN_IF_ERROR(co_await WriteFile(
-        scope, {name, "A module that the notebook imports", text.str(), ""}, report));
+    files.push_back({name, "A file that the notebook uses", text.str(), ""});
   }
-  CO_RETURN_IF_ERROR(co_await WriteFile(
-      scope,
-      {"report.md", "The report",
-       MakeReport(situation.options, report, figures, scope.options().task_id), ""},
-      report));
+  files.push_back({"report.md", "The report",
+                   MakeReport(situation.options, report, figures, scope.options().task_id), ""});
+  for (const TextFile& file : files) {
+    CO_RETURN_IF_ERROR(co_await WriteFile(scope, file, report));
+  }
   scope.End();
   co_return absl::OkStatus();
 }

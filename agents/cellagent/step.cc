@@ -148,8 +148,10 @@ Async<FinishedStep> RunStep(Scope scope, const Situation& situation, PlannedStep
   FinishedStep finished;
   finished.outcome.step = step;
   finished.state = from;
-  CO_ASSIGN_OR_RETURN(std::vector<Approach> approaches,
-                      co_await SelectTools(scope, situation, step, side_by_side, {}));
+  std::vector<std::string> no_remarks;
+  CO_ASSIGN_OR_RETURN(
+      std::vector<Approach> approaches,
+      co_await SelectTools(scope, situation, step, side_by_side, std::move(no_remarks)));
   CO_ASSIGN_OR_RETURN(finished.outcome.trials,
                       co_await TryApproaches(scope, situation, step, std::move(approaches), from));
   CO_RETURN_IF_ERROR(co_await Improve(scope, situation, step, most, from, finished.outcome.trials));

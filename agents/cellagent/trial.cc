@@ -91,7 +91,8 @@ Async<Trial> RunTrial(Scope scope, const Situation& situation, PlannedStep step,
   }
   if (trial.ran) {
     const StepKind* kind = situation.toolbox->FindStep(step.kind);
-    CO_RETURN_IF_ERROR(co_await Measure(scope, kind == nullptr ? "" : kind->metric_code, trial));
+    const std::string metric_code = kind == nullptr ? "" : kind->metric_code;
+    CO_RETURN_IF_ERROR(co_await Measure(scope, metric_code, trial));
     const absl::Status judged = co_await Evaluate(scope, situation, step, trial);
     if (HasReason(judged, Reason::kModelBadReply)) {
       trial.score = std::max(trial.metric, 0.0);

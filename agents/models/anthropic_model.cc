@@ -32,9 +32,10 @@ Async<ChatReply> AnthropicModel::Complete(ChatRequest request, ChatContext conte
     co_return DecodeAnthropicReply(*body, request, config_);
   }
   AnthropicStream reply(config_, context.on_text);
-  auto response =
-      co_await PostForEvents(http_, std::move(post), context.cancel,
-                             [&reply](const SseEvent& event) { return reply.Take(event); });
+  std::function<absl::Status(const SseEvent&)> take = [&reply](const SseEvent& event) {
+    return reply.Take(event);
+  };
+  auto response = co_await PostForEvents(http_, std::move(post), context.cancel, std::move(take));
   if (!response.ok()) co_return TransportError(response.status(), config_);
   if (response->status != 200) co_return RefusalOf(*response, config_, absl::Now());
   co_return reply.Finish(request);

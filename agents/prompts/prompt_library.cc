@@ -1,11 +1,11 @@
 #include "agents/prompts/prompt_library.h"
 
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <fstream>
 #include <sstream>
-#include <toml++/toml.h>
 
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
@@ -116,8 +116,8 @@ absl::StatusOr<PromptVersion> PromptLibrary::Get(const std::string& name,
                                                  const std::string& version) const {
   RETURN_IF_ERROR(Find(name).status());
   if (!version.empty() && version != "1") {
-    return Error(Reason::kNotFound, fmt::format("there is no version {} of the prompt {}", version,
-                                                name),
+    return Error(Reason::kNotFound,
+                 fmt::format("there is no version {} of the prompt {}", version, name),
                  {{"name", fmt::format("prompts/{}/versions/{}", name, version)}});
   }
   return PromptVersion{name, 1, compiled_.at(name)};

@@ -12,8 +12,8 @@ namespace troupe {
 struct PromptTemplate::Node {
   enum class Kind { kText, kVariable, kIf, kEach };
   Kind kind = Kind::kText;
-  std::string text;   // of kText
-  std::string name;   // of the others: "name", "this" or "this.field"
+  std::string text;  // of kText
+  std::string name;  // of the others: "name", "this" or "this.field"
   std::vector<std::unique_ptr<Node>> body;
   std::vector<std::unique_ptr<Node>> otherwise;  // of kIf
 };
@@ -33,7 +33,8 @@ struct Token {
 absl::Status ErrorAt(std::string_view source, size_t offset, std::string_view what) {
   const std::string_view before = source.substr(0, offset);
   const auto line = 1 + std::count(before.begin(), before.end(), '\n');
-  const size_t line_start = before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
+  const size_t line_start =
+      before.rfind('\n') == std::string_view::npos ? 0 : before.rfind('\n') + 1;
   return Error(Reason::kInvalidField,
                fmt::format("line {}, column {}: {}", line, offset - line_start + 1, what),
                {{"line", std::to_string(line)}});
@@ -46,8 +47,8 @@ std::string Trimmed(std::string_view text) {
 }
 
 bool IsSection(const Token& token) {
-  return token.is_tag && (token.text.starts_with('#') || token.text.starts_with('/') ||
-                          token.text == "else");
+  return token.is_tag &&
+         (token.text.starts_with('#') || token.text.starts_with('/') || token.text == "else");
 }
 
 absl::StatusOr<std::vector<Token>> Tokenize(std::string_view source) {
@@ -78,8 +79,9 @@ void TrimSectionLines(std::vector<Token>& tokens) {
     if (!IsSection(tokens[i])) continue;
     const bool text_after = i + 1 < tokens.size() && !tokens[i + 1].is_tag;
     const bool starts_line =
-        i == 0 || (!tokens[i - 1].is_tag &&
-                   (tokens[i - 1].text.empty() || tokens[i - 1].text.ends_with('\n'))) ||
+        i == 0 ||
+        (!tokens[i - 1].is_tag &&
+         (tokens[i - 1].text.empty() || tokens[i - 1].text.ends_with('\n'))) ||
         (tokens[i - 1].is_tag && IsSection(tokens[i - 1]) && i >= 2 && tokens[i - 2].text.empty());
     if (starts_line && text_after && tokens[i + 1].text.starts_with('\n')) {
       tokens[i + 1].text.erase(0, 1);

@@ -70,7 +70,7 @@ class BranchGroup : public std::enable_shared_from_this<BranchGroup<T>> {
   // Suspends until one more branch has completed.
   AsyncStatus WaitForCompletion() {
     auto self = this->shared_from_this();
-    auto woken = co_await Suspend<bool>([self](Done<bool> done) { self->waiter_ = done; });
+    auto woken = co_await Suspend<bool>([this](Done<bool> done) { waiter_ = std::move(done); });
     co_return woken.status();
   }
 

@@ -71,12 +71,12 @@ Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest
   TaskRun& run = *node_->run;
   const auto model = run.services().models->ForRole(role, run.options().ModelFor(role));
   if (!model.ok()) {
-    co_return co_await FinishEffect(std::move(effect), {}, model.status(), Usage());
+    co_return co_await FailEffect(std::move(effect), model.status(), Usage());
   }
   effect.record.model = (*model)->name();
   auto reservation = run.ledger().Reserve(role, WorstCase((*model)->Estimate(request)));
   if (!reservation.ok()) {
-    co_return co_await FinishEffect(std::move(effect), {}, reservation.status(), Usage());
+    co_return co_await FailEffect(std::move(effect), reservation.status(), Usage());
   }
   ChatContext context;
   context.task_id = run.options().task_id;
@@ -95,7 +95,7 @@ Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest
     usage.model_calls = 1;
     usage.model_time = time;
     reservation->Settle(usage);
-    co_return co_await FinishEffect(std::move(effect), {}, reply.status(), usage);
+    co_return co_await FailEffect(std::move(effect), reply.status(), usage);
   }
   const Usage usage = UsageOf(*reply, time);
   reservation->Settle(usage);

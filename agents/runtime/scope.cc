@@ -235,4 +235,10 @@ AsyncStatus Scope::FinishEffect(Effect effect, StoredValue result, absl::Status 
   co_return outcome;
 }
 
+AsyncStatus Scope::FailEffect(Effect effect, absl::Status outcome, Usage usage) const {
+  StoredValue nothing;
+  co_return co_await FinishEffect(std::move(effect), std::move(nothing), std::move(outcome),
+                                  std::move(usage));
+}
+
 }  // namespace troupe

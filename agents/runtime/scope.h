@@ -94,6 +94,8 @@ class Scope {
   JournalEntry BeginEntry(Effect& effect) const;
   AsyncStatus FinishEffect(Effect effect, StoredValue result, absl::Status outcome,
                            Usage usage) const;
+  // Records that the effect failed; returns the outcome.
+  AsyncStatus FailEffect(Effect effect, absl::Status outcome, Usage usage) const;
   Async<ChatReply> PerformChat(Effect effect, std::string role, ChatRequest request,
                                int64_t role_order) const;
   Async<ToolResult> PerformTool(Effect effect, Tool* tool, Json arguments) const;

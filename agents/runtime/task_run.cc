@@ -138,7 +138,8 @@ Async<Json> TaskRun::WaitForAnswer(PendingQuestion question) {
     });
   });
   if (on_questions_changed) on_questions_changed();
-  auto answer = co_await Suspend<Json>([waiting](Done<Json> done) { waiting->done = done; });
+  Waiting* const to_wake = waiting.get();
+  auto answer = co_await Suspend<Json>([to_wake](Done<Json> done) { to_wake->done = done; });
   if (on_questions_changed) on_questions_changed();
   co_return answer;
 }

@@ -6,7 +6,9 @@
 //   });
 //
 // `done` must be called exactly once, from any thread; the coroutine goes on on its own executor.
-// `start` runs on the coroutine's executor and must not block.
+// `start` runs on the coroutine's executor and must not block. A lambda given in place must capture
+// references and plain pointers only: g++ 12 destroys what a temporary argument of an awaited call
+// captures by value twice.
 #pragma once
 
 #include <absl/status/statusor.h>

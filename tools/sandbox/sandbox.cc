@@ -63,9 +63,12 @@ std::vector<std::string> BubblewrapArguments(const SandboxConfig& config, const 
     }
   }
   // Folders that bubblewrap makes on the way to a mount would be its own alone.
-  for (const char* folder : {"/etc", "/var", "/var/cache", "/troupe"}) {
-    add({"--perms", "0755", "--dir", folder});
+  std::set<std::filesystem::path> parents = {"/etc", "/var", "/var/cache"};
+  for (const SandboxMount& mount : spec.mounts) {
+    auto parent = std::filesystem::path(mount.inside).parent_path();
+    for (; parent != "/"; parent = parent.parent_path()) parents.insert(parent);
   }
+  for (const auto& folder : parents) add({"--perms", "0755", "--dir", folder.string()});
   for (const char* folder : kSystemFolders) add({"--ro-bind-try", folder, folder});
   for (const std::string& folder : config.extra_folders) add({"--ro-bind-try", folder, folder});
   add({"--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size",

@@ -1,0 +1,146 @@
+// What a test of the runtime needs: a store in a temporary folder, tools and models that are told
+// what to do, and lives of one task, each going on from the record of those before it.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <asio/io_context.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "agents/models/chat_model.h"
+#include "agents/runtime/scope.h"
+#include "server/store/store.h"
+#include "tests/support/run_async.h"
+#include "tests/support/temp_folder.h"
+#include "tools/base/error.h"
+#include "tools/tool_registry.h"
+
+namespace troupe {
+
+// Answers as `reply` says and counts its calls.
+class CountingModel : public ChatModel, public ModelDirectory {
+ public:
+  const std::string& name() const override { return name_; }
+  const ModelCapabilities& capabilities() const override { return capabilities_; }
+  CostEstimate Estimate(const ChatRequest&) const override { return estimate; }
+  Async<ChatReply> Complete(ChatRequest request, ChatContext context) override {
+    ++calls;
+    CO_RETURN_IF_ERROR(context.cancel.status());
+    co_return reply(request);
+  }
+  absl::StatusOr<ChatModel*> ForRole(std::string_view, std::string_view) const override {
+    return const_cast<CountingModel*>(this);
+  }
+
+  int calls = 0;
+  CostEstimate estimate{10, 10, 100};
+  std::function<absl::StatusOr<ChatReply>(const ChatRequest&)> reply =
+      [](const ChatRequest& request) -> absl::StatusOr<ChatReply> {
+    ChatReply reply;
+    reply.message = AssistantMessage("echo " + request.messages.back().text());
+    reply.usage = {10, 0, 5, 0, false};
+    reply.cost_microusd = 50;
+    reply.model = "counting";
+    return reply;
+  };
+
+ private:
+  const std::string name_ = "counting";
+  ModelCapabilities capabilities_;
+};
+
+// Counts its calls.
+class CountingTool : public Tool {
+ public:
+  CountingTool(std::string name, bool idempotent) {
+    spec_.name = std::move(name);
+    spec_.idempotent = idempotent;
+    spec_.arguments_schema = {{"type", "object"}};
+    spec_.result_schema = Json::object();
+  }
+  const ToolSpec& spec() const override { return spec_; }
+  Async<ToolResult> Call(ToolCall) override {
+    ++calls;
+    if (on_call) CO_RETURN_IF_ERROR(on_call());
+    ToolResult result;
+    result.value = calls;
+    co_return result;
+  }
+  void Recall(const ToolCall&, const ToolResult&) override { ++recalls; }
+
+  int calls = 0;
+  int recalls = 0;
+  std::function<absl::Status()> on_call;
+
+ private:
+  ToolSpec spec_;
+};
+
+class RunTest : public testing::Test {
+ protected:
+  RunTest() {
+    Store::Options options;
+    options.path = (folder_.path() / "test.db").string();
+    store_ = *Store::Open(std::move(options));
+    TaskRow row;
+    row.name = "t";
+    row.create_time = row.update_time = absl::Now();
+    EXPECT_TRUE(store_
+                    ->WriteAndWait([row](Connection& connection) mutable {
+                      return InsertTask(connection, row);
+                    })
+                    .ok());
+    safe_ = std::make_shared<CountingTool>("safe", true);
+    unsafe_ = std::make_shared<CountingTool>("unsafe", false);
+    EXPECT_TRUE(tools_.Add(safe_).ok());
+    EXPECT_TRUE(tools_.Add(unsafe_).ok());
+  }
+
+  // One life of the task: runs `algorithm` on the record that earlier lives left.
+  template <typename T>
+  absl::StatusOr<T> Live(std::function<Async<T>(Scope&)> algorithm,
+                         std::function<void(TaskRun&)> meanwhile = nullptr) {
+    asio::io_context io;
+    RunServices services;
+    services.journal = store_.get();
+    services.models = &model_;
+    services.tools = &tools_;
+    options_.task_id = "t";
+    run_ = std::make_shared<TaskRun>(services, options_, io.get_executor(), *store_->LoadSpans("t"),
+                                     *store_->LastSequence("t"));
+    if (meanwhile) meanwhile(*run_);
+    absl::StatusOr<T> result = absl::UnknownError("the algorithm did not end");
+    const auto life = [&]() -> asio::awaitable<void> {
+      Scope root = Scope::Root(run_, "test", "test");
+      result = co_await algorithm(root);
+      root.End(result.status());
+    };
+    asio::co_spawn(io, life(), [](std::exception_ptr raised) {
+      if (raised != nullptr) std::rethrow_exception(raised);
+    });
+    io.run();
+    // What was appended without waiting is written behind this.
+    EXPECT_TRUE(store_->WriteAndWait([](Connection&) { return absl::OkStatus(); }).ok());
+    return result;
+  }
+
+  static ChatRequest Say(const std::string& text) {
+    ChatRequest request;
+    request.messages.push_back(UserMessage(text));
+    return request;
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<Store> store_;
+  CountingModel model_;
+  ToolRegistry tools_;
+  std::shared_ptr<CountingTool> safe_;
+  std::shared_ptr<CountingTool> unsafe_;
+  RunOptions options_;
+  std::shared_ptr<TaskRun> run_;
+};
+
+}  // namespace troupe
