@@ -157,13 +157,17 @@ Async<std::shared_ptr<KernelProcess>> KernelProcess::Fork() {
   forking_ = true;
   const auto next = [](KernelProcess* process) {
     process->forking_ = false;
-    if (process->fork_waiters_.empty()) return;
+    if (process->fork_waiters_.empty()) {
+      if (process->frozen_) process->Freeze();
+      return;
+    }
     auto waiter = std::move(process->fork_waiters_.front());
     process->fork_waiters_.pop_front();
     waiter(true);
   };
   const std::unique_ptr<KernelProcess, decltype(next)> turn(this, next);
   if (!alive()) co_return Gone();
+  if (frozen_) kill(pid_, SIGCONT);
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) co_return Gone();
   FileDescriptor ours(ends[0]);
@@ -186,6 +190,11 @@ bool KernelProcess::Running() const {
 
 void KernelProcess::Interrupt() {
   if (Running()) kill(pid_, SIGINT);
+}
+
+void KernelProcess::Freeze() {
+  frozen_ = true;
+  if (Running()) kill(pid_, SIGSTOP);
 }
 
 void KernelProcess::Kill() {

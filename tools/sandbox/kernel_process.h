@@ -36,6 +36,8 @@ class KernelProcess : public std::enable_shared_from_this<KernelProcess> {
   bool alive() const { return socket_.is_open() && Running(); }
   pid_t pid() const { return pid_; }
   void Interrupt();  // as Control-C
+  // Stops the process, and so the threads that its cell left running; it goes on only to fork.
+  void Freeze();
   // Kills the process alone: what its cell started has ended with the cell, and what is below it
   // are other states.
   void Kill();
@@ -49,6 +51,7 @@ class KernelProcess : public std::enable_shared_from_this<KernelProcess> {
   asio::local::stream_protocol::socket socket_;
   pid_t pid_ = 0;
   FileDescriptor pid_descriptor_;  // so that a reused id is never taken for the process
+  bool frozen_ = false;
   bool forking_ = false;
   std::deque<Done<bool>> fork_waiters_;
 };

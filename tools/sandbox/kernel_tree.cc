@@ -12,6 +12,7 @@
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
+#include "tools/sandbox/cell_outputs.h"
 
 namespace troupe {
 namespace {
@@ -131,21 +132,33 @@ void KernelTree::SweepStrays() {
   }
 }
 
-AsyncStatus KernelTree::TakeTurn() {
-  if (busy_) {
-    co_await Suspend<bool>([&](Done<bool> done) { turn_waiters_.push_back(std::move(done)); });
+AsyncStatus KernelTree::TakeTurn(CancelToken cancel) {
+  if (!busy_) {
+    busy_ = true;
+    co_return absl::OkStatus();
   }
-  busy_ = true;
-  co_return absl::OkStatus();
+  auto waiter = std::make_shared<TurnWaiter>();
+  CancelRegistration registration;
+  const auto turn = co_await Suspend<bool>([&](Done<bool> done) {
+    waiter->done = std::move(done);
+    turn_waiters_.push_back(waiter);
+    registration = cancel.OnCancel([waiter, cancel] {
+      if (!waiter->answered.exchange(true)) waiter->done(cancel.status());
+    });
+  });
+  co_return turn.status();
 }
 
 void KernelTree::EndTurn() {
   busy_ = false;
-  if (turn_waiters_.empty()) return;
-  auto waiter = std::move(turn_waiters_.front());
-  turn_waiters_.pop_front();
-  busy_ = true;  // already the waiter's
-  waiter(true);
+  while (!turn_waiters_.empty()) {
+    const auto waiter = std::move(turn_waiters_.front());
+    turn_waiters_.pop_front();
+    if (waiter->answered.exchange(true)) continue;  // cancelled while it waited
+    busy_ = true;                                   // already the waiter's
+    waiter->done(true);
+    return;
+  }
 }
 
 Async<std::shared_ptr<KernelProcess>> KernelTree::Materialize(std::string name,
@@ -182,6 +195,7 @@ Async<std::shared_ptr<KernelProcess>> KernelTree::Materialize(std::string name,
                                 "now ends with {}",
                                 name, result.status));
   }
+  (*process)->Freeze();
   found = states_.find(name);
   if (found != states_.end()) found->second.process = *process;
   co_return *process;
@@ -196,7 +210,8 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
         fmt::format("there is a state '{}' already: give the new one another name", request.state),
         {{"field", "state"}});
   }
-  CO_RETURN_IF_ERROR(co_await TakeTurn());
+  CO_RETURN_IF_ERROR(request.cancel.status());
+  CO_RETURN_IF_ERROR(co_await TakeTurn(request.cancel));
   absl::StatusOr<std::shared_ptr<KernelProcess>> process = absl::UnknownError("not tried yet");
   for (int attempt = 1; attempt <= kForkAttempts; ++attempt) {
     auto parent = co_await Materialize(request.from, request.cancel);
@@ -215,6 +230,7 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
                       co_await RunIn(*process, request.state, request.from, request.code,
                                      request.time_limit, request.cancel));
   if (result.status == "ok") {
+    (*process)->Freeze();
     states_[request.state] = {request.from, request.code, *process, ++uses_};
     head_ = request.state;
     EvictIdle();
@@ -313,9 +329,10 @@ Async<CellResult> KernelTree::RunIn(std::shared_ptr<KernelProcess> process, std:
     co_return result;
   }
   CellResult result;
-  result.status = JsonString(*wait->reply, "status", "error");
-  result.outputs = wait->reply->value("outputs", Json::array());
-  result.duration_ms = JsonInt(*wait->reply, "duration_ms");
+  result.status = JsonString(*wait->reply, "status") == "ok" ? "ok" : "error";
+  const auto outputs = wait->reply->find("outputs");
+  if (outputs != wait->reply->end()) result.outputs = CheckedOutputs(*outputs, config_);
+  result.duration_ms = duration_ms;
   if (late) {
     result.status = "timeout";
     const CellResult why = Ended("timeout", "Timeout", time_message);

@@ -10,6 +10,7 @@
 #include <absl/time/time.h>
 
 #include <asio/any_io_executor.hpp>
+#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -77,6 +78,11 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
     uint64_t used = 0;
   };
 
+  struct TurnWaiter {
+    Done<bool> done;
+    std::atomic<bool> answered = false;
+  };
+
   AsyncStatus StartSandbox();
   Async<std::shared_ptr<KernelProcess>> ForkFrom(std::shared_ptr<KernelProcess> parent);
   // The process that holds `state`, started or rebuilt if needed.
@@ -90,7 +96,8 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   void SweepStrays();
   void EvictIdle();
   std::string FolderName(const std::string& state) const;
-  AsyncStatus TakeTurn();
+  // Waits until no other state is being made ready, or `cancel`; EndTurn ends what it began.
+  AsyncStatus TakeTurn(CancelToken cancel);
   void EndTurn();
 
   const SandboxConfig config_;
@@ -108,7 +115,7 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   std::string head_;
   uint64_t uses_ = 0;
   bool busy_ = false;  // a state is being made ready
-  std::deque<Done<bool>> turn_waiters_;
+  std::deque<std::shared_ptr<TurnWaiter>> turn_waiters_;
 };
 
 }  // namespace troupe

@@ -236,6 +236,53 @@ TEST_F(PythonKernelTest, EndsWhatACellLeavesRunning) {
             "False\n");
 }
 
+TEST_F(PythonKernelTest, HoldsStillWhatThreadsACellLeavesRunning) {
+  ASSERT_FALSE(Run("base", "",
+                   "import threading, time\n"
+                   "def tick():\n"
+                   "    while True:\n"
+                   "        with open('ticks', 'a') as file: file.write('x')\n"
+                   "        time.sleep(0.001)\n"
+                   "threading.Thread(target=tick, daemon=True).start()\n"
+                   "time.sleep(0.05)")
+                   ->is_error);
+  std::filesystem::path ticks;
+  for (const auto& entry : std::filesystem::directory_iterator(context_.workspace.states())) {
+    ticks = entry.path() / "ticks";
+  }
+  const auto before = std::filesystem::file_size(ticks);
+  ASSERT_GT(before, 0u);
+  // Other work takes its time meanwhile, in which the thread could write hundreds of times.
+  ASSERT_FALSE(Run("other", "", "import time\ntime.sleep(0.3)")->is_error);
+  EXPECT_EQ(std::filesystem::file_size(ticks), before);
+  EXPECT_EQ(Output("base", "print(threading.active_count() >= 1)"), "True\n");
+}
+
+TEST_F(PythonKernelTest, BelievesNothingThatACellForges) {
+  const std::string forge =
+      "import gc, json, os, socket, struct\n"
+      "channel = [s for s in gc.get_objects() if isinstance(s, socket.socket)][0]\n"
+      "def send(data):\n"
+      "    channel.sendall(struct.pack('<I', len(data)) + data)\n";
+  ASSERT_FALSE(Run("base", "", "x = 5")->is_error);
+  for (const char* message :
+       {"send(b'no json')", "send(b'[1, 2]')", "send(b'\"ok\"')", "channel.sendall(b'\\xff' * 4)",
+        "send(b'{\"status\": 7, \"outputs\": {\"a\": 1}}')",
+        "send(b'{\"status\": \"error\", \"outputs\": [1, null, {\"output_type\": \"stream\"}]}')",
+        "send(b'[' * 100000)", "channel.close()"}) {
+    const auto forged = Run("forged", "base", forge + message + "\nos._exit(0)");
+    ASSERT_TRUE(forged.ok()) << message << forged.status();
+    EXPECT_TRUE(forged->is_error) << message;
+    EXPECT_EQ(Output("base", "print(x)"), "5\n") << message;
+  }
+  const auto big = Run("big", "base",
+                       forge +
+                           "send(json.dumps({'status': 'ok', 'outputs': [{'output_type': 'stream', "
+                           "'name': 'stdout', 'text': 'y' * 50_000_000}]}).encode())");
+  ASSERT_TRUE(big.ok()) << big.status();
+  EXPECT_LT(DumpJson(big->value).size(), 8'000'000u);
+}
+
 TEST_F(PythonKernelTest, PublishesFilesButNoLinks) {
   PublishTool publish(host_);
   ASSERT_FALSE(Run("made", "",
