@@ -22,6 +22,7 @@ namespace {
 
 constexpr uint32_t kMaxMessage = 300 * 1024 * 1024;
 constexpr char kGoneKey[] = "gone";
+constexpr char kBusyKey[] = "busy";
 constexpr absl::Duration kForkPatience = absl::Seconds(20);
 
 absl::Status Gone() {
@@ -75,6 +76,8 @@ std::string Frame(const Json& message) {
 }  // namespace
 
 bool IsGone(const absl::Status& status) { return MetadataOf(status).contains(kGoneKey); }
+
+bool IsBusy(const absl::Status& status) { return MetadataOf(status).contains(kBusyKey); }
 
 KernelProcess::KernelProcess(asio::any_io_executor executor, FileDescriptor channel)
     : executor_(executor), socket_(executor) {
@@ -178,9 +181,14 @@ Async<std::shared_ptr<KernelProcess>> KernelProcess::Fork() {
   }
   theirs.Close();
   auto child = std::make_shared<KernelProcess>(executor_, std::move(ours));
-  CO_RETURN_IF_ERROR(co_await child->WaitForHello(kForkPatience));
-  CO_RETURN_IF_ERROR((co_await Receive()).status());  // the parent's own answer
-  co_return child;
+  const absl::Status greeted = co_await child->WaitForHello(kForkPatience);
+  CO_ASSIGN_OR_RETURN(const Json answer, co_await Receive());
+  if (greeted.ok()) co_return child;
+  if (!answer.contains("error")) co_return greeted;
+  co_return Error(
+      Reason::kSandboxFailed,
+      fmt::format("no process can be made for a new state: {}", JsonString(answer, "error", "?")),
+      {{kBusyKey, "processes"}});
 }
 
 bool KernelProcess::Running() const {

@@ -58,5 +58,7 @@ class KernelProcess : public std::enable_shared_from_this<KernelProcess> {
 
 // Whether `status` says that a process went away, which another in its place may not do.
 bool IsGone(const absl::Status& status);
+// Whether `status` says that there were too many processes, which will not last.
+bool IsBusy(const absl::Status& status);
 
 }  // namespace troupe

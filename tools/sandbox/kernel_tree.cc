@@ -11,6 +11,7 @@
 
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
+#include "tools/base/pause.h"
 #include "tools/base/status_macros.h"
 #include "tools/sandbox/cell_outputs.h"
 
@@ -21,8 +22,10 @@ constexpr absl::Duration kStartPatience = absl::Seconds(60);
 constexpr absl::Duration kTick = absl::Milliseconds(100);
 constexpr absl::Duration kInterruptGrace = absl::Seconds(2);
 constexpr int kTicksPerFolderCheck = 5;
-constexpr int kSweepRounds = 50;
+constexpr int kSweepRounds = 100;
+constexpr absl::Duration kSweepPause = absl::Milliseconds(20);
 constexpr int kForkAttempts = 3;
+constexpr int kBusyWaits = 50;
 constexpr int64_t kMega = 1024 * 1024;
 constexpr char kStatesInside[] = "/workspace";
 constexpr char kInputsInside[] = "/inputs";
@@ -105,31 +108,37 @@ AsyncStatus KernelTree::StartSandbox() {
                   {{"language", language_.name}});
 }
 
-Async<std::shared_ptr<KernelProcess>> KernelTree::ForkFrom(std::shared_ptr<KernelProcess> parent) {
-  CO_ASSIGN_OR_RETURN(auto child, co_await parent->Fork());
+Async<std::shared_ptr<KernelProcess>> KernelTree::ForkFrom(std::shared_ptr<KernelProcess> parent,
+                                                           CancelToken cancel) {
+  auto child = co_await parent->Fork();
+  // Processes of a cell that was killed may still be on their way out.
+  for (int wait = 0; wait < kBusyWaits && IsBusy(child.status()); ++wait) {
+    CO_RETURN_IF_ERROR(co_await Pause(kTick, cancel));
+    child = co_await parent->Fork();
+  }
+  CO_RETURN_IF_ERROR(child.status());
   std::erase_if(processes_, [](const auto& process) { return process.expired(); });
-  processes_.push_back(child);
-  running_.insert(child->pid());  // until its cell has ended
-  co_return child;
+  processes_.push_back(*child);
+  running_.insert((*child)->pid());  // until its cell has ended
+  co_return *child;
 }
 
-void KernelTree::SweepStrays() {
-  if (sandbox_ == nullptr || root_ == nullptr || !root_->alive()) return;
+bool KernelTree::SweepStrays() {
+  if (sandbox_ == nullptr || root_ == nullptr || !root_->alive()) return false;
   std::set<pid_t> known = {sandbox_->pid(), root_->pid()};
   for (pid_t pid : ProcessTree(sandbox_->pid(), {root_->pid()})) known.insert(pid);
   for (const auto& weak : processes_) {
-    if (auto process = weak.lock()) known.insert(process->pid());
+    auto process = weak.lock();
+    if (process != nullptr && process->alive()) known.insert(process->pid());
   }
   const std::set<pid_t> running(running_.begin(), running_.end());
-  for (int round = 0; round < kSweepRounds; ++round) {
-    bool found = false;
-    for (pid_t pid : ProcessTree(sandbox_->pid(), running)) {
-      if (known.contains(pid)) continue;
-      kill(pid, SIGKILL);
-      found = true;
-    }
-    if (!found) return;
+  bool found = false;
+  for (pid_t pid : ProcessTree(sandbox_->pid(), running)) {
+    if (known.contains(pid)) continue;
+    kill(pid, SIGKILL);
+    found = true;
   }
+  return found;
 }
 
 AsyncStatus KernelTree::TakeTurn(CancelToken cancel) {
@@ -182,9 +191,9 @@ Async<std::shared_ptr<KernelProcess>> KernelTree::Materialize(std::string name,
   CO_ASSIGN_OR_RETURN(auto parent, co_await Materialize(from, cancel));
   std::error_code ignored;
   std::filesystem::remove_all(FolderOf(name), ignored);  // the cell makes its files anew
-  auto process = co_await ForkFrom(parent);
+  auto process = co_await ForkFrom(parent, cancel);
   if (!process.ok()) {
-    parent->Kill();
+    if (IsGone(process.status())) parent->Kill();
     co_return process.status();
   }
   CO_ASSIGN_OR_RETURN(const CellResult result,
@@ -216,7 +225,7 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   for (int attempt = 1; attempt <= kForkAttempts; ++attempt) {
     auto parent = co_await Materialize(request.from, request.cancel);
     process = parent;
-    if (parent.ok()) process = co_await ForkFrom(*parent);
+    if (parent.ok()) process = co_await ForkFrom(*parent, request.cancel);
     if (process.ok() || !IsGone(process.status())) break;
     // It died without our noticing: once more, rebuilt.
     if (parent.ok()) (*parent)->Kill();
@@ -226,26 +235,30 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   // What an interrupted run of the same cell left.
   std::error_code ignored;
   std::filesystem::remove_all(FolderOf(request.state), ignored);
-  CO_ASSIGN_OR_RETURN(CellResult result,
-                      co_await RunIn(*process, request.state, request.from, request.code,
-                                     request.time_limit, request.cancel));
-  if (result.status == "ok") {
+  auto result = co_await RunIn(*process, request.state, request.from, request.code,
+                               request.time_limit, request.cancel);
+  if (result.ok() && result->status == "ok") {
     (*process)->Freeze();
     states_[request.state] = {request.from, request.code, *process, ++uses_};
     head_ = request.state;
     EvictIdle();
-  } else {
-    (*process)->KillWithCell();
-    SweepStrays();
-    std::filesystem::remove_all(FolderOf(request.state), ignored);
+    co_return result;
   }
+  (*process)->KillWithCell();
+  for (int round = 0; round < kSweepRounds && SweepStrays(); ++round) {
+    // Even killed, they take a moment to go, and count as processes until then.
+    const absl::Status waited = co_await Pause(kSweepPause, request.cancel);
+    if (!waited.ok()) break;
+  }
+  std::filesystem::remove_all(FolderOf(request.state), ignored);
   co_return result;
 }
 
 std::string KernelTree::LimitReached(const KernelProcess& process, const std::string& state,
                                      int tick) const {
-  const TreeUsage usage = UsageOfTree(process.pid());
-  if (usage.resident_bytes > config_.memory_mb * kMega) {
+  const int64_t memory = config_.memory_mb * kMega;
+  const TreeUsage usage = UsageOfTree(process.pid(), memory);
+  if (usage.resident_bytes > memory) {
     return fmt::format("the cell used more than {} MB of memory", config_.memory_mb);
   }
   if (usage.processes > config_.processes) {

@@ -84,7 +84,8 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   };
 
   AsyncStatus StartSandbox();
-  Async<std::shared_ptr<KernelProcess>> ForkFrom(std::shared_ptr<KernelProcess> parent);
+  Async<std::shared_ptr<KernelProcess>> ForkFrom(std::shared_ptr<KernelProcess> parent,
+                                                 CancelToken cancel);
   // The process that holds `state`, started or rebuilt if needed.
   Async<std::shared_ptr<KernelProcess>> Materialize(std::string state, CancelToken cancel);
   Async<CellResult> RunIn(std::shared_ptr<KernelProcess> process, std::string state,
@@ -93,7 +94,8 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   // Why the cell that `process` runs must end now, or "".
   std::string LimitReached(const KernelProcess& process, const std::string& state, int tick) const;
   // Kills what a cell that ended badly left behind: its orphans hang below other states' processes.
-  void SweepStrays();
+  // False if there was nothing.
+  bool SweepStrays();
   void EvictIdle();
   std::string FolderName(const std::string& state) const;
   // Waits until no other state is being made ready, or `cancel`; EndTurn ends what it began.

@@ -16,11 +16,14 @@
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/sandbox/seccomp_filter.h"
 
 namespace troupe {
 namespace {
 
 constexpr int kChannelInside = 3;
+constexpr int kFilterInside = 4;  // bubblewrap reads and closes it
+constexpr int64_t kScratchBytes = int64_t{256} * 1024 * 1024;
 constexpr size_t kMaxComplaint = 2000;
 constexpr int kKillRounds = 20;
 // Users of sandboxes when the server is root: a range that no system gives to people or services.
@@ -43,7 +46,7 @@ const char* const kSystemFolders[] = {
     "/var/cache/fontconfig", "/etc/python3.11"};
 
 std::vector<std::string> BubblewrapArguments(const SandboxConfig& config, const SandboxSpec& spec,
-                                             uid_t user) {
+                                             uid_t user, bool filtered) {
   std::vector<std::string> args = {config.bubblewrap};
   const auto add = [&](std::initializer_list<std::string> more) {
     args.insert(args.end(), more.begin(), more.end());
@@ -71,11 +74,17 @@ std::vector<std::string> BubblewrapArguments(const SandboxConfig& config, const 
   for (const auto& folder : parents) add({"--perms", "0755", "--dir", folder.string()});
   for (const char* folder : kSystemFolders) add({"--ro-bind-try", folder, folder});
   for (const std::string& folder : config.extra_folders) add({"--ro-bind-try", folder, folder});
-  add({"--proc", "/proc", "--dev", "/dev", "--perms", "1777", "--size",
-       std::to_string(int64_t{256} * 1024 * 1024), "--tmpfs", "/tmp"});
+  const std::string size = std::to_string(kScratchBytes);
+  add({"--proc", "/proc", "--dev", "/dev"});
+  // Semaphores between processes are in /dev/shm.
+  for (const char* folder : {"/dev/shm", "/tmp"}) {
+    add({"--perms", "1777", "--size", size, "--tmpfs", folder});
+  }
   for (const SandboxMount& mount : spec.mounts) {
     add({mount.writable ? "--bind" : "--ro-bind", mount.outside.string(), mount.inside});
   }
+  // What bubblewrap made these of is memory without a limit.
+  add({"--remount-ro", "/dev", "--remount-ro", "/"});
   add({"--setenv",
        "PATH",
        "/usr/local/bin:/usr/bin:/bin",
@@ -109,6 +118,7 @@ std::vector<std::string> BubblewrapArguments(const SandboxConfig& config, const 
        "--setenv",
        "TMPDIR",
        "/tmp"});
+  if (filtered) add({"--seccomp", std::to_string(kFilterInside)});
   add({"--chdir", spec.working_folder});
   if (user != 0)
     add({"--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID", "--cap-add", "CAP_SETPCAP"});
@@ -132,6 +142,16 @@ std::vector<pid_t> Children(pid_t pid) {
     while (file >> child) children.push_back(child);
   }
   return children;
+}
+
+int64_t ProportionalBytes(pid_t pid) {
+  std::ifstream file(fmt::format("/proc/{}/smaps_rollup", pid));
+  std::string word;
+  while (file >> word) {
+    int64_t kilobytes = 0;
+    if (word == "Pss:" && file >> kilobytes) return kilobytes * 1024;
+  }
+  return 0;  // it has ended
 }
 
 }  // namespace
@@ -177,6 +197,10 @@ absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Start(const SandboxConfig& con
   FileDescriptor source(fcntl(theirs.get(), F_DUPFD_CLOEXEC, 10));
   if (!source.valid()) return Failed("dup", errno);
 
+  ASSIGN_OR_RETURN(FileDescriptor program, MakeSeccompFilter());
+  FileDescriptor filter(program.valid() ? fcntl(program.get(), F_DUPFD_CLOEXEC, 10) : -1);
+  if (program.valid() && !filter.valid()) return Failed("dup", errno);
+
   uid_t user = 0;
   for (const SandboxMount& mount : spec.mounts) {
     struct stat info;
@@ -184,7 +208,7 @@ absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Start(const SandboxConfig& con
       user = info.st_uid;
     }
   }
-  std::vector<std::string> args = BubblewrapArguments(config, spec, user);
+  std::vector<std::string> args = BubblewrapArguments(config, spec, user, filter.valid());
   std::vector<char*> argv;
   for (std::string& arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
@@ -196,6 +220,7 @@ absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Start(const SandboxConfig& con
   posix_spawn_file_actions_adddup2(&actions, log.get(), 1);
   posix_spawn_file_actions_adddup2(&actions, log.get(), 2);
   posix_spawn_file_actions_adddup2(&actions, source.get(), kChannelInside);
+  if (filter.valid()) posix_spawn_file_actions_adddup2(&actions, filter.get(), kFilterInside);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   sigset_t none;
@@ -254,16 +279,22 @@ void KillTree(pid_t root) {
   for (pid_t pid : tree) kill(pid, SIGKILL);
 }
 
-TreeUsage UsageOfTree(pid_t root) {
+TreeUsage UsageOfTree(pid_t root, int64_t enough) {
   TreeUsage usage;
   static const int64_t page = sysconf(_SC_PAGESIZE);
-  for (pid_t pid : ProcessTree(root)) {
+  const std::vector<pid_t> tree = ProcessTree(root);
+  usage.processes = static_cast<int>(tree.size());
+  for (pid_t pid : tree) {
     std::ifstream file(fmt::format("/proc/{}/statm", pid));
     int64_t size = 0;
     int64_t resident = 0;
     if (file >> size >> resident) usage.resident_bytes += resident * page;
-    ++usage.processes;
   }
+  if (usage.resident_bytes <= enough || tree.size() == 1) return usage;
+  // Pages that forked processes share were counted for each of them. To share them out takes a walk
+  // through all of them, and is worth it only here.
+  usage.resident_bytes = 0;
+  for (pid_t pid : tree) usage.resident_bytes += ProportionalBytes(pid);
   return usage;
 }
 

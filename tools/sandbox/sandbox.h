@@ -68,12 +68,13 @@ void KillTree(pid_t root);
 // The processes below `root`, itself first. What is below a process of `opaque` is left out.
 std::vector<pid_t> ProcessTree(pid_t root, const std::set<pid_t>& opaque = {});
 
-// What a process and all below it use.
+// What a process and all below it use. Pages that they share are counted once for each, and shared
+// out only where the memory would be more than `enough`.
 struct TreeUsage {
   int processes = 0;
   int64_t resident_bytes = 0;
 };
-TreeUsage UsageOfTree(pid_t root);
+TreeUsage UsageOfTree(pid_t root, int64_t enough);
 
 // Bytes of all files below a folder; links are not followed. Stops counting at `enough`.
 int64_t FolderBytes(const std::filesystem::path& folder, int64_t enough);

@@ -185,12 +185,12 @@ TEST_F(PythonKernelTest, StopsAtLimits) {
   ASSERT_TRUE(memory.ok());
   EXPECT_TRUE(memory->is_error);
   auto forks = Run("f", "base", "import os\nwhile True: os.fork()");
-  ASSERT_TRUE(forks.ok());
+  ASSERT_TRUE(forks.ok()) << forks.status();
   EXPECT_TRUE(forks->is_error);
   auto disk = Run("d", "base",
                   "import itertools\nfor i in itertools.count():\n"
                   "    open(f'f{i}', 'wb').write(b'z' * 10_000_000)");
-  ASSERT_TRUE(disk.ok());
+  ASSERT_TRUE(disk.ok()) << disk.status();
   EXPECT_TRUE(disk->is_error);
   EXPECT_NE(Text(*disk).find("64 MB"), std::string::npos) << Text(*disk);
   EXPECT_EQ(Output("base", "print(x)"), "5\n");
@@ -281,6 +281,44 @@ TEST_F(PythonKernelTest, BelievesNothingThatACellForges) {
                            "'name': 'stdout', 'text': 'y' * 50_000_000}]}).encode())");
   ASSERT_TRUE(big.ok()) << big.status();
   EXPECT_LT(DumpJson(big->value).size(), 8'000'000u);
+}
+
+TEST_F(PythonKernelTest, RefusesNamespacesAndMemoryThatNobodyCounts) {
+  const std::string shown =
+      Output("",
+             "import ctypes, os, subprocess\n"
+             "libc = ctypes.CDLL(None, use_errno=True)\n"
+             "def refused(name, *args):\n"
+             "    return getattr(libc, name)(*args) < 0 and ctypes.get_errno() == 1\n"
+             "print(refused('unshare', 0x10000000), refused('ptrace', 16, os.getppid(), 0, 0),\n"
+             "      refused('memfd_create', b'x', 0), refused('shmget', 0, 4096, 0o1600),\n"
+             "      subprocess.run(['unshare', '-Ur', 'true'], stderr=-3).returncode != 0)\n"
+             "for path in ('/x', '/dev/x', '/etc/x', '/troupe/x'):\n"
+             "    try: open(path, 'w'); print('wrote', path)\n"
+             "    except OSError: pass\n");
+  EXPECT_EQ(shown, "True True True True True\n");
+}
+
+TEST_F(PythonKernelTest, LetsACellUseSeveralProcesses) {
+  ASSERT_FALSE(Run("base", "", "import numpy\nbig = numpy.ones(50_000_000)")->is_error);
+  // Four processes see the same 400 MB, which is there once; the limit is 1 GB.
+  EXPECT_EQ(Output("base",
+                   "import multiprocessing, time\n"
+                   "def work(n):\n"
+                   "    time.sleep(0.3)\n"
+                   "    return n * int(big[n])\n"
+                   "with multiprocessing.get_context('fork').Pool(4) as pool:\n"
+                   "    print(pool.map(work, range(4), 1))"),
+            "[0, 1, 2, 3]\n");
+  const auto hog = Run("hog", "base",
+                       "import os, time\n"
+                       "for i in range(4):\n"
+                       "    if os.fork() == 0:\n"
+                       "        more = numpy.ones(50_000_000)\n"
+                       "        time.sleep(60)\n"
+                       "time.sleep(60)");
+  ASSERT_TRUE(hog.ok()) << hog.status();
+  EXPECT_NE(Text(*hog).find("memory"), std::string::npos) << Text(*hog);
 }
 
 TEST_F(PythonKernelTest, PublishesFilesButNoLinks) {

@@ -124,6 +124,16 @@ class Stream(io.TextIOBase):
         return "utf-8"
 
 
+def start_patiently(thread):
+    """Another cell of the task may have used up the processes, until it is stopped for that."""
+    for _ in range(60):
+        try:
+            return thread.start()
+        except RuntimeError:
+            time.sleep(0.05)
+    thread.start()
+
+
 class Drain:
     """What C code and child processes write to the descriptors 1 and 2."""
 
@@ -136,7 +146,7 @@ class Drain:
             os.dup2(write_end, fd)
             os.close(write_end)
             thread = threading.Thread(target=self.read, args=(read_end, name), daemon=True)
-            thread.start()
+            start_patiently(thread)
             self.threads.append(thread)
 
     def read(self, fd, name):
@@ -260,6 +270,8 @@ class Kernel:
                 os._exit(0)  # a process that the cell forked must not answer for it
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             end_children()
+            # States that end later, and what a killed cell left, are not to stay as zombies.
+            signal.signal(signal.SIGCHLD, signal.SIG_IGN)
             if drain is not None:
                 drain.close()
         reply = {"status": "ok" if ok else "error", "outputs": collector.finish(),
@@ -269,7 +281,11 @@ class Kernel:
 
     def fork(self, fds):
         carried = self.shell.before_fork()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:
+            os.close(fds[0])
+            return {"error": str(error)}
         if pid == 0:
             self.shell.after_fork(carried)
             self.channel.close()
@@ -286,6 +302,7 @@ class Kernel:
 
     def serve(self):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)
         while True:
             fds = []
             request = receive(self.channel, fds)
