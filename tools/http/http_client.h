@@ -36,7 +36,8 @@ struct HttpRequest {
   HttpTimeouts timeouts;
   int64_t max_response_bytes = 64 * 1024 * 1024;
   bool follow_redirects = false;
-  // Not through a proxy of the environment, which would look up names itself and so escape `resolve`.
+  // Not through a proxy of the environment, which would look up names itself and so escape
+  // `resolve`.
   bool direct = false;
   // Numeric addresses alone that the host may resolve to; empty: any. "host:port:address".
   std::vector<std::string> resolve;
