@@ -220,6 +220,13 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
         {{"field", "state"}});
   }
   CO_RETURN_IF_ERROR(request.cancel.status());
+  const int64_t room = config_.task_mb * kMega;
+  if (FolderBytes(workspace_.states(), room) > room) {
+    co_return Ended("killed", "Killed",
+                    fmt::format("the files of the task's states take more than {} MB: discard "
+                                "states that are not needed any more",
+                                config_.task_mb));
+  }
   CO_RETURN_IF_ERROR(co_await TakeTurn(request.cancel));
   absl::StatusOr<std::shared_ptr<KernelProcess>> process = absl::UnknownError("not tried yet");
   for (int attempt = 1; attempt <= kForkAttempts; ++attempt) {

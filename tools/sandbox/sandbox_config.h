@@ -14,6 +14,7 @@ struct SandboxConfig {
   int processes = 64;       // of one task
   int file_mb = 2048;       // of one file
   int workspace_mb = 4096;  // of one state's folder
+  int task_mb = 16384;      // of all folders of a task's states together
   int output_kb = 256;      // of text that one cell prints; more is counted and cut
   int figures = 20;         // of one cell
   int idle_states = 16;     // of one task that keep a process; others are rebuilt when needed

@@ -17,6 +17,7 @@ class PythonKernelTest : public testing::Test {
     config_.memory_mb = 1024;
     config_.processes = 20;
     config_.workspace_mb = 64;
+    config_.task_mb = 100;
     config_.output_kb = 64;
     Restart();
     context_.task_id = "t";
@@ -281,6 +282,19 @@ TEST_F(PythonKernelTest, BelievesNothingThatACellForges) {
                            "'name': 'stdout', 'text': 'y' * 50_000_000}]}).encode())");
   ASSERT_TRUE(big.ok()) << big.status();
   EXPECT_LT(DumpJson(big->value).size(), 8'000'000u);
+}
+
+TEST_F(PythonKernelTest, BoundsTheFilesOfAllStatesTogether) {
+  const std::string fill = "open('big', 'wb').write(b'z' * 55_000_000)";
+  ASSERT_FALSE(Run("one", "", fill)->is_error);
+  ASSERT_FALSE(Run("two", "", fill)->is_error);
+  const auto full = Run("three", "", "1");
+  ASSERT_TRUE(full.ok()) << full.status();
+  EXPECT_TRUE(full->is_error);
+  EXPECT_NE(Text(*full).find("discard"), std::string::npos) << Text(*full);
+  ToolCall call = Cell("three", "", "1");
+  call.arguments["discard"] = {"one"};
+  EXPECT_FALSE(RunToEnd(tool_->Call(std::move(call)))->is_error);
 }
 
 TEST_F(PythonKernelTest, RefusesNamespacesAndMemoryThatNobodyCounts) {
