@@ -16,6 +16,7 @@
 #include "tests/support/run_async.h"
 #include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
+#include "tools/base/status_macros.h"
 #include "tools/tool_registry.h"
 
 namespace troupe {
