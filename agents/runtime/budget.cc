@@ -75,11 +75,14 @@ absl::Status Ledger::Check(const Limits& limits, const Account& account, const U
 
 absl::StatusOr<Ledger::Reservation> Ledger::Reserve(const std::string& role,
                                                     const Usage& worst_case) {
-  RETURN_IF_ERROR(Check(limits_.task, task_, worst_case, "the task"));
+  absl::Status fits = Check(limits_.task, task_, worst_case, "the task");
   const auto limited = limits_.roles.find(role);
-  if (limited != limits_.roles.end()) {
-    RETURN_IF_ERROR(
-        Check(limited->second, roles_[role], worst_case, fmt::format("the role {}", role)));
+  if (fits.ok() && limited != limits_.roles.end()) {
+    fits = Check(limited->second, roles_[role], worst_case, fmt::format("the role {}", role));
+  }
+  if (!fits.ok()) {
+    refusal_ = fits;
+    return fits;
   }
   task_.held += worst_case;
   roles_[role].held += worst_case;

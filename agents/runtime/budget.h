@@ -53,11 +53,16 @@ class Ledger {
   // kBudgetExceeded, naming the limit, if `worst_case` does not fit beside what is spent and held.
   // `role` is empty for a tool call. The ledger must outlive the reservation.
   absl::StatusOr<Reservation> Reserve(const std::string& role, const Usage& worst_case);
+  // Notes a refusal that an earlier life recorded.
+  void NoteRefusal(const absl::Status& refusal) { refusal_ = refusal; }
 
   // Books what an earlier life of the task used; never refused.
   void Charge(const std::string& role, const Usage& used);
 
   const Usage& spent() const { return spent_; }
+
+  // The last refusal; OK if nothing was refused.
+  const absl::Status& refusal() const { return refusal_; }
 
  private:
   struct Account {
@@ -69,6 +74,7 @@ class Ledger {
 
   const BudgetLimits limits_;
   Usage spent_;
+  absl::Status refusal_;
   Account task_;
   std::map<std::string, Account> roles_;
 };

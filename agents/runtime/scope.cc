@@ -184,6 +184,10 @@ absl::StatusOr<Scope::Effect> Scope::FindEffect(SpanRecord draft, const std::str
     effect.record = *recorded;
     AddUsage(recorded->usage);
     run.ledger().Charge(draft.role, recorded->usage);
+    if (!recorded->error.empty()) {
+      const absl::Status outcome = StatusFromText(recorded->error);
+      if (HasReason(outcome, Reason::kBudgetExceeded)) run.ledger().NoteRefusal(outcome);
+    }
     return effect;
   }
   if (run.options().mode == RunMode::kReplayOnly) {

@@ -188,8 +188,9 @@ void LiveTask::Finish(const absl::StatusOr<v1::TaskResult>& result) {
   if (!hard.ok()) return Settle(v1::Task::STATE_CANCELLED, hard, result);
   if (result.ok()) {
     const bool completed = result->stop_reason() == v1::TaskResult::STOP_REASON_COMPLETED;
-    return Settle(completed ? v1::Task::STATE_SUCCEEDED : v1::Task::STATE_STOPPED,
-                  completed ? absl::OkStatus() : soft_.token().status(), result);
+    if (completed) return Settle(v1::Task::STATE_SUCCEEDED, absl::OkStatus(), result);
+    const absl::Status late = soft_.token().status();
+    return Settle(v1::Task::STATE_STOPPED, late.ok() ? run_->ledger().refusal() : late, result);
   }
   const bool limit =
       HasReason(result.status(), Reason::kBudgetExceeded) || !soft_.token().status().ok();

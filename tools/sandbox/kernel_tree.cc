@@ -244,6 +244,9 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   std::filesystem::remove_all(FolderOf(request.state), ignored);
   auto result = co_await RunIn(*process, request.state, request.from, request.code,
                                request.time_limit, request.cancel);
+  if (IsGone(result.status())) {
+    result = Ended("killed", "Killed", "the kernel's process ended before it took the cell");
+  }
   if (result.ok() && result->status == "ok") {
     (*process)->Freeze();
     states_[request.state] = {request.from, request.code, *process, ++uses_};

@@ -1,0 +1,143 @@
+"""A server, a model and the command line for end-to-end tests. Standard library only."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+import unittest
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BINARIES = pathlib.Path(os.environ.get("TROUPE_BINARIES", SOURCE / "build/release/bin"))
+SHARED = SOURCE.parent / "shared"
+TERMINAL = ("STATE_SUCCEEDED", "STATE_STOPPED", "STATE_FAILED", "STATE_CANCELLED")
+
+
+class Server:
+    """trouped on a free port with its data in a temporary folder; can be killed and started again."""
+
+    def __init__(self, models, roles=None, extra="", folder=None):
+        self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="troupe-e2e-"))
+        self.process = None
+        config = ['[server]', 'listen = "127.0.0.1:0"', f'data_folder = "{self.folder}/data"',
+                  '[toolboxes]', f'folders = ["{SOURCE}/tests/end_to_end/toolbox"]',
+                  '[inputs]', f'allowed_folders = ["{SHARED}", "{self.folder}"]', extra]
+        for name, settings in models.items():
+            config.append(f"[models.{name}]")
+            config += [f"{key} = {json.dumps(value)}" for key, value in settings.items()]
+        config.append("[roles]")
+        config += [f'{role} = "{name}"' for role, name in (roles or {"default": next(iter(models))}).items()]
+        (self.folder / "troupe.toml").write_text("\n".join(config) + "\n")
+        self.start()
+
+    def start(self):
+        port_file = self.folder / "port"
+        port_file.unlink(missing_ok=True)
+        self.log = open(self.folder / "trouped.log", "a")
+        self.process = subprocess.Popen(
+            [BINARIES / "trouped", "--config", self.folder / "troupe.toml", "--port-file", port_file],
+            stdout=self.log, stderr=self.log)
+        end = time.monotonic() + 30
+        while not port_file.exists():
+            if self.process.poll() is not None or time.monotonic() > end:
+                raise RuntimeError("trouped did not start:\n" + (self.folder / "trouped.log").read_text())
+            time.sleep(0.01)
+        self.address = "127.0.0.1:" + port_file.read_text().strip()
+
+    def stop(self, how=signal.SIGTERM):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(how)
+            self.process.wait(timeout=30)
+        self.log.close()
+
+    def close(self):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def troupe(self, *args, check=True):
+        """Runs the command line; returns what it printed as JSON, or the error with check=False."""
+        done = subprocess.run([BINARIES / "troupe", "--json", "--server", self.address, *map(str, args)],
+                              capture_output=True, text=True, timeout=120)
+        if check and done.returncode not in (0, 4):
+            raise AssertionError(f"troupe {args}: exit {done.returncode}\n{done.stderr}")
+        if done.returncode != 0 and done.stderr:
+            return json.loads(done.stderr)
+        return json.loads(done.stdout) if done.stdout.strip() else {}
+
+    def submit(self, request, *args, task_id="t"):
+        return self.troupe("submit", request, "--task-id", task_id, *args)
+
+    def wait(self, task_id="t", seconds=120, states=TERMINAL):
+        end = time.monotonic() + seconds
+        while True:
+            task = self.troupe("show", task_id)
+            if task.get("state") in states:
+                return task
+            if time.monotonic() > end:
+                raise AssertionError(f"the task is still {task.get('state')}: {task}\n" +
+                                     (self.folder / "trouped.log").read_text()[-2000:])
+            time.sleep(0.05)
+
+
+class ModelServer:
+    """An OpenAI-compatible server that answers by a function of the request and keeps count."""
+
+    def __init__(self, answer, delay=0.0):
+        self.requests = []
+        self.lock = threading.Lock()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *args):
+                pass
+
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                request = json.loads(body)
+                with outer.lock:
+                    outer.requests.append(body)
+                time.sleep(delay)
+                reply = json.dumps({"id": "x", "choices": [{"index": 0, "finish_reason": "stop", "message": {
+                    "role": "assistant", "content": answer(request)}}],
+                    "usage": {"prompt_tokens": 10, "completion_tokens": 5}}).encode()
+                try:
+                    self.send_response(200)
+                    self.send_header("Content-Type", "application/json")
+                    self.send_header("Content-Length", str(len(reply)))
+                    self.end_headers()
+                    self.wfile.write(reply)
+                except OSError:
+                    pass  # the server that asked was killed
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.http.server_port}/v1"
+        self.thread = threading.Thread(target=self.http.serve_forever, daemon=True)
+        self.thread.start()
+
+    def close(self):
+        self.http.shutdown()
+        self.http.server_close()
+
+
+def schema_of(request):
+    return request["response_format"]["json_schema"]["name"]
+
+
+def write_recording(path, replies):
+    """Replies by role, each a text or a JSON value, as a recording of the recorded backend."""
+    with open(path, "w") as file:
+        for role, texts in replies.items():
+            for text in texts:
+                text = text if isinstance(text, str) else json.dumps(text)
+                file.write(json.dumps({"role": role, "reply": {"text": text}}) + "\n")
+
+
+def main():
+    unittest.main(verbosity=2)

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""Runs the scenario files of tests/scenarios: a task, the replies of a scripted model, and what must
+come of it.
+
+  {"why": "...", "submit": ["--max-attempts", "2"], "config": "[sandbox] ...",
+   "replies": {"planner": [...], "programmer": [...], ...},
+   "expect": {"state": "SUCCEEDED", "error": "REASON", "text": "in the result",
+              "trials": [{"ran": true, "attempts": 2, "critique": "in it"}], "calls": {"planner": 2},
+              "files": {"total.txt": "6"}, "seconds": 20}}
+"""
+import json
+import pathlib
+import tempfile
+import time
+import unittest
+
+from harness import SOURCE, Server, main, write_recording
+
+DEFAULTS = {
+    "planner": [{"question": None, "steps": [{"title": "Work", "kind": "work", "description": "Do it"}]}],
+    "evaluator": [{"critique": "fine", "score": 9, "ok": True, "next": ""}] * 4,
+    "reporter": [{"report": "Done."}],
+}
+
+
+def solution(reply):
+    """A programmer's reply may be given as {"code": ...} alone."""
+    if isinstance(reply, dict) and set(reply) == {"code"}:
+        return {"analysis": "", "code": reply["code"]}
+    return reply
+
+
+class ScenarioTest(unittest.TestCase):
+    def run_scenario(self, path):
+        scenario = json.loads(path.read_text())
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="troupe-scenario-"))
+        replies = {**DEFAULTS, **scenario.get("replies", {})}
+        replies["programmer"] = [solution(reply) for reply in replies.get("programmer", [])]
+        write_recording(folder / "replies.jsonl", replies)
+        server = Server({"scripted": {"kind": "recorded", "recording": str(folder / "replies.jsonl")}},
+                        extra=scenario.get("config", ""), folder=folder)
+        try:
+            started = time.monotonic()
+            server.submit("Do the work", "--toolbox", "plain", *scenario.get("submit", []))
+            if "cancel_when" in scenario:
+                server.wait(states=(scenario["cancel_when"],))
+                server.troupe("cancel", "t")
+            if "answer" in scenario:
+                server.wait(states=("STATE_INPUT_REQUIRED",))
+                server.troupe("respond", "t", scenario["answer"])
+            task = server.wait()
+            self.check(scenario["expect"], task, server, time.monotonic() - started)
+            self.assertIsNone(server.process.poll(), "the server ended")
+        finally:
+            server.close()
+
+    def check(self, expect, task, server, seconds):
+        self.assertEqual(task["state"], "STATE_" + expect["state"], task.get("error"))
+        if "error" in expect:
+            reasons = [d.get("reason") for d in task["error"]["details"]]
+            self.assertIn(expect["error"], reasons, task["error"])
+        if "text" in expect:
+            self.assertIn(expect["text"], task["result"]["text"])
+        steps = task.get("result", {}).get("cellagent", {}).get("steps", [])
+        trials = [trial for step in steps for trial in step["trials"]]
+        if "trials" in expect:
+            self.assertEqual(len(trials), len(expect["trials"]), trials)
+        for trial, wanted in zip(trials, expect.get("trials", [])):
+            self.assertEqual(trial.get("ran", False), wanted["ran"], trial)
+            self.assertEqual(trial.get("attempts", 0), wanted.get("attempts", trial.get("attempts", 0)))
+            self.assertIn(wanted.get("critique", ""), trial.get("critique", ""))
+        for name, text in expect.get("files", {}).items():
+            self.assertEqual((server.folder / "data/tasks/t/artifacts" / name).read_text(), text)
+        if "calls" in expect:
+            spans = server.troupe("trace", "t")["spans"]
+            for role, count in expect["calls"].items():
+                self.assertEqual(sum(span.get("role") == role for span in spans), count, role)
+        self.assertLess(seconds, expect.get("seconds", 60))
+
+
+def add(path):
+    def test(self):
+        self.run_scenario(path)
+    setattr(ScenarioTest, "test_" + path.stem, test)
+
+
+for file in sorted((SOURCE / "tests/scenarios").glob("*.json")):
+    add(file)
+
+if __name__ == "__main__":
+    main()
