@@ -13,6 +13,8 @@
 #include <asio/write.hpp>
 #include <cerrno>
 #include <cstring>
+#include <fstream>
+#include <string>
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -194,6 +196,18 @@ Async<std::shared_ptr<KernelProcess>> KernelProcess::Fork() {
 bool KernelProcess::Running() const {
   pollfd poll_descriptor{pid_descriptor_.get(), POLLIN, 0};
   return pid_descriptor_.valid() && poll(&poll_descriptor, 1, 0) == 0;
+}
+
+bool KernelProcess::Doomed() const {
+  if (!Running()) return true;
+  // A kill that was sent shows as pending until the process gets a processor to die on.
+  constexpr uint64_t kKillBit = uint64_t{1} << (SIGKILL - 1);
+  std::ifstream status(fmt::format("/proc/{}/status", pid_));
+  for (std::string line; std::getline(status, line);) {
+    if (!line.starts_with("SigPnd:") && !line.starts_with("ShdPnd:")) continue;
+    if ((std::stoull(line.substr(line.find(':') + 1), nullptr, 16) & kKillBit) != 0) return true;
+  }
+  return false;
 }
 
 void KernelProcess::Interrupt() {

@@ -35,6 +35,8 @@ class KernelProcess : public std::enable_shared_from_this<KernelProcess> {
 
   bool alive() const { return socket_.is_open() && Running(); }
   pid_t pid() const { return pid_; }
+  // Whether the process is gone or has been killed and is about to go.
+  bool Doomed() const;
   void Interrupt();  // as Control-C
   // Stops the process, and so the threads that its cell left running; it goes on only to fork.
   void Freeze();

@@ -247,6 +247,11 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   if (IsGone(result.status())) {
     result = Ended("killed", "Killed", "the kernel's process ended before it took the cell");
   }
+  if (result.ok() && result->status == "ok" &&
+      (root_ == nullptr || root_->Doomed() || (*process)->Doomed())) {
+    // Accepted, it would do the same whenever its state is rebuilt.
+    result = Ended("killed", "Killed", "the cell ended processes that are not its own");
+  }
   if (result.ok() && result->status == "ok") {
     (*process)->Freeze();
     states_[request.state] = {request.from, request.code, *process, ++uses_};
