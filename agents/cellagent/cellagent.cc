@@ -134,8 +134,7 @@ AsyncStatus Close(const Scope& task, Situation& situation, const std::string& st
     text << std::ifstream(situation.toolbox->lib() / name).rdbuf();
     files.push_back({name, "A file that the notebook uses", text.str(), ""});
   }
-  files.push_back({"report.md", "The report",
-                   MakeReport(situation.options, report, figures, scope.options().task_id), ""});
+  files.push_back({"report.md", "The report", MakeReport(situation.options, report, figures), ""});
   for (const TextFile& file : files) {
     CO_RETURN_IF_ERROR(co_await WriteFile(scope, file, report));
   }

@@ -98,7 +98,7 @@ std::vector<TextFile> Figures(const std::vector<AcceptedCell>& cells) {
 }
 
 std::string MakeReport(const CellAgentOptions& options, const CellAgentReport& report,
-                       const std::vector<TextFile>& figures, const std::string& task_id) {
+                       const std::vector<TextFile>& figures) {
   std::string text = report.text + "\n\n## How it was done\n\n";
   if (!report.stopped.ok()) {
     text += fmt::format("The task was stopped after {} of {} steps: {}\n\n", report.steps.size(),
@@ -122,10 +122,11 @@ std::string MakeReport(const CellAgentOptions& options, const CellAgentReport& r
       text += fmt::format("![{}]({})\n\n", TableCell(figure.description), figure.name);
     }
   }
+  // Nothing that differs between a task and its replay: the report is part of the record.
   text += fmt::format(
-      "\n## Provenance\n\n- task: `tasks/{}`\n- request: {}\n- code and outputs: `analysis.ipynb`\n"
-      "- every model call, tool call and verdict: `troupe trace tasks/{}`\n",
-      task_id, TableCell(options.request), task_id);
+      "\n## Provenance\n\n- request: {}\n- code and outputs: `analysis.ipynb`\n"
+      "- every model call, tool call and verdict: the task's trace (`troupe trace`)\n",
+      TableCell(options.request));
   return text;
 }
 

@@ -26,6 +26,6 @@ std::vector<TextFile> Figures(const std::vector<AcceptedCell>& cells);
 
 // The report with the plan, the scores and where everything came from.
 std::string MakeReport(const CellAgentOptions& options, const CellAgentReport& report,
-                       const std::vector<TextFile>& figures, const std::string& task_id);
+                       const std::vector<TextFile>& figures);
 
 }  // namespace troupe
