@@ -1,0 +1,348 @@
+// Wrong input of every kind to every method: the documented code, and details that name the field.
+#include <grpcpp/grpcpp.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "server/server.h"
+#include "tests/support/temp_folder.h"
+#include "troupe/v1/prompt_service.grpc.pb.h"
+#include "troupe/v1/task_service.grpc.pb.h"
+#include "troupe/v1/tool_service.grpc.pb.h"
+#include "troupe/v1/trace_service.grpc.pb.h"
+
+namespace troupe {
+namespace {
+
+using grpc::StatusCode;
+
+struct Seen {
+  StatusCode code;
+  std::string reason;
+  std::string field;
+};
+
+Seen Look(const grpc::Status& status) {
+  Seen seen{status.error_code(), "", ""};
+  google::rpc::Status rpc;
+  rpc.ParseFromString(status.error_details());
+  for (const auto& detail : rpc.details()) {
+    google::rpc::ErrorInfo info;
+    if (detail.UnpackTo(&info)) {
+      EXPECT_EQ(info.domain(), "troupe");
+      seen.reason = info.reason();
+      const auto field = info.metadata().find("field");
+      if (field != info.metadata().end()) seen.field = field->second;
+    }
+  }
+  return seen;
+}
+
+class ServiceTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TempFolder();
+    std::ofstream(folder_->path() / "replies.jsonl")
+        << R"({"role": "planner", "reply": {"text": "{\"question\": \"Which?\", \"steps\": []}"}})"
+        << "\n";
+    ServerConfig config;
+    config.listen = "127.0.0.1:0";
+    config.data_folder = folder_->path() / "data";
+    ModelConfig model;
+    model.name = "recorded";
+    model.kind = ModelKind::kRecorded;
+    model.recording = (folder_->path() / "replies.jsonl").string();
+    config.models.push_back(model);
+    config.roles["default"] = "recorded";
+    config.toolbox_folders.push_back(std::string(TROUPE_SOURCE_DIR) + "/tests/end_to_end/toolbox");
+    auto server = Server::Start(config, TROUPE_SOURCE_DIR);
+    ASSERT_TRUE(server.ok()) << server.status();
+    server_ = server->release();
+    const auto channel =
+        grpc::CreateChannel(server_->address(), grpc::InsecureChannelCredentials());
+    tasks_ = v1::TaskService::NewStub(channel).release();
+    traces_ = v1::TraceService::NewStub(channel).release();
+    tools_ = v1::ToolService::NewStub(channel).release();
+    prompts_ = v1::PromptService::NewStub(channel).release();
+  }
+
+  static void TearDownTestSuite() {
+    delete tasks_;
+    delete traces_;
+    delete tools_;
+    delete prompts_;
+    delete server_;
+    delete folder_;
+  }
+
+  static v1::SubmitTaskRequest Good() {
+    v1::SubmitTaskRequest request;
+    request.mutable_spec()->mutable_cellagent()->set_request("Do it");
+    request.mutable_spec()->mutable_cellagent()->set_toolbox("plain");
+    request.mutable_spec()->mutable_cellagent()->set_ask_clarification(true);
+    return request;
+  }
+
+  static Seen Submit(const v1::SubmitTaskRequest& request, v1::Task* task = nullptr) {
+    grpc::ClientContext context;
+    v1::SubmitTaskResponse response;
+    const auto status = tasks_->SubmitTask(&context, request, &response);
+    if (task != nullptr) *task = response.task();
+    return Look(status);
+  }
+
+  template <typename Stub, typename Request, typename Response>
+  static Seen Call(Stub* stub,
+                   grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
+                   const Request& request) {
+    grpc::ClientContext context;
+    Response response;
+    return Look((stub->*method)(&context, request, &response));
+  }
+
+  static void Expect(const Seen& seen, StatusCode code, const std::string& reason,
+                     const std::string& field = "") {
+    EXPECT_EQ(seen.code, code);
+    EXPECT_EQ(seen.reason, reason);
+    if (!field.empty()) {
+      EXPECT_EQ(seen.field, field);
+    }
+  }
+
+  static TempFolder* folder_;
+  static Server* server_;
+  static v1::TaskService::Stub* tasks_;
+  static v1::TraceService::Stub* traces_;
+  static v1::ToolService::Stub* tools_;
+  static v1::PromptService::Stub* prompts_;
+};
+
+TempFolder* ServiceTest::folder_ = nullptr;
+Server* ServiceTest::server_ = nullptr;
+v1::TaskService::Stub* ServiceTest::tasks_ = nullptr;
+v1::TraceService::Stub* ServiceTest::traces_ = nullptr;
+v1::ToolService::Stub* ServiceTest::tools_ = nullptr;
+v1::PromptService::Stub* ServiceTest::prompts_ = nullptr;
+
+TEST_F(ServiceTest, SubmitRefusesEveryWrongField) {
+  const auto wrong = [](std::function<void(v1::SubmitTaskRequest&)> change,
+                        const std::string& field) {
+    v1::SubmitTaskRequest request = Good();
+    change(request);
+    SCOPED_TRACE(field);
+    Expect(Submit(request), StatusCode::INVALID_ARGUMENT, "INVALID_ARGUMENT_FIELD", field);
+  };
+  wrong([](auto& r) { r.clear_spec(); }, "spec.kind");
+  wrong([](auto& r) { r.set_request_id("not-a-uuid"); }, "request_id");
+  wrong([](auto& r) { r.set_task_id("Has Capitals"); }, "task_id");
+  wrong([](auto& r) { r.set_task_id("../../etc"); }, "task_id");
+  wrong([](auto& r) { r.mutable_spec()->set_title(std::string(201, 'x')); }, "spec.title");
+  wrong([](auto& r) { (*r.mutable_spec()->mutable_labels())["Bad Key"] = "x"; }, "spec.labels");
+  wrong([](auto& r) { r.mutable_spec()->mutable_budget()->set_max_tokens(-1); },
+        "spec.budget.max_tokens");
+  wrong([](auto& r) { r.mutable_spec()->mutable_timeout()->set_seconds(-1); }, "spec.timeout");
+  wrong([](auto& r) { (*r.mutable_spec()->mutable_models())["planner"] = "none"; },
+        "spec.models[planner]");
+  wrong([](auto& r) { (*r.mutable_spec()->mutable_prompts())["cellagent.planner"] = "99"; },
+        "spec.prompts[cellagent.planner]");
+  wrong([](auto& r) { r.mutable_spec()->add_inputs()->set_name("../x"); }, "spec.inputs[0].name");
+  wrong([](auto& r) { r.mutable_spec()->add_inputs()->set_name("x"); }, "spec.inputs[0]");
+  wrong([](auto& r) { r.mutable_spec()->mutable_cellagent()->clear_request(); },
+        "spec.cellagent.request");
+  wrong([](auto& r) { r.mutable_spec()->mutable_cellagent()->set_toolbox("x"); },
+        "spec.cellagent.toolbox");
+  wrong([](auto& r) { r.mutable_spec()->mutable_cellagent()->set_max_steps(33); },
+        "spec.cellagent.max_steps");
+  wrong([](auto& r) { r.mutable_spec()->mutable_cellagent()->set_satisfied_score(11); },
+        "spec.cellagent.satisfied_score");
+  v1::SubmitTaskRequest outside = Good();
+  v1::InputFile* input = outside.mutable_spec()->add_inputs();
+  input->set_name("x");
+  input->set_path("/etc/passwd");
+  Expect(Submit(outside), StatusCode::PERMISSION_DENIED, "PERMISSION_DENIED", "spec.inputs.path");
+}
+
+TEST_F(ServiceTest, SubmitIsIdempotentByRequestId) {
+  v1::SubmitTaskRequest request = Good();
+  request.set_request_id("0b5e9e9e-4f86-4b7b-9d0e-3f2f6c1d2a3b");
+  v1::Task first;
+  v1::Task second;
+  Expect(Submit(request, &first), StatusCode::OK, "");
+  Expect(Submit(request, &second), StatusCode::OK, "");
+  EXPECT_EQ(first.name(), second.name());
+  request.mutable_spec()->set_title("another");
+  Expect(Submit(request), StatusCode::ALREADY_EXISTS, "REQUEST_ID_REUSED", "request_id");
+  v1::SubmitTaskRequest named = Good();
+  named.set_task_id("only-one");
+  Expect(Submit(named), StatusCode::OK, "");
+  Expect(Submit(named), StatusCode::ALREADY_EXISTS, "ALREADY_EXISTS", "task_id");
+}
+
+TEST_F(ServiceTest, NamesThatAreNotThereOrMalformed) {
+  v1::GetTaskRequest get;
+  get.set_name("tasks/none");
+  Expect(Call(tasks_, &v1::TaskService::Stub::GetTask, get), StatusCode::NOT_FOUND, "NOT_FOUND");
+  get.set_name("none");
+  Expect(Call(tasks_, &v1::TaskService::Stub::GetTask, get), StatusCode::INVALID_ARGUMENT,
+         "INVALID_ARGUMENT_FIELD", "name");
+  v1::CancelTaskRequest cancel;
+  cancel.set_name("tasks/none");
+  Expect(Call(tasks_, &v1::TaskService::Stub::CancelTask, cancel), StatusCode::NOT_FOUND,
+         "NOT_FOUND");
+  v1::DeleteTaskRequest remove;
+  remove.set_name("tasks/none");
+  Expect(Call(tasks_, &v1::TaskService::Stub::DeleteTask, remove), StatusCode::NOT_FOUND,
+         "NOT_FOUND");
+  v1::ForkTaskRequest fork;
+  fork.set_name("tasks/none/spans/3");
+  Expect(Call(tasks_, &v1::TaskService::Stub::ForkTask, fork), StatusCode::NOT_FOUND, "NOT_FOUND");
+  v1::ReplayTaskRequest replay;
+  replay.set_name("spans/3");
+  Expect(Call(tasks_, &v1::TaskService::Stub::ReplayTask, replay), StatusCode::INVALID_ARGUMENT,
+         "INVALID_ARGUMENT_FIELD", "name");
+  v1::GetTraceRequest trace;
+  trace.set_name("tasks/none");
+  Expect(Call(traces_, &v1::TraceService::Stub::GetTrace, trace), StatusCode::NOT_FOUND,
+         "NOT_FOUND");
+  v1::GetSpanRequest span;
+  span.set_name("tasks/x/spans/zero");
+  Expect(Call(traces_, &v1::TraceService::Stub::GetSpan, span), StatusCode::INVALID_ARGUMENT,
+         "INVALID_ARGUMENT_FIELD", "name");
+  v1::GetToolRequest tool;
+  tool.set_name("tools/pyton");
+  Expect(Call(tools_, &v1::ToolService::Stub::GetTool, tool), StatusCode::NOT_FOUND,
+         "TOOL_UNKNOWN");
+  v1::GetPromptRequest prompt;
+  prompt.set_name("prompts/none");
+  Expect(Call(prompts_, &v1::PromptService::Stub::GetPrompt, prompt), StatusCode::NOT_FOUND,
+         "NOT_FOUND");
+}
+
+TEST_F(ServiceTest, ListsRefuseBadPagesAndFilters) {
+  v1::ListTasksRequest list;
+  list.set_page_size(-1);
+  Expect(Call(tasks_, &v1::TaskService::Stub::ListTasks, list), StatusCode::INVALID_ARGUMENT,
+         "INVALID_ARGUMENT_FIELD", "page_size");
+  list.set_page_size(0);
+  list.set_page_token("forged");
+  Expect(Call(tasks_, &v1::TaskService::Stub::ListTasks, list), StatusCode::INVALID_ARGUMENT,
+         "PAGE_TOKEN_INVALID", "page_token");
+  list.clear_page_token();
+  for (const char* filter :
+       {"colour = red", "state = LIVELY", "state", "state = ", "(state = FAILED", "state < FAILED",
+        "title = \"open", "create_time > yesterday", "title = 'x'; DROP TABLE tasks"}) {
+    list.set_filter(filter);
+    SCOPED_TRACE(filter);
+    Expect(Call(tasks_, &v1::TaskService::Stub::ListTasks, list), StatusCode::INVALID_ARGUMENT,
+           "FILTER_INVALID", "filter");
+  }
+  v1::SearchSpansRequest search;
+  search.set_query("\"open phrase");
+  Expect(Call(traces_, &v1::TraceService::Stub::SearchSpans, search), StatusCode::INVALID_ARGUMENT,
+         "INVALID_ARGUMENT_FIELD", "query");
+}
+
+TEST_F(ServiceTest, PagesCoverEveryTaskOnce) {
+  std::set<std::string> made;
+  for (int i = 0; i < 5; ++i) {
+    v1::SubmitTaskRequest request = Good();
+    (*request.mutable_spec()->mutable_labels())["group"] = "paged";
+    v1::Task task;
+    Expect(Submit(request, &task), StatusCode::OK, "");
+    made.insert(task.name());
+  }
+  std::multiset<std::string> seen;
+  v1::ListTasksRequest list;
+  list.set_page_size(2);
+  list.set_filter("labels.group = paged AND NOT state = FAILED");
+  do {
+    grpc::ClientContext context;
+    v1::ListTasksResponse response;
+    ASSERT_TRUE(tasks_->ListTasks(&context, list, &response).ok());
+    for (const v1::Task& task : response.tasks()) seen.insert(task.name());
+    list.set_page_token(response.next_page_token());
+  } while (!list.page_token().empty());
+  EXPECT_EQ(seen, std::multiset<std::string>(made.begin(), made.end()));
+}
+
+TEST_F(ServiceTest, AnswersAreCheckedAndTasksCannotBeMisused) {
+  v1::SubmitTaskRequest request = Good();
+  request.set_task_id("asking");
+  Expect(Submit(request), StatusCode::OK, "");
+  grpc::ClientContext watching;
+  v1::WatchTaskRequest watch;
+  watch.set_name("tasks/asking");
+  auto stream = tasks_->WatchTask(&watching, watch);
+  v1::WatchTaskResponse event;
+  int64_t last = 0;
+  std::string question;
+  while (question.empty() && stream->Read(&event)) {
+    EXPECT_EQ(event.sequence(), last + 1);
+    last = event.sequence();
+    question = event.question_asked().name();
+  }
+  ASSERT_FALSE(question.empty());
+  v1::RespondToTaskRequest respond;
+  respond.set_name(question);
+  Expect(Call(tasks_, &v1::TaskService::Stub::RespondToTask, respond), StatusCode::INVALID_ARGUMENT,
+         "INVALID_ARGUMENT_FIELD", "answer");
+  respond.set_json("{");
+  Expect(Call(tasks_, &v1::TaskService::Stub::RespondToTask, respond), StatusCode::INVALID_ARGUMENT,
+         "INVALID_ARGUMENT_FIELD", "json");
+  respond.set_name("tasks/asking/questions/1");
+  respond.set_text("yes");
+  Expect(Call(tasks_, &v1::TaskService::Stub::RespondToTask, respond),
+         StatusCode::FAILED_PRECONDITION, "QUESTION_NOT_PENDING");
+  v1::ReplayTaskRequest replay;
+  replay.set_name("tasks/asking");
+  Expect(Call(tasks_, &v1::TaskService::Stub::ReplayTask, replay), StatusCode::FAILED_PRECONDITION,
+         "TASK_NOT_TERMINAL");
+  v1::DeleteTaskRequest remove;
+  remove.set_name("tasks/asking");
+  Expect(Call(tasks_, &v1::TaskService::Stub::DeleteTask, remove), StatusCode::FAILED_PRECONDITION,
+         "TASK_NOT_TERMINAL");
+  v1::CancelTaskRequest cancel;
+  cancel.set_name("tasks/asking");
+  Expect(Call(tasks_, &v1::TaskService::Stub::CancelTask, cancel), StatusCode::OK, "");
+  while (stream->Read(&event)) EXPECT_EQ(event.sequence(), ++last);
+  EXPECT_TRUE(event.last());
+  EXPECT_TRUE(stream->Finish().ok());
+  Expect(Call(tasks_, &v1::TaskService::Stub::CancelTask, cancel), StatusCode::FAILED_PRECONDITION,
+         "TASK_TERMINAL");
+  grpc::ClientContext beyond;
+  watch.set_after_sequence(last + 1);
+  auto too_far = tasks_->WatchTask(&beyond, watch);
+  EXPECT_FALSE(too_far->Read(&event));
+  Expect(Look(too_far->Finish()), StatusCode::OUT_OF_RANGE, "SEQUENCE_OUT_OF_RANGE");
+  Expect(Call(tasks_, &v1::TaskService::Stub::DeleteTask, remove), StatusCode::OK, "");
+  Expect(Call(tasks_, &v1::TaskService::Stub::DeleteTask, remove), StatusCode::NOT_FOUND,
+         "NOT_FOUND");
+}
+
+TEST_F(ServiceTest, PromptsAreVersionedCheckedAndPromoted) {
+  v1::CreatePromptVersionRequest create;
+  create.set_parent("prompts/cellagent.reporter");
+  create.set_template_("Report on {{requests}}");
+  Expect(Call(prompts_, &v1::PromptService::Stub::CreatePromptVersion, create),
+         StatusCode::INVALID_ARGUMENT, "INVALID_ARGUMENT_FIELD", "template");
+  create.set_template_("Report on {{request}}: {{#each steps}}{{this.title}}{{/each}}");
+  Expect(Call(prompts_, &v1::PromptService::Stub::CreatePromptVersion, create), StatusCode::OK, "");
+  v1::PromotePromptRequest promote;
+  promote.set_name("prompts/cellagent.reporter/versions/2");
+  Expect(Call(prompts_, &v1::PromptService::Stub::PromotePrompt, promote),
+         StatusCode::INVALID_ARGUMENT, "INVALID_ARGUMENT_FIELD", "reason");
+  promote.set_reason("it won");
+  promote.set_etag("0");
+  Expect(Call(prompts_, &v1::PromptService::Stub::PromotePrompt, promote), StatusCode::ABORTED,
+         "ETAG_MISMATCH");
+  promote.clear_etag();
+  Expect(Call(prompts_, &v1::PromptService::Stub::PromotePrompt, promote), StatusCode::OK, "");
+  promote.set_name("prompts/cellagent.reporter/versions/7");
+  Expect(Call(prompts_, &v1::PromptService::Stub::PromotePrompt, promote), StatusCode::NOT_FOUND,
+         "NOT_FOUND");
+}
+
+}  // namespace
+}  // namespace troupe
