@@ -23,7 +23,7 @@ LimitedModel::LimitedModel(std::unique_ptr<ChatModel> model, ModelLimits limits)
     const double rate = static_cast<double>(per_minute);
     return Bucket{rate, std::max(1.0, rate * kBurstMinutes), now};
   };
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   requests_ = full(limits_.requests_per_minute);
   tokens_ = full(limits_.tokens_per_minute);
 }
@@ -47,7 +47,7 @@ absl::Duration LimitedModel::Bucket::Wait(double amount) const {
 }
 
 absl::Duration LimitedModel::BookRates(double tokens) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const absl::Time now = absl::Now();
   requests_.Fill(now);
   tokens_.Fill(now);
@@ -61,7 +61,7 @@ absl::Duration LimitedModel::BookRates(double tokens) {
 AsyncStatus LimitedModel::WaitForSlot(const CancelToken& cancel) {
   uint64_t id = 0;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (limits_.concurrency <= 0 || running_ < limits_.concurrency) {
       ++running_;
       co_return absl::OkStatus();
@@ -77,7 +77,7 @@ AsyncStatus LimitedModel::WaitForSlot(const CancelToken& cancel) {
   CancelRegistration registration;
   auto admitted = co_await Suspend<bool>([&](Done<bool> admit) {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       if (running_ >= limits_.concurrency) {
         waiting_.push_back({id, std::move(admit)});
         admit = nullptr;
@@ -89,7 +89,7 @@ AsyncStatus LimitedModel::WaitForSlot(const CancelToken& cancel) {
     registration = cancel.OnCancel([this, id, cancel] {
       Done<bool> refused;
       {
-        absl::MutexLock lock(&mutex_);
+        MutexLock lock(&mutex_);
         const auto found = std::find_if(waiting_.begin(), waiting_.end(),
                                         [&](const Waiter& waiter) { return waiter.id == id; });
         if (found == waiting_.end()) return;
@@ -105,7 +105,7 @@ AsyncStatus LimitedModel::WaitForSlot(const CancelToken& cancel) {
 void LimitedModel::ReleaseSlot() {
   Done<bool> next;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (waiting_.empty()) {
       --running_;
       return;
@@ -132,7 +132,7 @@ Async<ChatReply> LimitedModel::Complete(ChatRequest request, ChatContext context
   }
   auto reply = co_await model_->Complete(std::move(request), std::move(context));
   if (reply.ok()) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     tokens_.level -= static_cast<double>(reply->usage.output_tokens);
   }
   ReleaseSlot();

@@ -3,13 +3,13 @@
 #pragma once
 
 #include <absl/base/thread_annotations.h>
-#include <absl/synchronization/mutex.h>
 
 #include <deque>
 #include <memory>
 
 #include "agents/models/chat_model.h"
 #include "agents/models/model_config.h"
+#include "tools/base/mutex.h"
 #include "tools/base/suspend.h"
 
 namespace troupe {
@@ -45,7 +45,7 @@ class LimitedModel : public ChatModel {
 
   std::unique_ptr<ChatModel> model_;
   const ModelLimits limits_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   int running_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   std::deque<Waiter> waiting_ ABSL_GUARDED_BY(mutex_);

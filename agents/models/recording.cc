@@ -134,7 +134,7 @@ Async<ChatReply> RecordingModel::Complete(ChatRequest request, ChatContext conte
                       co_await model_->Complete(std::move(request), std::move(context)));
   const Json entry = {{"role", role}, {"path", path}, {"reply", EncodeReply(reply)}};
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     file_ << DumpJson(entry) << std::endl;
   }
   co_return reply;

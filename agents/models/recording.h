@@ -7,7 +7,6 @@
 
 #include <absl/base/thread_annotations.h>
 #include <absl/status/statusor.h>
-#include <absl/synchronization/mutex.h>
 
 #include <fstream>
 #include <map>
@@ -18,6 +17,7 @@
 
 #include "agents/models/chat_model.h"
 #include "agents/models/model_config.h"
+#include "tools/base/mutex.h"
 
 namespace troupe {
 
@@ -59,7 +59,7 @@ class RecordingModel : public ChatModel {
       : model_(std::move(model)), file_(std::move(file)) {}
 
   std::unique_ptr<ChatModel> model_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::ofstream file_ ABSL_GUARDED_BY(mutex_);
 };
 

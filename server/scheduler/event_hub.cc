@@ -4,14 +4,14 @@ namespace troupe {
 
 std::unique_ptr<EventHub::Subscription> EventHub::Subscribe(const std::string& task_id,
                                                             std::function<void()> wake) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const uint64_t id = next_id_++;
   watchers_[task_id].emplace(id, std::move(wake));
   return std::make_unique<Subscription>(this, task_id, id);
 }
 
 EventHub::Subscription::~Subscription() {
-  absl::MutexLock lock(&hub_->mutex_);
+  MutexLock lock(&hub_->mutex_);
   const auto found = hub_->watchers_.find(task_id_);
   if (found == hub_->watchers_.end()) return;
   found->second.erase(id_);
@@ -19,14 +19,14 @@ EventHub::Subscription::~Subscription() {
 }
 
 void EventHub::Notify(const std::string& task_id) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto found = watchers_.find(task_id);
   if (found == watchers_.end()) return;
   for (const auto& [id, wake] : found->second) wake();
 }
 
 size_t EventHub::watchers(const std::string& task_id) const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto found = watchers_.find(task_id);
   return found == watchers_.end() ? 0 : found->second.size();
 }

@@ -5,12 +5,13 @@
 #pragma once
 
 #include <absl/base/thread_annotations.h>
-#include <absl/synchronization/mutex.h>
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+
+#include "tools/base/mutex.h"
 
 namespace troupe {
 
@@ -40,7 +41,7 @@ class EventHub {
   size_t watchers(const std::string& task_id) const;
 
  private:
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<std::string, std::map<uint64_t, std::function<void()>>> watchers_
       ABSL_GUARDED_BY(mutex_);

@@ -113,15 +113,15 @@ absl::Status TaskManager::Resume() {
 void TaskManager::Shutdown(absl::Time deadline) {
   std::vector<std::shared_ptr<LiveTask>> live;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     closing_ = true;
     waiting_.clear();
     for (const auto& [name, task] : live_) live.push_back(task);
   }
   for (const auto& task : live) task->Cancel(CancelReason::kShutdown, "the server closes");
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto stopped = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return live_.empty(); };
-  mutex_.AwaitWithDeadline(absl::Condition(&stopped), deadline);
+  mutex_.AwaitWithDeadline(Condition(&stopped), deadline);
 }
 
 absl::StatusOr<TaskRow> TaskManager::ReadRow(const std::string& id) {
@@ -243,7 +243,7 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Submit(const v1::SubmitTaskReque
 
 absl::StatusOr<LiveTask::Snapshot> TaskManager::Accept(TaskRow row, const Copy* copy) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (closing_) return Error(Reason::kShuttingDown, "the server is closing; try another time");
     if (live_.size() >= options_.max_running && waiting_.size() >= options_.max_pending) {
       return Error(Reason::kQueueFull,
@@ -292,7 +292,7 @@ void TaskManager::Launch(TaskRow row) {
   const std::string name = row.name;
   std::shared_ptr<LiveTask> task;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (closing_) return;
     if (live_.size() >= options_.max_running) {
       waiting_.push_back(std::move(row));
@@ -315,7 +315,7 @@ void TaskManager::OnEnd(const std::string& id) {
   services_.tools->Forget(id);
   TaskRow next;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     live_.erase(id);
     if (!waiting_.empty()) {
       next = std::move(waiting_.front());
@@ -327,7 +327,7 @@ void TaskManager::OnEnd(const std::string& id) {
 }
 
 std::shared_ptr<LiveTask> TaskManager::Live(const std::string& id) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto found = live_.find(id);
   return found == live_.end() ? nullptr : found->second;
 }
@@ -362,7 +362,7 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Cancel(const std::string& id,
   if (live == nullptr) {
     // It waits for its turn: give it one, so that its end is written like any other.
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       std::erase_if(waiting_, [&](const TaskRow& waiting) { return waiting.name == id; });
     }
     row.state = v1::Task::STATE_CANCELLED;
@@ -513,10 +513,10 @@ absl::Status TaskManager::Delete(const std::string& id, bool force) {
                    {{"name", "tasks/" + id}});
     }
     RETURN_IF_ERROR(Cancel(id, "to be deleted").status());
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     const auto gone = [this, &id]()
                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !live_.contains(id); };
-    if (!mutex_.AwaitWithTimeout(absl::Condition(&gone), kStrandPatience)) {
+    if (!mutex_.AwaitWithTimeout(Condition(&gone), kStrandPatience)) {
       return Error(Reason::kTaskNotTerminal, fmt::format("the task 'tasks/{}' is still ending", id),
                    {{"name", "tasks/" + id}});
     }

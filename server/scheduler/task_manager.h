@@ -6,7 +6,6 @@
 #pragma once
 
 #include <absl/base/thread_annotations.h>
-#include <absl/synchronization/mutex.h>
 
 #include <asio/thread_pool.hpp>
 #include <deque>
@@ -21,6 +20,7 @@
 #include "server/scheduler/event_hub.h"
 #include "server/scheduler/live_task.h"
 #include "server/store/store.h"
+#include "tools/base/mutex.h"
 #include "troupe/v1/task_service.pb.h"
 
 namespace troupe {
@@ -82,7 +82,7 @@ class TaskManager {
   Store* const store_;
   const std::vector<std::unique_ptr<TaskKind>> kinds_;
   EventHub hub_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::map<std::string, std::shared_ptr<LiveTask>> live_ ABSL_GUARDED_BY(mutex_);
   std::deque<TaskRow> waiting_ ABSL_GUARDED_BY(mutex_);
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;

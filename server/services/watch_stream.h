@@ -4,7 +4,6 @@
 // It lives until gRPC is done with it: the reactor keeps itself alive.
 #pragma once
 
-#include <absl/synchronization/mutex.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <asio/steady_timer.hpp>
@@ -18,6 +17,7 @@
 #include "server/services/errors.h"
 #include "server/store/event_reader.h"
 #include "tools/base/error.h"
+#include "tools/base/mutex.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
@@ -39,26 +39,26 @@ struct WatchCodec {
 class OpenStreams {
  public:
   uint64_t Add(std::function<void()> end) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     streams_[next_id_] = std::move(end);
     return next_id_++;
   }
   void Remove(uint64_t id) {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     streams_.erase(id);
   }
   // Asks every stream to end.
   void EndAll() {
     std::map<uint64_t, std::function<void()>> streams;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       streams.swap(streams_);
     }
     for (auto& [id, end] : streams) end();
   }
 
  private:
-  absl::Mutex mutex_;
+  Mutex mutex_;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<uint64_t, std::function<void()>> streams_ ABSL_GUARDED_BY(mutex_);
 };
@@ -80,7 +80,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
 
   void OnWriteDone(bool ok) override {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       writing_ = false;
       if (!outbox_.empty()) outbox_.pop_front();
       if (!ok) cancelled_ = true;
@@ -90,7 +90,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
 
   void OnCancel() override {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       cancelled_ = true;
     }
     Continue();
@@ -100,7 +100,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
     subscription_.reset();
     open_->Remove(open_id_);
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       timer_.cancel();
     }
     // Destroying this inside its own method would be too early.
@@ -138,7 +138,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
   // Something may have come: look, on the API's threads.
   void Wake() {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       stale_ = true;
       if (reading_ || finished_) return;
       if (!outbox_.empty()) return;  // what is there goes first
@@ -150,7 +150,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
   void Read() {
     int64_t after = 0;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       stale_ = false;
       after = last_sent_;
     }
@@ -173,7 +173,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
     }
     bool at_end = false;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       reading_ = false;
       for (const TaskEvent& event : events) {
         last_sent_ = event.sequence;
@@ -191,7 +191,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
   void Continue() {
     bool look = false;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       if (finished_ || writing_) return;
       if (!cancelled_ && !outbox_.empty()) {
         writing_ = true;
@@ -207,7 +207,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
 
   void FinishOnce(const absl::Status& status) {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       reading_ = false;
       if (finished_) return;
       finished_ = true;
@@ -216,7 +216,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
   }
 
   void ArmHeartbeat() {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (finished_) return;
     timer_.expires_after(absl::ToChronoNanoseconds(options_.heartbeat));
     std::weak_ptr<WatchStream> weak = this->shared_from_this();
@@ -224,7 +224,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
       auto stream = weak.lock();
       if (error || stream == nullptr) return;
       {
-        absl::MutexLock lock(&stream->mutex_);
+        MutexLock lock(&stream->mutex_);
         if (stream->outbox_.empty() && !stream->finished_) {
           stream->outbox_.push_back(stream->codec_.heartbeat());
         }
@@ -243,7 +243,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
   uint64_t open_id_ = 0;
   std::shared_ptr<WatchStream> self_;
 
-  absl::Mutex mutex_;
+  Mutex mutex_;
   asio::steady_timer timer_ ABSL_GUARDED_BY(mutex_);
   std::deque<Message> outbox_ ABSL_GUARDED_BY(mutex_);
   int64_t last_sent_ ABSL_GUARDED_BY(mutex_);

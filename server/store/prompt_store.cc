@@ -47,7 +47,7 @@ absl::StatusOr<PromptVersionRecord> Unpack(int number, const std::string& text) 
 absl::StatusOr<std::unique_ptr<StoredPrompts>> StoredPrompts::Load(const PromptLibrary* library,
                                                                    Store* store) {
   std::unique_ptr<StoredPrompts> prompts(new StoredPrompts(library, store));
-  absl::MutexLock lock(&prompts->mutex_);
+  MutexLock lock(&prompts->mutex_);
   for (const auto& [name, definition] : library->definitions()) {
     prompts->prompts_[name].record.definition = &definition;
     PromptVersionRecord first;
@@ -104,7 +104,7 @@ absl::Status StoredPrompts::AddCompiled(const std::string& name, PromptVersionRe
 
 absl::StatusOr<PromptVersion> StoredPrompts::Get(const std::string& name,
                                                  const std::string& version) const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto found = prompts_.find(name);
   if (found == prompts_.end()) return NoSuchPrompt(name);
   int number = found->second.record.active_version;
@@ -116,21 +116,21 @@ absl::StatusOr<PromptVersion> StoredPrompts::Get(const std::string& name,
 }
 
 std::map<std::string, int> StoredPrompts::ActiveVersions() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::map<std::string, int> active;
   for (const auto& [name, entry] : prompts_) active[name] = entry.record.active_version;
   return active;
 }
 
 std::vector<PromptRecord> StoredPrompts::List() const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   std::vector<PromptRecord> records;
   for (const auto& [name, entry] : prompts_) records.push_back(entry.record);
   return records;
 }
 
 absl::StatusOr<PromptRecord> StoredPrompts::Find(const std::string& name) const {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto found = prompts_.find(name);
   if (found == prompts_.end()) return NoSuchPrompt(name);
   return found->second.record;
@@ -138,7 +138,7 @@ absl::StatusOr<PromptRecord> StoredPrompts::Find(const std::string& name) const 
 
 absl::StatusOr<PromptVersionRecord> StoredPrompts::Add(const std::string& name,
                                                        PromptVersionRecord version) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto found = prompts_.find(name);
   if (found == prompts_.end()) return NoSuchPrompt(name);
   const PromptRecord& record = found->second.record;
@@ -170,7 +170,7 @@ absl::StatusOr<PromptRecord> StoredPrompts::Promote(const std::string& name, int
                                                     const std::string& reason,
                                                     const std::string& evidence,
                                                     const std::string& etag) {
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   const auto found = prompts_.find(name);
   if (found == prompts_.end()) return NoSuchPrompt(name);
   PromptRecord& record = found->second.record;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <absl/base/thread_annotations.h>
-#include <absl/synchronization/mutex.h>
 
 #include <map>
 #include <memory>
@@ -12,6 +11,7 @@
 
 #include "agents/prompts/prompt_library.h"
 #include "server/store/store.h"
+#include "tools/base/mutex.h"
 
 namespace troupe {
 
@@ -65,7 +65,7 @@ class StoredPrompts : public PromptSource {
 
   const PromptLibrary* const library_;
   Store* const store_;
-  mutable absl::Mutex mutex_;
+  mutable Mutex mutex_;
   std::map<std::string, Entry> prompts_ ABSL_GUARDED_BY(mutex_);
 };
 

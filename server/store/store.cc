@@ -15,7 +15,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options) {
   for (int i = 0; i < options.readers; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader,
                      Connection::Open(options.path, Connection::Mode::kReadOnly));
-    absl::MutexLock lock(&store->mutex_);
+    MutexLock lock(&store->mutex_);
     store->idle_readers_.push_back(std::move(reader));
   }
   store->writer_ = std::make_unique<StoreWriter>(std::move(writer), options.writer);
@@ -81,10 +81,10 @@ absl::Status Store::WriteAndWait(StoreWriter::Change change) {
 absl::Status Store::Read(const std::function<absl::Status(Connection&)>& read) {
   std::unique_ptr<Connection> connection;
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     const auto free = [this]()
                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return !idle_readers_.empty(); };
-    mutex_.Await(absl::Condition(&free));
+    mutex_.Await(Condition(&free));
     connection = std::move(idle_readers_.back());
     idle_readers_.pop_back();
   }
@@ -94,7 +94,7 @@ absl::Status Store::Read(const std::function<absl::Status(Connection&)>& read) {
     status = read(*connection);
     connection->Execute("COMMIT").IgnoreError();
   }
-  absl::MutexLock lock(&mutex_);
+  MutexLock lock(&mutex_);
   idle_readers_.push_back(std::move(connection));
   return status;
 }

@@ -7,7 +7,6 @@
 
 #include <absl/base/thread_annotations.h>
 #include <absl/status/statusor.h>
-#include <absl/synchronization/mutex.h>
 
 #include <functional>
 #include <memory>
@@ -18,6 +17,7 @@
 #include "server/store/task_row.h"
 #include "server/store/task_table.h"
 #include "server/store/writer.h"
+#include "tools/base/mutex.h"
 
 namespace troupe {
 
@@ -58,7 +58,7 @@ class Store : public Journal {
 
   std::unique_ptr<StoreWriter> writer_;
   std::function<void(const std::string&)> listener_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<std::unique_ptr<Connection>> idle_readers_ ABSL_GUARDED_BY(mutex_);
 };
 

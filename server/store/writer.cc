@@ -1,6 +1,5 @@
 #include "server/store/writer.h"
 
-#include <absl/synchronization/notification.h>
 #include <spdlog/spdlog.h>
 
 #include "tools/base/error.h"
@@ -18,7 +17,7 @@ StoreWriter::StoreWriter(std::unique_ptr<Connection> connection, Options options
 
 StoreWriter::~StoreWriter() {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     stopping_ = true;
   }
   thread_.join();
@@ -26,7 +25,7 @@ StoreWriter::~StoreWriter() {
 
 void StoreWriter::Submit(Change change, Callback done) {
   {
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     if (queue_.size() < options_.max_queue && !stopping_) {
       queue_.push_back({std::move(change), std::move(done)});
       return;
@@ -38,25 +37,32 @@ void StoreWriter::Submit(Change change, Callback done) {
 }
 
 absl::Status StoreWriter::SubmitAndWait(Change change) {
-  absl::Notification finished;
-  absl::Status result;
-  Submit(std::move(change), [&](absl::Status status) {
-    result = std::move(status);
-    finished.Notify();
+  // Shared with the callback, which may still be leaving when this returns.
+  struct Outcome {
+    Mutex mutex;
+    bool finished ABSL_GUARDED_BY(mutex) = false;
+    absl::Status status ABSL_GUARDED_BY(mutex);
+  };
+  auto outcome = std::make_shared<Outcome>();
+  Submit(std::move(change), [outcome](absl::Status status) {
+    MutexLock lock(&outcome->mutex);
+    outcome->status = std::move(status);
+    outcome->finished = true;
   });
-  finished.WaitForNotification();
-  return result;
+  MutexLock lock(&outcome->mutex);
+  outcome->mutex.Await(Condition(&outcome->finished));
+  return outcome->status;
 }
 
 void StoreWriter::Loop() {
   for (;;) {
     std::vector<Job> batch;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
         return stopping_ || !queue_.empty();
       };
-      mutex_.Await(absl::Condition(&ready));
+      mutex_.Await(Condition(&ready));
       if (queue_.empty()) return;
       while (!queue_.empty() && batch.size() < options_.max_batch) {
         batch.push_back(std::move(queue_.front()));
@@ -84,8 +90,8 @@ std::vector<absl::Status> StoreWriter::Commit(std::vector<Job>& batch) {
     bool stopping = false;
     {
       // Waits for the disk, but not when the server closes.
-      absl::MutexLock lock(&mutex_);
-      stopping = mutex_.AwaitWithTimeout(absl::Condition(&stopping_), kRetryPause);
+      MutexLock lock(&mutex_);
+      stopping = mutex_.AwaitWithTimeout(Condition(&stopping_), kRetryPause);
     }
     if (stopping || absl::Now() > give_up || !HasReason(committed, Reason::kStoreReadOnly)) {
       return std::vector<absl::Status>(batch.size(), committed);

@@ -7,7 +7,6 @@
 
 #include <absl/base/thread_annotations.h>
 #include <absl/status/status.h>
-#include <absl/synchronization/mutex.h>
 #include <absl/time/time.h>
 
 #include <atomic>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "server/store/sqlite.h"
+#include "tools/base/mutex.h"
 
 namespace troupe {
 
@@ -60,7 +60,7 @@ class StoreWriter {
   const Options options_;
   std::unique_ptr<Connection> connection_;  // used by the writer's thread alone
   std::atomic<bool> healthy_ = true;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -1,18 +1,17 @@
 #include "tools/base/cancel.h"
 
-#include <absl/synchronization/mutex.h>
-
 #include <map>
 #include <optional>
 #include <thread>
 
 #include "tools/base/error.h"
+#include "tools/base/mutex.h"
 
 namespace troupe {
 namespace internal {
 
 struct CancelState {
-  absl::Mutex mutex;
+  Mutex mutex;
   bool cancelled ABSL_GUARDED_BY(mutex) = false;
   CancelReason reason ABSL_GUARDED_BY(mutex) = CancelReason::kUser;
   std::string message ABSL_GUARDED_BY(mutex);
@@ -60,7 +59,7 @@ CancelRegistration::~CancelRegistration() { Release(); }
 void CancelRegistration::Release() {
   if (state_ == nullptr) return;
   {
-    absl::MutexLock lock(&state_->mutex);
+    MutexLock lock(&state_->mutex);
     state_->callbacks.erase(id_);
     // A callback that releases its own registration would wait for itself.
     if (state_->running_thread != std::this_thread::get_id()) {
@@ -68,7 +67,7 @@ void CancelRegistration::Release() {
       const uint64_t id = id_;
       auto not_running = [state, id]()
                              ABSL_NO_THREAD_SAFETY_ANALYSIS { return state->running_id != id; };
-      state_->mutex.Await(absl::Condition(&not_running));
+      state_->mutex.Await(Condition(&not_running));
     }
   }
   state_ = nullptr;
@@ -76,13 +75,13 @@ void CancelRegistration::Release() {
 
 bool CancelToken::cancelled() const {
   if (state_ == nullptr) return false;
-  absl::MutexLock lock(&state_->mutex);
+  MutexLock lock(&state_->mutex);
   return state_->cancelled;
 }
 
 absl::Status CancelToken::status() const {
   if (state_ == nullptr) return absl::OkStatus();
-  absl::MutexLock lock(&state_->mutex);
+  MutexLock lock(&state_->mutex);
   if (!state_->cancelled) return absl::OkStatus();
   const Reason reason = state_->reason == CancelReason::kDeadline ? Reason::kDeadlineExceeded
                         : state_->reason == CancelReason::kBudget ? Reason::kBudgetExceeded
@@ -94,7 +93,7 @@ absl::Status CancelToken::status() const {
 CancelRegistration CancelToken::OnCancel(std::function<void()> callback) const {
   if (state_ == nullptr) return CancelRegistration();
   {
-    absl::MutexLock lock(&state_->mutex);
+    MutexLock lock(&state_->mutex);
     if (!state_->cancelled) {
       const uint64_t id = state_->next_id++;
       state_->callbacks.emplace(id, std::move(callback));
@@ -116,7 +115,7 @@ CancelSource::CancelSource(const CancelToken& parent) : CancelSource() {
     CancelReason reason;
     std::string message;
     {
-      absl::MutexLock lock(&raw->mutex);
+      MutexLock lock(&raw->mutex);
       reason = raw->reason;
       message = raw->message;
     }
@@ -130,7 +129,7 @@ CancelSource::CancelSource(const CancelToken& parent) : CancelSource() {
 void CancelSource::Cancel(CancelReason reason, std::string message) {
   auto state = state_;
   {
-    absl::MutexLock lock(&state->mutex);
+    MutexLock lock(&state->mutex);
     if (state->cancelled) return;
     state->cancelled = true;
     state->reason = reason;
@@ -140,7 +139,7 @@ void CancelSource::Cancel(CancelReason reason, std::string message) {
   for (;;) {
     std::function<void()> callback;
     {
-      absl::MutexLock lock(&state->mutex);
+      MutexLock lock(&state->mutex);
       state->running_id = 0;
       if (state->callbacks.empty()) {
         state->running_thread = std::thread::id();

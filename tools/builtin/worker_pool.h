@@ -26,12 +26,14 @@ class WorkerPool {
   // unheard.
   template <typename T>
   Async<T> Run(std::function<absl::StatusOr<T>()> work, CancelToken cancel) {
+    if (const absl::Status cancelled = cancel.status(); !cancelled.ok()) co_return cancelled;
     CancelRegistration registration;
     co_return co_await Suspend<T>([&](Done<T> done) {
       auto answered = std::make_shared<std::atomic<bool>>(false);
-      const absl::Status posted = Post([work = std::move(work), done, answered] {
+      const absl::Status posted = Post([work = std::move(work), done, answered, cancel] {
         if (*answered) return;
         absl::StatusOr<T> result = work();
+        if (const absl::Status cancelled = cancel.status(); !cancelled.ok()) result = cancelled;
         if (!answered->exchange(true)) done(std::move(result));
       });
       if (!posted.ok()) return done(posted);

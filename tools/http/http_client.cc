@@ -2,7 +2,6 @@
 
 #include <absl/base/thread_annotations.h>
 #include <absl/strings/ascii.h>
-#include <absl/synchronization/mutex.h>
 #include <curl/curl.h>
 #include <fmt/format.h>
 
@@ -11,6 +10,7 @@
 #include <thread>
 
 #include "tools/base/error.h"
+#include "tools/base/mutex.h"
 #include "tools/base/suspend.h"
 
 namespace troupe {
@@ -114,7 +114,7 @@ class HttpClient::Loop {
     const uint64_t id = next_id_++;
     transfer->id = id;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       if (!stopping_) {
         incoming_.push_back(std::move(transfer));
       }
@@ -129,7 +129,7 @@ class HttpClient::Loop {
 
   void Cancel(uint64_t id, absl::Status why) {
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       cancelled_.emplace_back(id, std::move(why));
     }
     curl_multi_wakeup(multi_);
@@ -148,7 +148,7 @@ class HttpClient::Loop {
     }
     const absl::Status closing = Error(Reason::kShuttingDown, "the server is closing");
     while (!active_.empty()) Finish(active_.begin()->first, closing);
-    absl::MutexLock lock(&mutex_);
+    MutexLock lock(&mutex_);
     for (auto& transfer : incoming_) transfer->done(closing);
     incoming_.clear();
   }
@@ -157,7 +157,7 @@ class HttpClient::Loop {
     std::vector<std::unique_ptr<Transfer>> incoming;
     std::vector<std::pair<uint64_t, absl::Status>> cancelled;
     {
-      absl::MutexLock lock(&mutex_);
+      MutexLock lock(&mutex_);
       incoming.swap(incoming_);
       cancelled.swap(cancelled_);
     }
@@ -270,7 +270,7 @@ class HttpClient::Loop {
   std::atomic<uint64_t> next_id_ = 1;
   std::map<uint64_t, std::unique_ptr<Transfer>> active_;  // of the loop's thread
   absl::Time last_check_;
-  absl::Mutex mutex_;
+  Mutex mutex_;
   std::vector<std::unique_ptr<Transfer>> incoming_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::pair<uint64_t, absl::Status>> cancelled_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
