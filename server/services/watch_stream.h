@@ -178,7 +178,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
       for (const TaskEvent& event : events) {
         last_sent_ = event.sequence;
         auto message = codec_.encode(event, terminal && event.sequence == last_sequence);
-        if (message != nullptr) outbox_.push_back(*std::move(message));
+        if (message != nullptr) outbox_.push_back(std::move(*message));
       }
       at_end = terminal && last_sent_ == last_sequence;
       ended_ = ended_ || at_end;
