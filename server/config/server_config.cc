@@ -55,7 +55,11 @@ absl::Status ReadSandbox(TomlTable table, SandboxConfig& sandbox) {
   RETURN_IF_ERROR(table.Read("idle_states", sandbox.idle_states, 1, 1000));
   RETURN_IF_ERROR(table.ReadSeconds("cell_seconds", sandbox.cell_time));
   RETURN_IF_ERROR(table.ReadSeconds("cpu_seconds", sandbox.cpu_time));
+  RETURN_IF_ERROR(table.Read("task_mb", sandbox.task_mb, 1, 1 << 24));
   RETURN_IF_ERROR(table.Read("python", sandbox.python));
+  RETURN_IF_ERROR(table.Read("r_home", sandbox.r_home));
+  RETURN_IF_ERROR(table.Read("bubblewrap", sandbox.bubblewrap));
+  RETURN_IF_ERROR(table.Read("preload", sandbox.preload));
   RETURN_IF_ERROR(table.Read("extra_folders", sandbox.extra_folders));
   return table.CheckAllRead();
 }
