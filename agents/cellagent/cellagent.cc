@@ -162,6 +162,7 @@ Async<CellAgentReport> RunCellAgent(Scope& task, CellAgentOptions options, const
   if (report.stopped.ok()) {
     Scope scope = task.Open("report", "report", "Write the report");
     auto written = co_await WriteReport(scope, situation, report.steps);
+    scope.End(written.status());
     if (written.ok()) {
       report.text = *std::move(written);
     } else if (IsLimit(written.status())) {
@@ -169,7 +170,6 @@ Async<CellAgentReport> RunCellAgent(Scope& task, CellAgentOptions options, const
     } else if (!HasReason(written.status(), Reason::kModelBadReply)) {
       co_return written.status();
     }
-    scope.End(written.status());
   }
   if (report.text.empty()) {
     report.text = fmt::format("# {}\n\n{} of {} steps were carried out.", toolbox.title,

@@ -30,6 +30,7 @@ bool IsSatisfied(const Trial& trial, const Situation& situation) {
 // What a further trial should know of the ones before it.
 std::vector<std::string> Remarks(const std::vector<Trial>& trials) {
   std::vector<std::string> remarks;
+  remarks.reserve(trials.size());
   for (const Trial& trial : trials) {
     remarks.push_back(trial.ran ? fmt::format("Trial {} ({}) scored {:.1f}: {} Suggested next: {}",
                                               trial.number, fmt::join(trial.tools, ", "),

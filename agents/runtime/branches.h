@@ -116,7 +116,10 @@ asio::awaitable<std::vector<absl::StatusOr<T>>> All(const Scope& parent,
                                                     size_t max_parallel = 0) {
   auto group = std::make_shared<internal::BranchGroup<T>>(std::move(branches), max_parallel);
   group->Start(parent, co_await asio::this_coro::executor);
-  while (group->completed().size() < group->size()) co_await group->WaitForCompletion();
+  while (group->completed().size() < group->size()) {
+    const absl::Status woken = co_await group->WaitForCompletion();
+    woken.IgnoreError();
+  }
   std::vector<absl::StatusOr<T>> results;
   for (size_t i = 0; i < group->size(); ++i) results.push_back(group->Take(i));
   co_return results;

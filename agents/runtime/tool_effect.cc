@@ -57,7 +57,7 @@ Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json 
   JournalEntry begin = BeginEntry(effect);
   if (!tool.ok()) {
     run.Append(std::move(begin));
-    CO_RETURN_IF_ERROR(co_await FailEffect(std::move(effect), tool.status(), Usage()));
+    co_return co_await FailEffect(std::move(effect), tool.status(), Usage());
   }
   if (repeatable) {
     run.Append(std::move(begin));
@@ -91,7 +91,7 @@ Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) 
                                     absl::FailedPreconditionError("closing work is not limited"))
                               : run.ledger().Reserve("", one_call);
   if (!reservation.ok() && !closing_) {
-    CO_RETURN_IF_ERROR(co_await FailEffect(std::move(effect), reservation.status(), Usage()));
+    co_return co_await FailEffect(std::move(effect), reservation.status(), Usage());
   }
   const absl::Time start = run.services().now();
   ToolCall call = MakeToolCall(effect, tool->spec(), arguments);
@@ -100,7 +100,7 @@ Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) 
   if (!result.ok()) CO_RETURN_IF_ERROR(cancelled());
   if (reservation.ok()) reservation->Settle(one_call);
   if (!result.ok()) {
-    CO_RETURN_IF_ERROR(co_await FailEffect(std::move(effect), result.status(), one_call));
+    co_return co_await FailEffect(std::move(effect), result.status(), one_call);
   }
   effect.record.search_text = SearchText(arguments, *result);
   if (result->is_error) effect.record.attributes["is_error"] = true;

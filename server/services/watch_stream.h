@@ -4,6 +4,7 @@
 // It lives until gRPC is done with it: the reactor keeps itself alive.
 #pragma once
 
+#include <fmt/format.h>
 #include <grpcpp/support/server_callback.h>
 
 #include <asio/steady_timer.hpp>

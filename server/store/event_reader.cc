@@ -14,6 +14,7 @@ absl::StatusOr<std::vector<TaskEvent>> ReadTaskEvents(Connection& connection, in
   query.numbers = {task_key, after};
   query.where = "s.task = ? AND s.begin_sequence > ?";
   ASSIGN_OR_RETURN(std::vector<StoredSpan> begun, QuerySpans(connection, query));
+  events.reserve(begun.size());
   for (StoredSpan& span : begun) {
     events.push_back(
         {span.record.begin_sequence, span.record.begin_time, SpanBegan{std::move(span)}});

@@ -46,7 +46,7 @@ absl::StatusOr<PromptVersionRecord> Unpack(int number, const std::string& text) 
 
 absl::StatusOr<std::unique_ptr<StoredPrompts>> StoredPrompts::Load(const PromptLibrary* library,
                                                                    Store* store) {
-  std::unique_ptr<StoredPrompts> prompts(new StoredPrompts(library, store));
+  std::unique_ptr<StoredPrompts> prompts(new StoredPrompts(store));
   MutexLock lock(&prompts->mutex_);
   for (const auto& [name, definition] : library->definitions()) {
     prompts->prompts_[name].record.definition = &definition;

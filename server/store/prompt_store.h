@@ -59,11 +59,10 @@ class StoredPrompts : public PromptSource {
     std::vector<std::shared_ptr<const PromptTemplate>> compiled;  // by version - 1
   };
 
-  StoredPrompts(const PromptLibrary* library, Store* store) : library_(library), store_(store) {}
+  explicit StoredPrompts(Store* store) : store_(store) {}
   absl::Status AddCompiled(const std::string& name, PromptVersionRecord version)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  const PromptLibrary* const library_;
   Store* const store_;
   mutable Mutex mutex_;
   std::map<std::string, Entry> prompts_ ABSL_GUARDED_BY(mutex_);

@@ -113,17 +113,16 @@ class HttpClient::Loop {
   uint64_t Start(std::unique_ptr<Transfer> transfer) {
     const uint64_t id = next_id_++;
     transfer->id = id;
+    const Done<HttpResponse> done = transfer->done;
+    bool accepted = false;
     {
+      // Under the lock, as the loop takes what is left under it when it ends.
       MutexLock lock(&mutex_);
-      if (!stopping_) {
-        incoming_.push_back(std::move(transfer));
-      }
+      accepted = !stopping_;
+      if (accepted) incoming_.push_back(std::move(transfer));
     }
-    if (transfer != nullptr) {
-      transfer->done(Error(Reason::kShuttingDown, "the server is closing"));
-    } else {
-      curl_multi_wakeup(multi_);
-    }
+    if (!accepted) done(Error(Reason::kShuttingDown, "the server is closing"));
+    curl_multi_wakeup(multi_);
     return id;
   }
 

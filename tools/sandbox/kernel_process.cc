@@ -157,7 +157,9 @@ Async<std::shared_ptr<KernelProcess>> KernelProcess::Fork() {
   auto self = shared_from_this();
   // One request is under way at a time; the others wait for their turn.
   if (forking_) {
-    co_await Suspend<bool>([&](Done<bool> done) { fork_waiters_.push_back(std::move(done)); });
+    auto turn =
+        co_await Suspend<bool>([&](Done<bool> done) { fork_waiters_.push_back(std::move(done)); });
+    CO_RETURN_IF_ERROR(turn.status());
   }
   forking_ = true;
   const auto next = [](KernelProcess* process) {
