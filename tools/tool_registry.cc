@@ -131,6 +131,7 @@ absl::StatusOr<Tool*> ToolRegistry::Find(std::string_view name) const {
   std::sort(close.begin(), close.end());
   if (close.size() > kMaxSuggestions) close.resize(kMaxSuggestions);
   std::vector<std::string> names;
+  names.reserve(close.size());
   for (auto& [distance, other] : close) names.push_back(std::move(other));
   return Error(Reason::kToolUnknown,
                names.empty() ? fmt::format("there is no tool '{}'", name)

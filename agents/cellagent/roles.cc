@@ -152,6 +152,7 @@ Async<ChatRequest> ProgrammerRequest(const Scope& scope, const Situation& situat
                        {"data", situation.data},
                        {"memory", MemoryList(situation.memory)},
                        {"tools", docs},
+                       {"main_variable", situation.toolbox->main_variable},
                        {"idea", approach.idea},
                        {"hints", HintsOf(situation, step)},
                        {"remarks", remarks}};

@@ -103,11 +103,12 @@ absl::StatusOr<ToolCard> ReadCard(const std::filesystem::path& file) {
 absl::Status ReadSettings(const toml::table& root, const std::filesystem::path& file,
                           Toolbox& toolbox) {
   RETURN_IF_ERROR(CheckKeys(root,
-                            {"name", "title", "planning_hints", "describe", "finish", "labels",
-                             "consensus", "notebook_files", "steps"},
+                            {"name", "title", "main_variable", "planning_hints", "describe",
+                             "finish", "labels", "consensus", "notebook_files", "steps"},
                             file));
   toolbox.name = root["name"].value_or("");
   toolbox.title = root["title"].value_or("");
+  toolbox.main_variable = root["main_variable"].value_or("data");
   if (toolbox.name.empty()) return Malformed(file, "needs a name");
   const auto folder = file.parent_path();
   ASSIGN_OR_RETURN(toolbox.planning_hints, ReadNamed(root, "planning_hints", folder));

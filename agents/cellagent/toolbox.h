@@ -43,6 +43,7 @@ struct ToolCard {
 struct Toolbox {
   std::string name;
   std::string title;
+  std::string main_variable;  // what the agents' code calls the main data; "data" unless told
   std::string planning_hints;
   std::string describe_code;  // prints the text form of the data
   std::string finish_code;    // saves the results; prints {"files": [{"file", "description"}]} last

@@ -51,12 +51,12 @@ class AnalysisTest(unittest.TestCase):
             rows = list(csv.DictReader(file))
         return {row[""] if "" in row else row["index"]: row["cell_type"] for row in rows}
 
-    def rerun_notebook(self):
+    def rerun_notebook(self, cells):
         done = subprocess.run(["/usr/bin/python3", "-c", RERUN, "analysis.ipynb"], cwd=self.artifacts,
                               capture_output=True, text=True, timeout=300,
                               env={**os.environ, "MPLCONFIGDIR": str(self.server.folder)})
         self.assertEqual(done.returncode, 0, done.stderr[-3000:])
-        self.assertIn("cells 4", done.stdout)
+        self.assertIn(f"cells {cells}\n", done.stdout)
 
     def test_pbmc68k(self):
         if not PBMC68K.exists():
@@ -82,7 +82,30 @@ class AnalysisTest(unittest.TestCase):
                     for cell, fine in truth.items())
         print(f"agreement with bulk_labels, coarse types: {right / len(truth):.3f}")
         self.assertGreaterEqual(right / len(truth), 0.8)
-        self.rerun_notebook()
+        self.rerun_notebook(cells=4)
+
+    def test_airquality(self):
+        """A table from another field, with the tabular toolbox: R's measurements of air quality."""
+        folder = pathlib.Path(tempfile.mkdtemp(prefix="troupe-e2e-"))
+        table = folder / "airquality.csv"
+        subprocess.run(["Rscript", "-e", f'write.csv(airquality, "{table}", row.names=FALSE)'],
+                       check=True, timeout=60)
+        recording = SOURCE / "tests/recordings/airquality.jsonl"
+        self.server = Server({"recorded": {"kind": "recorded", "recording": str(recording)}}, folder=folder)
+        self.addCleanup(self.server.close)
+        self.server.submit("What drives ozone, and how well can it be predicted?", "--toolbox", "tabular",
+                           "--input", table)
+        task = self.server.wait(seconds=300)
+        self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+        self.artifacts = self.server.folder / "data/tasks/t/artifacts"
+        with open(self.artifacts / "table.csv") as file:
+            pairs = [(float(row["Ozone"]), float(row["predicted_Ozone"])) for row in csv.DictReader(file)]
+        mean = sum(actual for actual, _ in pairs) / len(pairs)
+        explained = 1 - (sum((actual - predicted) ** 2 for actual, predicted in pairs) /
+                         sum((actual - mean) ** 2 for actual, _ in pairs))
+        print(f"share of ozone's variance that is predicted on unseen days: {explained:.3f}")
+        self.assertGreaterEqual(explained, 0.6)
+        self.rerun_notebook(cells=5)
 
     def test_replay_and_fork(self):
         """A replay touches nothing and comes to the same end; a fork goes on from another answer."""

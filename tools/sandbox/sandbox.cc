@@ -210,6 +210,7 @@ absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Start(const SandboxConfig& con
   }
   std::vector<std::string> args = BubblewrapArguments(config, spec, user, filter.valid());
   std::vector<char*> argv;
+  argv.reserve(args.size() + 1);
   for (std::string& arg : args) argv.push_back(arg.data());
   argv.push_back(nullptr);
   std::vector<char*> environment = {nullptr};

@@ -1,0 +1,2 @@
+import troupe_table as tt
+print(tt.describe(tt.load("inputs")))
