@@ -105,9 +105,9 @@ AsyncStatus SaveResults(const Scope& scope, const Toolbox& toolbox, const std::s
                       co_await scope.CallTool("save", "python", std::move(arguments)));
   const auto listed = PrintedJson(saved);
   if (saved.is_error || !listed.ok()) co_return absl::OkStatus();
-  cells.push_back({"Save the results", toolbox.finish_code,
-                   saved.value.value("outputs", Json::array()), saved.content});
-  Json publish = {{"state", "closing/save"}, {"files", listed->value("files", Json::array())}};
+  cells.push_back(
+      {"Save the results", toolbox.finish_code, JsonArray(saved.value, "outputs"), saved.content});
+  Json publish = {{"state", "closing/save"}, {"files", JsonArray(*listed, "files")}};
   CO_ASSIGN_OR_RETURN(const ToolResult published,
                       co_await scope.CallTool("publish", "publish", std::move(publish)));
   report.artifacts.insert(report.artifacts.end(), published.artifacts.begin(),

@@ -96,7 +96,7 @@ Async<PlanReply> ProposePlan(const Scope& scope, const Situation& situation, std
                       co_await scope.ChatJson(name, "planner", std::move(request)));
   PlanReply plan;
   if (may_ask) plan.question = JsonString(reply, "question");
-  for (const Json& step : reply.value("steps", Json::array())) {
+  for (const Json& step : JsonArray(reply, "steps")) {
     plan.steps.push_back({fmt::format("{}", plan.steps.size() + 1), JsonString(step, "title"),
                           JsonString(step, "kind"), JsonString(step, "description")});
   }
@@ -127,10 +127,10 @@ Async<std::vector<Approach>> SelectTools(const Scope& scope, const Situation& si
   CO_ASSIGN_OR_RETURN(const Json reply,
                       co_await scope.ChatJson("select", "tool_selector", std::move(request)));
   std::vector<Approach> chosen;
-  for (const Json& each : reply.value("approaches", Json::array())) {
+  for (const Json& each : JsonArray(reply, "approaches")) {
     Approach approach;
     approach.idea = JsonString(each, "idea");
-    for (const Json& tool : each.value("tools", Json::array())) approach.tools.push_back(tool);
+    for (const Json& tool : JsonArray(each, "tools")) approach.tools.push_back(tool);
     chosen.push_back(std::move(approach));
   }
   co_return chosen;
@@ -208,7 +208,7 @@ Async<Consensus> AgreeOnLabels(const Scope& scope, const Situation& situation,
                       co_await scope.ChatJson("agree", "aggregator", std::move(request)));
   Consensus consensus;
   consensus.reason = JsonString(reply, "reason");
-  for (const Json& label : reply.value("labels", Json::array())) {
+  for (const Json& label : JsonArray(reply, "labels")) {
     consensus.labels[JsonString(label, "group")] = JsonString(label, "label");
   }
   co_return consensus;

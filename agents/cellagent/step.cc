@@ -129,7 +129,7 @@ AsyncStatus Merge(const Scope& scope, const Situation& situation, const PlannedS
   if (result.is_error) co_return absl::OkStatus();
   finished.state = JsonString(result.value, "state");
   finished.cell.code += "\n\n# What the trials agreed on.\n" + code;
-  for (Json output : result.value.value("outputs", Json::array())) {
+  for (Json output : JsonArray(result.value, "outputs")) {
     finished.cell.outputs.push_back(std::move(output));
   }
   finished.outcome.reason = "Consensus of the trials. " + consensus->reason;

@@ -76,7 +76,7 @@ Async<Trial> RunTrial(Scope scope, const Situation& situation, PlannedStep step,
     trial.code = proposal->code;
     const std::string run_name = fmt::format("run:{}", attempt);
     CO_ASSIGN_OR_RETURN(ToolResult result, co_await RunCell(scope, run_name, from, trial.code));
-    trial.outputs = result.value.value("outputs", Json::array());
+    trial.outputs = JsonArray(result.value, "outputs");
     trial.content = result.content;
     if (!result.is_error) {
       trial.ran = true;

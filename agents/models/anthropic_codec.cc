@@ -127,7 +127,7 @@ absl::StatusOr<ChatReply> DecodeAnthropicReply(const Json& body, const ChatReque
     if (type == "text" && !answered) text += JsonString(block, "text");
     if (type != "tool_use") continue;
     const std::string name = JsonString(block, "name");
-    const Json input = block.value("input", Json::object());
+    const Json& input = JsonObject(block, "input");
     if (request.reply_schema.has_value() && name == request.reply_schema->name) {
       text = DumpJson(input);
       answered = true;
@@ -140,7 +140,7 @@ absl::StatusOr<ChatReply> DecodeAnthropicReply(const Json& body, const ChatReque
   reply.message.tool_uses = std::move(uses);
   reply.finish = DecodeStop(JsonString(body, "stop_reason"));
   if (answered && reply.finish == FinishReason::kToolUse) reply.finish = FinishReason::kStop;
-  reply.usage = DecodeUsage(body.value("usage", Json::object()));
+  reply.usage = DecodeUsage(JsonObject(body, "usage"));
   reply.cost_microusd = CostOf(reply.usage, config.price);
   reply.model = config.name;
   return reply;
@@ -157,12 +157,12 @@ absl::Status AnthropicStream::Take(const SseEvent& event) {
     refusal.body = event.data;
     return RefusalOf(refusal, config_, absl::Now());
   }
-  if (type == "message_start") message_ = data->value("message", Json::object());
+  if (type == "message_start") message_ = JsonObject(*data, "message");
   if (type == "content_block_start") {
-    blocks_[index] = data->value("content_block", Json::object());
+    blocks_[index] = JsonObject(*data, "content_block");
   }
   if (type == "content_block_delta") {
-    const Json delta = data->value("delta", Json::object());
+    const Json& delta = JsonObject(*data, "delta");
     if (JsonString(delta, "type") == "input_json_delta") {
       inputs_[index] += JsonString(delta, "partial_json");
     } else if (const std::string piece = JsonString(delta, "text"); !piece.empty()) {
@@ -171,10 +171,10 @@ absl::Status AnthropicStream::Take(const SseEvent& event) {
     }
   }
   if (type == "message_delta") {
-    message_["stop_reason"] = JsonString(data->value("delta", Json::object()), "stop_reason");
-    for (const auto& [key, value] : data->value("usage", Json::object()).items()) {
-      message_["usage"][key] = value;
-    }
+    message_["stop_reason"] = JsonString(JsonObject(*data, "delta"), "stop_reason");
+    Json usage = JsonObject(message_, "usage");
+    usage.update(JsonObject(*data, "usage"));
+    message_["usage"] = std::move(usage);
   }
   if (type == "message_stop") stopped_ = true;
   return absl::OkStatus();

@@ -98,10 +98,9 @@ TokenUsage DecodeUsage(const Json& usage, const ChatRequest& request, const Mess
   }
   tokens.input_tokens = JsonInt(usage, "prompt_tokens");
   tokens.output_tokens = JsonInt(usage, "completion_tokens");
-  tokens.cached_input_tokens =
-      JsonInt(usage.value("prompt_tokens_details", Json::object()), "cached_tokens");
+  tokens.cached_input_tokens = JsonInt(JsonObject(usage, "prompt_tokens_details"), "cached_tokens");
   tokens.reasoning_tokens =
-      JsonInt(usage.value("completion_tokens_details", Json::object()), "reasoning_tokens");
+      JsonInt(JsonObject(usage, "completion_tokens_details"), "reasoning_tokens");
   return tokens;
 }
 
@@ -178,29 +177,28 @@ absl::StatusOr<ChatReply> DecodeOpenAiReply(const std::string& body, const ChatR
                                             const ModelConfig& config) {
   const auto value = ParseJson(body, "the reply");
   if (!value.ok()) return BadReply(config, MessageOf(value.status()));
-  const Json choices = value->is_object() ? value->value("choices", Json()) : Json();
-  if (!choices.is_array() || choices.empty() || !choices[0].is_object() ||
-      !choices[0].contains("message") || !choices[0]["message"].is_object()) {
+  const Json& choices = JsonArray(*value, "choices");
+  if (choices.empty() || !choices[0].is_object() || !choices[0].contains("message") ||
+      !choices[0]["message"].is_object()) {
     return BadReply(config, "the reply has no choices[0].message");
   }
   const Json& choice = choices[0];
   const Json& message = choice["message"];
   ChatReply reply;
   reply.response_id = JsonString(*value, "id");
-  reply.message = AssistantMessage(TextOf(message.value("content", Json())));
+  reply.message = AssistantMessage(TextOf(JsonMember(message, "content")));
   if (message.contains("tool_calls") && message["tool_calls"].is_array()) {
     for (const Json& call : message["tool_calls"]) {
-      const Json function = call.is_object() ? call.value("function", Json::object()) : Json();
-      reply.message.tool_uses.push_back(
-          DecodeToolUse(JsonString(call, "id"), JsonString(function, "name"),
-                        function.is_object() ? function.value("arguments", Json()) : Json()));
+      const Json& function = JsonObject(call, "function");
+      reply.message.tool_uses.push_back(DecodeToolUse(
+          JsonString(call, "id"), JsonString(function, "name"), JsonMember(function, "arguments")));
     }
   }
   if (choice.contains("logprobs") && choice["logprobs"].is_object()) {
-    reply.logprobs = DecodeLogprobs(choice["logprobs"].value("content", Json()));
+    reply.logprobs = DecodeLogprobs(JsonMember(choice["logprobs"], "content"));
   }
   return Complete(std::move(reply), JsonString(choice, "finish_reason"),
-                  value->value("usage", Json()), request, config);
+                  JsonMember(*value, "usage"), request, config);
 }
 
 absl::Status OpenAiStream::Take(const std::string& data) {
@@ -218,29 +216,29 @@ absl::Status OpenAiStream::Take(const std::string& data) {
   }
   if (response_id_.empty()) response_id_ = JsonString(*value, "id");
   if (value->contains("usage") && (*value)["usage"].is_object()) usage_ = (*value)["usage"];
-  const Json choices = value->value("choices", Json());
-  if (!choices.is_array() || choices.empty()) return absl::OkStatus();
+  const Json& choices = JsonArray(*value, "choices");
+  if (choices.empty()) return absl::OkStatus();
   const Json& choice = choices[0];
   if (const std::string finish = JsonString(choice, "finish_reason"); !finish.empty()) {
     finish_ = finish;
   }
   if (choice.contains("logprobs") && choice["logprobs"].is_object()) {
-    for (const Json& token : choice["logprobs"].value("content", Json::array())) {
+    for (const Json& token : JsonArray(choice["logprobs"], "content")) {
       logprobs_.push_back(token);
     }
   }
-  const Json delta = choice.value("delta", Json::object());
-  if (const std::string piece = TextOf(delta.value("content", Json())); !piece.empty()) {
+  const Json& delta = JsonObject(choice, "delta");
+  if (const std::string piece = TextOf(JsonMember(delta, "content")); !piece.empty()) {
     text_ += piece;
     if (on_text_) on_text_(piece);
   }
   if (delta.contains("tool_calls") && delta["tool_calls"].is_array()) {
     for (const Json& part : delta["tool_calls"]) {
       Call& call = calls_[JsonInt(part, "index", static_cast<int64_t>(calls_.size()))];
-      const Json function = part.value("function", Json::object());
+      const Json& function = JsonObject(part, "function");
       if (const std::string id = JsonString(part, "id"); !id.empty()) call.id = id;
       if (const std::string name = JsonString(function, "name"); !name.empty()) call.name = name;
-      const Json arguments = function.value("arguments", Json());
+      const Json& arguments = JsonMember(function, "arguments");
       call.arguments += arguments.is_object() ? DumpJson(arguments) : TextOf(arguments);
     }
   }

@@ -12,13 +12,15 @@ ChatReply DecodeReply(const Json& stored, const ChatRequest& request, const Mode
   ChatReply reply;
   reply.message = AssistantMessage(JsonString(stored, "text"));
   int number = 0;
-  for (const Json& use : stored.value("tool_uses", Json::array())) {
+  for (const Json& use : JsonArray(stored, "tool_uses")) {
+    const std::string malformed = JsonString(use, "malformed_arguments");
     reply.message.tool_uses.push_back({fmt::format("call_{}", ++number), JsonString(use, "name"),
-                                       use.value("arguments", Json::object()), ""});
+                                       malformed.empty() ? JsonObject(use, "arguments") : Json(),
+                                       malformed});
   }
   if (!reply.message.tool_uses.empty()) reply.finish = FinishReason::kToolUse;
-  if (stored.value("finish", "") == "length") reply.finish = FinishReason::kLength;
-  const Json usage = stored.value("usage", Json());
+  if (JsonString(stored, "finish") == "length") reply.finish = FinishReason::kLength;
+  const Json& usage = JsonMember(stored, "usage");
   if (usage.is_object()) {
     reply.usage.input_tokens = JsonInt(usage, "input_tokens");
     reply.usage.output_tokens = JsonInt(usage, "output_tokens");
@@ -38,7 +40,9 @@ Json EncodeReply(const ChatReply& reply) {
       {"usage",
        {{"input_tokens", reply.usage.input_tokens}, {"output_tokens", reply.usage.output_tokens}}}};
   for (const ToolUse& use : reply.message.tool_uses) {
-    stored["tool_uses"].push_back({{"name", use.name}, {"arguments", use.arguments}});
+    Json call = {{"name", use.name}, {"arguments", use.arguments}};
+    if (!use.malformed_arguments.empty()) call["malformed_arguments"] = use.malformed_arguments;
+    stored["tool_uses"].push_back(std::move(call));
   }
   if (reply.finish == FinishReason::kLength) stored["finish"] = "length";
   return stored;

@@ -68,7 +68,7 @@ absl::StatusOr<Message> DecodeMessage(const Json& encoded, const ReadContentFn& 
   const std::string role = JsonString(encoded, "role");
   const auto found = std::find(std::begin(kRoleNames), std::end(kRoleNames), role);
   message.role = static_cast<MessageRole>(found - std::begin(kRoleNames));
-  for (const Json& part : encoded.value("parts", Json::array())) {
+  for (const Json& part : JsonArray(encoded, "parts")) {
     if (part.contains("image")) {
       ASSIGN_OR_RETURN(std::string bytes, ReadImage(part, read));
       message.parts.push_back(ImagePart{JsonString(part["image"], "media_type"), std::move(bytes)});
@@ -77,9 +77,9 @@ absl::StatusOr<Message> DecodeMessage(const Json& encoded, const ReadContentFn& 
     }
   }
   message.tool_use_id = JsonString(encoded, "tool_use_id");
-  for (const Json& call : encoded.value("tool_uses", Json::array())) {
+  for (const Json& call : JsonArray(encoded, "tool_uses")) {
     message.tool_uses.push_back({JsonString(call, "id"), JsonString(call, "name"),
-                                 call.value("arguments", Json()),
+                                 JsonMember(call, "arguments"),
                                  JsonString(call, "malformed_arguments")});
   }
   return message;
@@ -169,11 +169,11 @@ StoredValue StoreChatReply(const ChatReply& reply) {
 absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadContentFn& read) {
   ASSIGN_OR_RETURN(const Json stored, ReadJson(root, read));
   ChatReply reply;
-  ASSIGN_OR_RETURN(reply.message, DecodeMessage(stored.value("message", Json::object()), read));
+  ASSIGN_OR_RETURN(reply.message, DecodeMessage(JsonObject(stored, "message"), read));
   const std::string finish = JsonString(stored, "finish");
   const auto found = std::find(std::begin(kFinishNames), std::end(kFinishNames), finish);
   reply.finish = static_cast<FinishReason>(found - std::begin(kFinishNames));
-  const Json usage = stored.value("usage", Json::object());
+  const Json usage = JsonObject(stored, "usage");
   reply.usage = {JsonInt(usage, "input_tokens"), JsonInt(usage, "cached_input_tokens"),
                  JsonInt(usage, "output_tokens"), JsonInt(usage, "reasoning_tokens"),
                  JsonBool(usage, "estimated")};
@@ -181,9 +181,9 @@ absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadConte
   reply.model = JsonString(stored, "model");
   reply.response_id = JsonString(stored, "response_id");
   reply.attempts = static_cast<int>(JsonInt(stored, "attempts", 1));
-  for (const Json& token : stored.value("logprobs", Json::array())) {
+  for (const Json& token : JsonArray(stored, "logprobs")) {
     TokenLogprob logprob{JsonString(token, "token"), JsonDouble(token, "logprob"), {}};
-    for (const Json& other : token.value("alternatives", Json::array())) {
+    for (const Json& other : JsonArray(token, "alternatives")) {
       logprob.alternatives.emplace_back(other.at(0).get<std::string>(), other.at(1).get<double>());
     }
     reply.logprobs.push_back(std::move(logprob));
@@ -225,9 +225,9 @@ StoredValue StoreToolResult(const ToolResult& result) {
 absl::StatusOr<ToolResult> LoadToolResult(const std::string& root, const ReadContentFn& read) {
   ASSIGN_OR_RETURN(const Json stored, ReadJson(root, read));
   ToolResult result;
-  result.value = stored.value("value", Json());
+  result.value = JsonMember(stored, "value");
   result.is_error = JsonBool(stored, "is_error");
-  for (const Json& part : stored.value("content", Json::array())) {
+  for (const Json& part : JsonArray(stored, "content")) {
     if (part.contains("image")) {
       ASSIGN_OR_RETURN(std::string bytes, ReadImage(part, read));
       result.content.push_back(
@@ -236,7 +236,7 @@ absl::StatusOr<ToolResult> LoadToolResult(const std::string& root, const ReadCon
       result.content.push_back(ToolText{JsonString(part, "text")});
     }
   }
-  for (const Json& artifact : stored.value("artifacts", Json::array())) {
+  for (const Json& artifact : JsonArray(stored, "artifacts")) {
     result.artifacts.push_back({JsonString(artifact, "name"), JsonString(artifact, "media_type"),
                                 JsonString(artifact, "description"),
                                 JsonInt(artifact, "size_bytes"), JsonString(artifact, "sha256")});
@@ -259,7 +259,7 @@ absl::StatusOr<Json> ExpandForReading(const std::string& root, const ReadContent
     for (int i = 0; i < kMaxChain && !next.empty(); ++i) {
       ASSIGN_OR_RETURN(Json node, ReadJson(next, read));
       next = JsonString(node, "previous");
-      messages.push_back(node.value("message", Json::object()));
+      messages.push_back(JsonObject(node, "message"));
     }
     std::reverse(messages.begin(), messages.end());
     value["messages"] = std::move(messages);

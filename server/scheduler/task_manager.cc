@@ -77,7 +77,14 @@ TaskManager::TaskManager(TaskManagerOptions options, RunServices services, Store
 
 TaskManager::~TaskManager() {
   Shutdown(absl::Now() + absl::Seconds(10));
-  threads_.stop();
+  bool all_ended = false;
+  {
+    MutexLock lock(&mutex_);
+    all_ended = live_.empty();
+  }
+  // Threads of tools and models that just woke a task may hold its executor still: joining waits
+  // for them, unless a task is stuck.
+  if (!all_ended) threads_.stop();
   threads_.join();
 }
 

@@ -75,4 +75,22 @@ bool JsonBool(const Json& object, std::string_view key, bool fallback) {
   return member != nullptr && member->is_boolean() ? member->get<bool>() : fallback;
 }
 
+const Json& JsonMember(const Json& object, std::string_view key) {
+  static const Json kNull;
+  const Json* member = Member(object, key);
+  return member != nullptr ? *member : kNull;
+}
+
+const Json& JsonObject(const Json& object, std::string_view key) {
+  static const Json kEmpty = Json::object();
+  const Json& member = JsonMember(object, key);
+  return member.is_object() ? member : kEmpty;
+}
+
+const Json& JsonArray(const Json& object, std::string_view key) {
+  static const Json kEmpty = Json::array();
+  const Json& member = JsonMember(object, key);
+  return member.is_array() ? member : kEmpty;
+}
+
 }  // namespace troupe

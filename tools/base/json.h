@@ -29,4 +29,10 @@ int64_t JsonInt(const Json& object, std::string_view key, int64_t fallback = 0);
 double JsonDouble(const Json& object, std::string_view key, double fallback = 0);
 bool JsonBool(const Json& object, std::string_view key, bool fallback = false);
 
+// A member, or null if `object` is no object or lacks it. The last two: or an empty object or
+// array where it is not one. The reference is into `object` or to a constant. Never throw.
+const Json& JsonMember(const Json& object, std::string_view key);
+const Json& JsonObject(const Json& object, std::string_view key);
+const Json& JsonArray(const Json& object, std::string_view key);
+
 }  // namespace troupe

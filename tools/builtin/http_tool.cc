@@ -44,7 +44,7 @@ absl::StatusOr<HttpRequest> RequestOf(const Json& arguments) {
   if (request.method == "GET" && !request.body.empty()) {
     return Error(Reason::kInvalidField, "a GET has no body: leave it out, or POST");
   }
-  const Json headers = arguments.value("headers", Json::object());
+  const Json headers = JsonObject(arguments, "headers");
   for (const auto& [name, value] : headers.items()) {
     const std::string text = value.get<std::string>();
     const bool token = !name.empty() && std::all_of(name.begin(), name.end(), [](unsigned char c) {

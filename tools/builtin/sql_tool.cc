@@ -22,8 +22,8 @@ absl::StatusOr<SqlRows> Query(const ToolCall& call) {
   limits.rows = JsonInt(call.arguments, "limit", kDefaultRows);
   limits.deadline = call.context.deadline;
   limits.cancel = call.context.cancel;
-  return session->Query(JsonString(call.arguments, "sql"),
-                        call.arguments.value("parameters", Json::array()), std::move(limits));
+  return session->Query(JsonString(call.arguments, "sql"), JsonArray(call.arguments, "parameters"),
+                        std::move(limits));
 }
 
 std::string CellText(const Json& value) {

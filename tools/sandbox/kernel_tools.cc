@@ -28,13 +28,13 @@ std::string TextOf(const Json& output) {
   if (type == "stream") return JsonString(output, "text");
   if (type == "error") {
     std::string text;
-    for (const Json& line : output.value("traceback", Json::array())) {
+    for (const Json& line : JsonArray(output, "traceback")) {
       if (line.is_string()) text += line.get<std::string>() + "\n";
     }
     if (!text.empty()) return text;
     return JsonString(output, "ename") + ": " + JsonString(output, "evalue") + "\n";
   }
-  const Json data = output.value("data", Json::object());
+  const Json data = JsonObject(output, "data");
   const std::string text = JsonString(data, "text/plain");
   return text.empty() ? "" : text + "\n";
 }
@@ -103,7 +103,7 @@ KernelTool::KernelTool(std::string language, std::shared_ptr<KernelHost> host)
 
 Async<ToolResult> KernelTool::Call(ToolCall call) {
   const std::string state = StateOf(call);
-  for (const Json& discarded : call.arguments.value("discard", Json::array())) {
+  for (const Json& discarded : JsonArray(call.arguments, "discard")) {
     host_->Discard(language_, call.context.task_id, discarded.get<std::string>());
   }
   std::string code = JsonString(call.arguments, "code");
