@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "agents/cellagent/cellagent_kind.h"
+#include "agents/chat/chat_kind.h"
 #include "agents/models/model_directory.h"
 #include "server/services/catalog_services.h"
 #include "server/services/task_service.h"
@@ -142,6 +143,7 @@ struct Server::Parts {
     services.prompts = prompts.get();
     std::vector<std::unique_ptr<TaskKind>> kinds;
     kinds.push_back(std::make_unique<CellAgentKind>(std::move(toolboxes)));
+    kinds.push_back(std::make_unique<ChatKind>(&tools));
     TaskManagerOptions options;
     options.data_folder = config.data_folder;
     options.threads = config.threads;

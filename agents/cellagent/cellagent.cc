@@ -10,6 +10,7 @@
 #include "agents/cellagent/roles.h"
 #include "agents/cellagent/step.h"
 #include "agents/cellagent/trial.h"
+#include "agents/runtime/task_result.h"
 #include "agents/runtime/text.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -143,10 +144,6 @@ AsyncStatus Close(const Scope& task, Situation& situation, const std::string& st
 }
 
 }  // namespace
-
-bool IsLimit(const absl::Status& status) {
-  return HasReason(status, Reason::kBudgetExceeded) || HasReason(status, Reason::kDeadlineExceeded);
-}
 
 Async<CellAgentReport> RunCellAgent(Scope& task, CellAgentOptions options, const Toolbox& toolbox) {
   Situation situation;

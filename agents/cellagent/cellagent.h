@@ -83,7 +83,4 @@ struct CellAgentReport {
 // solves is told in the report. A limit of the budget or the deadline ends it with what it has.
 Async<CellAgentReport> RunCellAgent(Scope& task, CellAgentOptions options, const Toolbox& toolbox);
 
-// True for errors by which a limit stops a task: it closes with what it has.
-bool IsLimit(const absl::Status& status);
-
 }  // namespace troupe

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "agents/cellagent/cellagent.h"
+#include "agents/runtime/task_result.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 
@@ -53,13 +54,11 @@ void FillStep(const StepOutcome& outcome, v1::StepResult& step) {
   }
 }
 
-v1::TaskResult::StopReason StopReasonOf(const absl::Status& stopped) {
-  if (stopped.ok()) return v1::TaskResult::STOP_REASON_COMPLETED;
-  return HasReason(stopped, Reason::kDeadlineExceeded) ? v1::TaskResult::STOP_REASON_TIMEOUT
-                                                       : v1::TaskResult::STOP_REASON_BUDGET;
-}
-
 }  // namespace
+
+std::string CellAgentKind::TitleOf(const v1::TaskSpec& spec) const {
+  return spec.cellagent().request();
+}
 
 absl::Status CellAgentKind::Validate(const v1::TaskSpec& spec) const {
   const v1::CellAgentSpec& cellagent = spec.cellagent();
@@ -98,14 +97,7 @@ Async<v1::TaskResult> CellAgentKind::Run(Scope& scope, v1::TaskSpec spec) const 
   for (const StepOutcome& outcome : report.steps) {
     FillStep(outcome, *result.mutable_cellagent()->add_steps());
   }
-  for (const Artifact& artifact : report.artifacts) {
-    v1::Artifact* message = result.add_artifacts();
-    message->set_name(artifact.name);
-    message->set_media_type(artifact.media_type);
-    message->set_description(artifact.description);
-    message->set_size_bytes(artifact.size_bytes);
-    message->set_sha256(artifact.sha256);
-  }
+  AddArtifacts(report.artifacts, result);
   co_return result;
 }
 

@@ -15,6 +15,7 @@ class CellAgentKind : public TaskKind {
       : toolboxes_(std::move(toolboxes)) {}
 
   std::string_view name() const override { return "cellagent"; }
+  std::string TitleOf(const v1::TaskSpec& spec) const override;
   absl::Status Validate(const v1::TaskSpec& spec) const override;
   Async<v1::TaskResult> Run(Scope& scope, v1::TaskSpec spec) const override;
 

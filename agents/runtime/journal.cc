@@ -18,6 +18,8 @@ std::string_view SpanKindName(SpanKind kind) {
       return "clock";
     case SpanKind::kCompletionOrder:
       return "completion_order";
+    case SpanKind::kValue:
+      return "value";
   }
   return "span";
 }

@@ -24,6 +24,7 @@ enum class SpanKind {
   kQuestion,
   kClock,
   kCompletionOrder,
+  kValue,
 };
 bool IsEffect(SpanKind kind);
 std::string_view SpanKindName(SpanKind kind);  // "model_call"

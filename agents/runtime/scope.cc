@@ -83,6 +83,12 @@ const RunOptions& Scope::options() const { return node_->run->options(); }
 
 const PromptSource& Scope::prompts() const { return *node_->run->services().prompts; }
 
+absl::StatusOr<ToolDeclaration> Scope::Declare(std::string_view tool) const {
+  ASSIGN_OR_RETURN(const Tool* found, node_->run->services().tools->Find(tool));
+  const ToolSpec& spec = found->spec();
+  return ToolDeclaration{spec.name, spec.description, spec.arguments_schema};
+}
+
 bool Scope::CanSeeImages(std::string_view role) const {
   const auto model = node_->run->services().models->ForRole(role, options().ModelFor(role));
   return model.ok() && (*model)->capabilities().images;

@@ -47,6 +47,8 @@ class Scope {
 
   // Where the task's prompts come from.
   const PromptSource& prompts() const;
+  // What an agent is told of a tool; kToolUnknown.
+  absl::StatusOr<ToolDeclaration> Declare(std::string_view tool) const;
   // Whether the model that serves `role` takes images.
   bool CanSeeImages(std::string_view role) const;
 
@@ -71,6 +73,10 @@ class Scope {
   Async<Json> Ask(std::string name, Question question) const;
   // The time, the same in every run.
   Async<absl::Time> Now(std::string name) const;
+
+  // `value`, or what an earlier life recorded at `name`: for what is read from the server's
+  // settings, which may change between two lives of a task.
+  Async<Json> Fix(std::string name, Json value) const;
 
   // 64 random bits that depend on the task's seed, this path and `name` alone.
   uint64_t Random(std::string_view name) const;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,9 @@ class TaskKind {
 
   // The name of its field in TaskSpec's oneof, which is the kind's name everywhere.
   virtual std::string_view name() const = 0;
+
+  // What the task is about, for people; only its first line is shown.
+  virtual std::string TitleOf(const v1::TaskSpec& spec) const = 0;
 
   // kInvalidField, naming the field, for a spec that cannot run.
   virtual absl::Status Validate(const v1::TaskSpec& spec) const = 0;

@@ -66,6 +66,13 @@ Async<absl::Time> Scope::Now(std::string name) const {
   co_return now;
 }
 
+Async<Json> Scope::Fix(std::string name, Json value) const {
+  CO_ASSIGN_OR_RETURN(Json recorded, RecallValue(name, SpanKind::kValue));
+  if (!recorded.is_null()) co_return recorded;
+  CO_RETURN_IF_ERROR(co_await RecordValue(std::move(name), SpanKind::kValue, value));
+  co_return value;
+}
+
 absl::StatusOr<Json> Scope::RecallValue(const std::string& name, SpanKind kind) const {
   TaskRun& run = *node_->run;
   const std::string path = node_->ChildPath(name);

@@ -1,7 +1,13 @@
 // The commands of troupe, each a function that talks to a server, prints, and says how to exit.
 #pragma once
 
+#include <grpcpp/grpcpp.h>
+
 #include <CLI/CLI.hpp>
+#include <string>
+#include <utility>
+
+#include "troupe/v1/task.pb.h"
 
 namespace troupe::client {
 
@@ -12,8 +18,15 @@ struct GlobalOptions {
 };
 
 // Each adds its commands to `app`; `exit_code` is set when one has run. All outlive the parsing.
+void AddSubmitCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddTaskCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddTraceCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddCatalogCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
+
+// "key=value" in its two parts; throws CLI's error, which is printed as a usage error.
+std::pair<std::string, std::string> KeyValue(const std::string& text);
+
+// Prints a task, or the error that came in its place; says how to exit.
+int PrintTask(const grpc::Status& status, const v1::Task& task, const GlobalOptions& global);
 
 }  // namespace troupe::client

@@ -31,6 +31,7 @@ int main(int argc, char** argv) {
   app.fallthrough();
   app.require_subcommand(1);
   int exit_code = troupe::client::kExitOk;
+  troupe::client::AddSubmitCommands(app, options, exit_code);
   troupe::client::AddTaskCommands(app, options, exit_code);
   troupe::client::AddTraceCommands(app, options, exit_code);
   troupe::client::AddCatalogCommands(app, options, exit_code);

@@ -52,6 +52,17 @@ void AddSteps(const v1::CellAgentResult& result, std::string& text) {
   }
 }
 
+void AddTurns(const v1::ChatResult& result, std::string& text) {
+  // The last reply is the task's answer, shown below.
+  for (int i = 0; i + 1 < result.turns_size(); ++i) {
+    const v1::ChatTurn& turn = result.turns(i);
+    text += fmt::format("\n> {}\n{}\n", turn.user(), turn.reply());
+  }
+  if (result.turns_size() > 0) {
+    text += fmt::format("\n> {}\n", result.turns(result.turns_size() - 1).user());
+  }
+}
+
 }  // namespace
 
 std::string UsageText(const v1::Usage& usage) {
@@ -116,6 +127,7 @@ std::string TaskText(const v1::Task& task) {
     text += fmt::format("  Answer with: troupe respond {} TEXT\n", question.name());
   }
   if (task.result().has_cellagent()) AddSteps(task.result().cellagent(), text);
+  if (task.result().has_chat()) AddTurns(task.result().chat(), text);
   if (!task.result().text().empty()) text += "\n" + task.result().text() + "\n";
   if (task.result().artifacts_size() > 0) {
     text += "\nArtifacts:\n";

@@ -238,7 +238,7 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Submit(const v1::SubmitTaskReque
   }
   v1::TaskSpec spec = request.spec();
   row.kind = KindName(spec);
-  row.title = spec.title().empty() ? FirstLine(spec.cellagent().request()) : spec.title();
+  row.title = spec.title().empty() ? FirstLine(KindOf(row.kind)->TitleOf(spec)) : spec.title();
   row.state = v1::Task::STATE_PENDING;
   row.seed = spec.seed() != 0 ? spec.seed() : RandomBits() >> 1;
   for (const auto& [key, value] : spec.labels()) row.labels[key] = value;

@@ -265,7 +265,7 @@ const FilterFields& TaskFilterFields() {
 const FilterFields& SpanFilterFields() {
   static const FilterFields* const fields = [] {
     std::map<std::string, int> kinds;
-    for (int i = 1; i <= static_cast<int>(SpanKind::kCompletionOrder); ++i) {
+    for (int i = 1; i <= static_cast<int>(SpanKind::kValue); ++i) {
       kinds[absl::AsciiStrToUpper(std::string(SpanKindName(static_cast<SpanKind>(i))))] = i;
     }
     std::map<std::string, int> states;

@@ -68,6 +68,12 @@ class Server:
             return json.loads(done.stderr)
         return json.loads(done.stdout) if done.stdout.strip() else {}
 
+    def submit_spec(self, spec, *args, task_id="t"):
+        """Submits a TaskSpec of any kind."""
+        file = self.folder / f"{task_id}.spec.json"
+        file.write_text(json.dumps(spec))
+        return self.troupe("submit", "--spec", file, "--task-id", task_id, *args)
+
     def submit(self, request, *args, task_id="t"):
         return self.troupe("submit", request, "--task-id", task_id, *args)
 
@@ -131,12 +137,14 @@ def schema_of(request):
 
 
 def write_recording(path, replies):
-    """Replies by role, each a text or a JSON value, as a recording of the recorded backend."""
+    """Replies by role, each a text, a JSON value or {"text", "tool_uses"}, as a recording of the
+    recorded backend."""
     with open(path, "w") as file:
         for role, texts in replies.items():
-            for text in texts:
-                text = text if isinstance(text, str) else json.dumps(text)
-                file.write(json.dumps({"role": role, "reply": {"text": text}}) + "\n")
+            for reply in texts:
+                if not (isinstance(reply, dict) and "tool_uses" in reply):
+                    reply = {"text": reply if isinstance(reply, str) else json.dumps(reply)}
+                file.write(json.dumps({"role": role, "reply": reply}) + "\n")
 
 
 def main():

@@ -3,10 +3,12 @@
 come of it.
 
   {"why": "...", "submit": ["--max-attempts", "2"], "config": "[sandbox] ...",
+   "spec": {"chat": {...}},   (a task of any kind, in place of CellAgent with the plain toolbox)
    "replies": {"planner": [...], "programmer": [...], ...},
    "expect": {"state": "SUCCEEDED", "error": "REASON", "text": "in the result",
               "trials": [{"ran": true, "attempts": 2, "critique": "in it"}], "calls": {"planner": 2},
-              "files": {"total.txt": "6"}, "seconds": 20}}
+              "files": {"total.txt": "6"}, "told": ["in the last model call's messages"],
+              "seconds": 20}}
 """
 import json
 import pathlib
@@ -41,7 +43,10 @@ class ScenarioTest(unittest.TestCase):
                         extra=scenario.get("config", ""), folder=folder)
         try:
             started = time.monotonic()
-            server.submit("Do the work", "--toolbox", "plain", *scenario.get("submit", []))
+            if "spec" in scenario:
+                server.submit_spec(scenario["spec"], *scenario.get("submit", []))
+            else:
+                server.submit("Do the work", "--toolbox", "plain", *scenario.get("submit", []))
             if "cancel_when" in scenario:
                 server.wait(states=(scenario["cancel_when"],))
                 server.troupe("cancel", "t")
@@ -75,6 +80,11 @@ class ScenarioTest(unittest.TestCase):
             spans = server.troupe("trace", "t")["spans"]
             for role, count in expect["calls"].items():
                 self.assertEqual(sum(span.get("role") == role for span in spans), count, role)
+        if "told" in expect:
+            calls = [span for span in server.troupe("trace", "t")["spans"] if span.get("role")]
+            request = server.troupe("span", calls[-1]["name"])["request_json"]
+            for part in expect["told"]:
+                self.assertIn(part, json.dumps(json.loads(request)["messages"]))
         self.assertLess(seconds, expect.get("seconds", 60))
 
 

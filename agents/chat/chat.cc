@@ -1,0 +1,195 @@
+#include "agents/chat/chat.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agents/runtime/branches.h"
+#include "agents/runtime/task_result.h"
+#include "agents/runtime/text.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr char kRole[] = "assistant";
+constexpr size_t kMaxTitle = 80;
+
+ToolDeclaration AskUserDeclaration() {
+  return {kAskUser,
+          "Asks the user a question and waits for the answer. For what only they can know.",
+          {{"type", "object"},
+           {"properties", {{"question", {{"type", "string"}, {"minLength", 1}}}}},
+           {"required", {"question"}},
+           {"additionalProperties", false}}};
+}
+
+// What the model is told of its tools, the same in every life of the task.
+Async<std::vector<ToolDeclaration>> DeclareTools(const Scope& task,
+                                                 const std::vector<std::string>& names) {
+  Json described = Json::array();
+  for (const std::string& name : names) {
+    ToolDeclaration tool = AskUserDeclaration();
+    if (name != kAskUser) {
+      CO_ASSIGN_OR_RETURN(tool, task.Declare(name));
+    }
+    described.push_back(
+        {{"name", tool.name}, {"description", tool.description}, {"parameters", tool.parameters}});
+  }
+  if (names.empty()) co_return std::vector<ToolDeclaration>();
+  CO_ASSIGN_OR_RETURN(const Json fixed, co_await task.Fix("tools", std::move(described)));
+  std::vector<ToolDeclaration> tools;
+  for (const Json& tool : fixed) {
+    tools.push_back({JsonString(tool, "name"), JsonString(tool, "description"),
+                     JsonMember(tool, "parameters")});
+  }
+  co_return tools;
+}
+
+// Whether a failed call is told to the model, which may mend it, and does not end the task.
+bool IsForTheModel(const Scope& scope, const absl::Status& status) {
+  if (!scope.cancelled().ok()) return false;
+  const auto reason = ReasonOf(status);
+  constexpr Reason kMendable[] = {Reason::kToolUnknown,  Reason::kToolArgumentsInvalid,
+                                  Reason::kToolFailed,   Reason::kSandboxFailed,
+                                  Reason::kSandboxLimit, Reason::kDeadlineExceeded,
+                                  Reason::kInvalidField, Reason::kNotFound};
+  return std::find(std::begin(kMendable), std::end(kMendable), reason) != std::end(kMendable);
+}
+
+struct ToolAnswer {
+  Message message;
+  std::vector<Artifact> artifacts;
+};
+
+ToolAnswer TextAnswer(const std::string& id, std::string text) {
+  ToolAnswer answer;
+  answer.message.role = MessageRole::kTool;
+  answer.message.tool_use_id = id;
+  answer.message.parts.push_back(TextPart{std::move(text)});
+  return answer;
+}
+
+ToolAnswer AnswerOf(const std::string& id, const ToolResult& result, bool with_images) {
+  ToolAnswer answer = TextAnswer(id, "");
+  std::string text = result.is_error ? "The call failed.\n" : "";
+  for (const ToolContent& part : result.content) {
+    if (const auto* shown = std::get_if<ToolText>(&part)) text += shown->text;
+    if (const auto* image = std::get_if<ToolImage>(&part); image != nullptr && with_images) {
+      answer.message.parts.push_back(ImagePart{image->media_type, image->bytes});
+    }
+  }
+  if (result.content.empty()) text += DumpJson(result.value);
+  answer.message.parts[0] = TextPart{std::move(text)};
+  answer.artifacts = result.artifacts;
+  return answer;
+}
+
+Async<ToolAnswer> AskUser(const Scope& scope, const ToolUse& use) {
+  Question question;
+  question.prompt = JsonString(use.arguments, "question");
+  if (question.prompt.empty()) co_return TextAnswer(use.id, "Give a question.");
+  CO_ASSIGN_OR_RETURN(const Json answer, co_await scope.Ask("ask", std::move(question)));
+  co_return TextAnswer(use.id, answer.is_string() ? answer.get<std::string>() : DumpJson(answer));
+}
+
+Async<ToolAnswer> PerformUse(Scope scope, const ChatOptions& options, ToolUse use) {
+  const auto& offered = options.tools;
+  if (std::find(offered.begin(), offered.end(), use.name) == offered.end()) {
+    co_return TextAnswer(use.id, fmt::format("There is no tool '{}'. You may call: {}.", use.name,
+                                             fmt::join(offered, ", ")));
+  }
+  if (use.arguments.is_null()) {
+    co_return TextAnswer(
+        use.id, fmt::format("The arguments are not JSON: {}", Elide(use.malformed_arguments, 500)));
+  }
+  if (use.name == kAskUser) {
+    auto asked = co_await AskUser(scope, use);
+    scope.End(asked.status());
+    co_return asked;
+  }
+  const auto result = co_await scope.CallTool("call", use.name, use.arguments);
+  if (result.ok()) {
+    scope.End();
+    co_return AnswerOf(use.id, *result, scope.CanSeeImages(kRole));
+  }
+  scope.End(result.status());
+  if (!IsForTheModel(scope, result.status())) co_return result.status();
+  co_return TextAnswer(use.id, fmt::format("The call failed: {}", MessageOf(result.status())));
+}
+
+// Performs the calls of one reply side by side; their answers in the order of the calls.
+Async<std::vector<ToolAnswer>> PerformUses(const Scope& turn, const ChatOptions& options, int round,
+                                           const std::vector<ToolUse>& uses) {
+  std::vector<NamedBranch<ToolAnswer>> branches;
+  for (size_t i = 0; i < uses.size(); ++i) {
+    const ToolUse use = uses[i];
+    const ChatOptions* shared = &options;
+    const auto run = [use, shared](Scope scope) {
+      return PerformUse(std::move(scope), *shared, use);
+    };
+    branches.push_back({"tool_use", fmt::format("use:{}.{}", round, i + 1), use.name, run});
+  }
+  auto results = co_await All(turn, std::move(branches));
+  std::vector<ToolAnswer> answers;
+  for (auto& result : results) {
+    CO_RETURN_IF_ERROR(result.status());
+    answers.push_back(*std::move(result));
+  }
+  co_return answers;
+}
+
+// Answers one turn; `messages` grows by all that is said.
+Async<AnsweredTurn> AnswerTurn(const Scope& turn, const ChatOptions& options, ChatRequest& request,
+                               std::string user, std::vector<Artifact>& artifacts) {
+  AnsweredTurn answered;
+  request.messages.push_back(UserMessage(user));
+  answered.user = std::move(user);
+  for (int round = 1;; ++round) {
+    if (!request.tools.empty()) request.tool_choice = round > options.max_rounds ? "none" : "auto";
+    const std::string name = fmt::format("reply:{}", round);
+    CO_ASSIGN_OR_RETURN(const ChatReply reply, co_await turn.Chat(name, kRole, request));
+    request.messages.push_back(reply.message);
+    if (reply.message.tool_uses.empty() || round > options.max_rounds) {
+      // What an answer that must not call tools asks for is not answered: it is left out.
+      request.messages.back().tool_uses.clear();
+      answered.reply = reply.message.text();
+      co_return answered;
+    }
+    CO_ASSIGN_OR_RETURN(std::vector<ToolAnswer> answers,
+                        co_await PerformUses(turn, options, round, reply.message.tool_uses));
+    answered.tool_calls += static_cast<int>(answers.size());
+    for (ToolAnswer& answer : answers) {
+      request.messages.push_back(std::move(answer.message));
+      artifacts.insert(artifacts.end(), answer.artifacts.begin(), answer.artifacts.end());
+    }
+  }
+}
+
+}  // namespace
+
+Async<ChatOutcome> RunChat(Scope& task, ChatOptions options) {
+  ChatOutcome outcome;
+  ChatRequest request;
+  if (!options.system.empty()) request.messages.push_back(SystemMessage(options.system));
+  request.temperature = options.temperature;
+  request.max_tokens = options.max_tokens;
+  CO_ASSIGN_OR_RETURN(request.tools, co_await DeclareTools(task, options.tools));
+  for (size_t i = 0; i < options.turns.size(); ++i) {
+    Scope turn =
+        task.Open("turn", fmt::format("turn:{}", i + 1), TruncateUtf8(options.turns[i], kMaxTitle));
+    std::string user = options.turns[i];
+    auto answered = co_await AnswerTurn(turn, options, request, std::move(user), outcome.artifacts);
+    turn.End(answered.status());
+    if (IsLimit(answered.status())) {
+      outcome.stopped = answered.status();
+      break;
+    }
+    CO_RETURN_IF_ERROR(answered.status());
+    outcome.turns.push_back(*std::move(answered));
+  }
+  co_return outcome;
+}
+
+}  // namespace troupe

@@ -1,0 +1,21 @@
+// What all kinds of task say alike of how they ended. Stateless functions.
+#pragma once
+
+#include <absl/status/status.h>
+
+#include <vector>
+
+#include "tools/tool.h"
+#include "troupe/v1/task.pb.h"
+
+namespace troupe {
+
+// Whether the status is a limit of the task's budget or time, after which what was done is kept.
+bool IsLimit(const absl::Status& status);
+
+// COMPLETED for OkStatus, else which limit it was.
+v1::TaskResult::StopReason StopReasonOf(const absl::Status& stopped);
+
+void AddArtifacts(const std::vector<Artifact>& artifacts, v1::TaskResult& result);
+
+}  // namespace troupe
