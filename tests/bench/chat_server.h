@@ -1,0 +1,84 @@
+// A chat-completions server for measuring: one epoll thread that answers every request after a set
+// latency with a reply of a set size, and measures what lies between a reply and the task's next
+// request. Thread-safe.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "tools/base/mutex.h"
+
+namespace troupe::bench {
+
+class ChatServer {
+ public:
+  struct Options {
+    std::chrono::microseconds latency{50'000};
+    size_t reply_bytes = 120;
+    std::string message;  // JSON of every reply's message, in place of text of that size
+  };
+  explicit ChatServer(Options options);
+  ~ChatServer();
+  ChatServer(const ChatServer&) = delete;
+  ChatServer& operator=(const ChatServer&) = delete;
+
+  int port() const { return port_; }
+  int64_t served() const { return served_; }
+  // Blocks until `count` requests were served in all; false after `limit`.
+  bool WaitForServed(int64_t count, std::chrono::seconds limit) const;
+  // CPU time of the server's thread.
+  double CpuSeconds() const;
+  // Milliseconds from a reply to the next request of the same task ("[task N]" in the first lines),
+  // sorted.
+  std::vector<double> AddedMilliseconds() const;
+  // Every text it ever sent, in bytes.
+  int64_t reply_text_bytes() const { return reply_text_bytes_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Peer {
+    std::string in;
+    std::string out;
+  };
+  struct Due {
+    Clock::time_point at;
+    int fd;
+    uint64_t generation;
+    int64_t task;
+  };
+
+  void Run();
+  void Accept();
+  void Read(int fd);
+  // Takes whole requests out of what has come.
+  void TakeRequests(int fd, Peer& peer);
+  void AnswerDue(Clock::time_point now);
+  void Flush(int fd, Peer& peer);
+  void Close(int fd);
+  std::string MakeReply();
+
+  const Options options_;
+  int listener_ = -1;
+  int epoll_ = -1;
+  int timer_ = -1;
+  int stop_ = -1;
+  int port_ = 0;
+  std::unordered_map<int, Peer> peers_;
+  std::unordered_map<int, uint64_t> generations_;  // tells a socket's number from its next use
+  std::deque<Due> due_;                            // the latency is one, so the order is
+  std::unordered_map<int64_t, Clock::time_point> replied_;  // by task
+  std::atomic<int64_t> served_ = 0;
+  std::atomic<int64_t> reply_text_bytes_ = 0;
+  mutable Mutex mutex_;
+  std::vector<double> added_ ABSL_GUARDED_BY(mutex_);
+  uint64_t random_ = 88172645463325252ULL;
+  std::thread thread_;
+};
+
+}  // namespace troupe::bench
