@@ -1,7 +1,7 @@
 // The JSON Schemas of the replies that CellAgent's roles give. Stateless functions.
 #pragma once
 
-#include "agents/models/message.h"
+#include "agents/models/chat.h"
 
 namespace troupe {
 

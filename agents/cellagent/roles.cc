@@ -177,12 +177,14 @@ AsyncStatus Evaluate(const Scope& scope, const Situation& situation, const Plann
   CO_ASSIGN_OR_RETURN(ChatRequest request,
                       Render(scope, "cellagent.evaluator", values, VerdictSchema()));
   if (situation.options.use_vision && scope.CanSeeImages("evaluator")) {
+    Message message = request.messages.back();
     size_t shown = 0;
     for (const ToolContent& part : trial.content) {
       const auto* image = std::get_if<ToolImage>(&part);
       if (image == nullptr || ++shown > kMaxFiguresShown) continue;
-      request.messages[0].parts.push_back(ImagePart{image->media_type, image->bytes});
+      message.parts.push_back(ImagePart{image->media_type, image->bytes});
     }
+    request.messages = {message};
   }
   CO_ASSIGN_OR_RETURN(const Json reply,
                       co_await scope.ChatJson("judge", "evaluator", std::move(request)));

@@ -150,13 +150,15 @@ Async<AnsweredTurn> AnswerTurn(const Scope& turn, const ChatOptions& options, Ch
     if (!request.tools.empty()) request.tool_choice = round > options.max_rounds ? "none" : "auto";
     const std::string name = fmt::format("reply:{}", round);
     CO_ASSIGN_OR_RETURN(const ChatReply reply, co_await turn.Chat(name, kRole, request));
-    request.messages.push_back(reply.message);
     if (reply.message.tool_uses.empty() || round > options.max_rounds) {
       // What an answer that must not call tools asks for is not answered: it is left out.
-      request.messages.back().tool_uses.clear();
+      Message last = reply.message;
+      last.tool_uses.clear();
+      request.messages.push_back(std::move(last));
       answered.reply = reply.message.text();
       co_return answered;
     }
+    request.messages.push_back(reply.message);
     CO_ASSIGN_OR_RETURN(std::vector<ToolAnswer> answers,
                         co_await PerformUses(turn, options, round, reply.message.tool_uses));
     answered.tool_calls += static_cast<int>(answers.size());

@@ -77,7 +77,8 @@ Json EncodeAnthropicRequest(const ChatRequest& request, const ModelConfig& confi
                {"max_tokens", request.max_tokens.value_or(config.default_max_tokens)},
                {"messages", Json::array()}};
   std::string system;
-  for (const Message& message : request.messages) {
+  for (const Message* said : request.messages.InOrder()) {
+    const Message& message = *said;
     if (message.role == MessageRole::kSystem) {
       system += (system.empty() ? "" : "\n\n") + message.text();
       continue;

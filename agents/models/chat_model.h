@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-#include "agents/models/message.h"
+#include "agents/models/chat.h"
 #include "tools/base/async.h"
 #include "tools/base/cancel.h"
 

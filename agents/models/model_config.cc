@@ -23,7 +23,8 @@ int64_t EstimateTokens(std::string_view text) {
 
 int64_t EstimateTokens(const ChatRequest& request) {
   int64_t tokens = 0;
-  for (const Message& message : request.messages) {
+  for (const Message* said : request.messages.InOrder()) {
+    const Message& message = *said;
     tokens += kTokensPerMessage;
     for (const MessagePart& part : message.parts) {
       const auto* text = std::get_if<TextPart>(&part);

@@ -141,8 +141,8 @@ ChatReply Complete(ChatReply reply, const std::string& finish, const Json& usage
 
 Json EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& config, bool stream) {
   Json body = {{"model", config.model}, {"messages", Json::array()}};
-  for (const Message& message : request.messages) {
-    body["messages"].push_back(EncodeMessage(message));
+  for (const Message* message : request.messages.InOrder()) {
+    body["messages"].push_back(EncodeMessage(*message));
   }
   for (const ToolDeclaration& tool : request.tools) {
     body["tools"].push_back({{"type", "function"},

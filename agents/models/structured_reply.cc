@@ -60,10 +60,13 @@ ChatRequest RepairRequest(const ChatRequest& request, const ChatReply& reply,
 
 void DescribeSchemaInPrompt(ChatRequest& request) {
   if (!request.reply_schema.has_value() || request.messages.empty()) return;
-  request.messages.back().parts.push_back(TextPart{fmt::format(
+  Message last = request.messages.back();
+  request.messages.pop_back();
+  last.parts.push_back(TextPart{fmt::format(
       "Answer with one JSON value that is valid by this JSON Schema, and nothing else:\n"
       "{}",
       DumpJson(request.reply_schema->schema))});
+  request.messages.push_back(std::move(last));
 }
 
 }  // namespace troupe

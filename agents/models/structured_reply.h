@@ -4,7 +4,7 @@
 
 #include <absl/status/statusor.h>
 
-#include "agents/models/message.h"
+#include "agents/models/chat.h"
 
 namespace troupe {
 

@@ -128,13 +128,33 @@ absl::Status ExpandImages(Json& value, const ReadContentFn& read) {
 
 }  // namespace
 
-StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role) {
-  Builder builder;
-  std::string previous;
-  for (const Message& message : request.messages) {
-    previous = builder.Add({{"message", EncodeMessage(message, builder)}, {"previous", previous}});
+namespace {
+
+// Adds what is not stored of a conversation; returns the hash of its last message.
+std::string StoreConversation(const Conversation& conversation, const IsStoredFn& is_stored,
+                              Builder& builder) {
+  std::vector<const Conversation::Node*> unknown;
+  const Conversation::Node* node = conversation.last();
+  while (node != nullptr && (node->stored_hash.empty() || !is_stored(node->stored_hash))) {
+    unknown.push_back(node);
+    node = node->previous.get();
   }
-  Json root = {{"messages", previous}, {"role", role}};
+  std::string previous = node == nullptr ? "" : node->stored_hash;
+  for (auto next = unknown.rbegin(); next != unknown.rend(); ++next) {
+    const Json message = EncodeMessage((*next)->message, builder);
+    previous = builder.Add({{"message", message}, {"previous", previous}});
+    (*next)->stored_hash = previous;
+  }
+  return previous;
+}
+
+}  // namespace
+
+StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role,
+                             const IsStoredFn& is_stored) {
+  Builder builder;
+  const std::string last = StoreConversation(request.messages, is_stored, builder);
+  Json root = {{"messages", last}, {"role", role}};
   if (!request.tools.empty()) root["tools"] = builder.Add(EncodeTools(request.tools));
   if (!request.tool_choice.empty()) root["tool_choice"] = request.tool_choice;
   if (request.reply_schema.has_value()) {

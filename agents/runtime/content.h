@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "agents/models/message.h"
+#include "agents/models/chat.h"
 #include "agents/runtime/journal.h"
 #include "tools/tool.h"
 
@@ -23,7 +23,12 @@ struct StoredValue {
 
 using ReadContentFn = std::function<absl::StatusOr<std::string>(const std::string& hash)>;
 
-StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role);
+// Whether a content is in the store already, so that it need not be stored again.
+using IsStoredFn = std::function<bool(const std::string& hash)>;
+
+// Of a conversation, what is_stored does not know.
+StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role,
+                             const IsStoredFn& is_stored);
 StoredValue StoreChatReply(const ChatReply& reply);
 absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadContentFn& read);
 

@@ -83,6 +83,10 @@ struct JournalEntry {
   std::vector<SpanRecord> begun;  // new rows
   std::vector<SpanRecord> ended;  // rows known by begin_sequence
   std::vector<EventRecord> events;
+
+  bool empty() const {
+    return contents.empty() && begun.empty() && ended.empty() && events.empty();
+  }
 };
 
 class Journal {

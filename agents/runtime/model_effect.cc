@@ -54,8 +54,9 @@ Async<ChatReply> Scope::Chat(std::string name, std::string role, ChatRequest req
   draft.role = role;
   if (!request.prompt.empty()) draft.attributes["prompt"] = request.prompt;
   const int64_t role_order = run.NextRoleOrder(role);
-  CO_ASSIGN_OR_RETURN(Effect effect,
-                      FindEffect(std::move(draft), name, StoreChatRequest(request, role)));
+  const IsStoredFn is_stored = [&run](const std::string& hash) { return run.IsStored(hash); };
+  StoredValue stored = StoreChatRequest(request, role, is_stored);
+  CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, std::move(stored)));
   if (effect.finished) {
     if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
     co_return LoadChatReply(effect.record.result_hash, run.reader());

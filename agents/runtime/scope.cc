@@ -186,6 +186,7 @@ absl::StatusOr<Scope::Effect> Scope::FindEffect(SpanRecord draft, const std::str
     return Divergence(*recorded, request, run.reader());
   }
   if (finished) {
+    for (const Content& content : request.contents) run.NoteStored(content.hash);
     effect.finished = true;
     effect.record = *recorded;
     AddUsage(recorded->usage);

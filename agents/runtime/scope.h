@@ -21,7 +21,7 @@
 #include <string>
 #include <string_view>
 
-#include "agents/models/message.h"
+#include "agents/models/chat.h"
 #include "agents/runtime/task_run.h"
 #include "tools/base/async.h"
 #include "tools/tool.h"

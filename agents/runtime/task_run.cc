@@ -5,6 +5,7 @@
 #include <asio/post.hpp>
 
 #include "tools/base/error.h"
+#include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
 #include "tools/base/suspend.h"
 #include "tools/json_schema.h"
@@ -78,19 +79,51 @@ EventRecord TaskRun::NewEvent(EventType type, std::string path, std::string text
   return {NextSequence(), services_.now(), type, std::move(path), std::move(text)};
 }
 
+bool TaskRun::IsStored(const std::string& hash) const {
+  return stored_contents_.contains(HashKey(hash));
+}
+
+void TaskRun::NoteStored(const std::string& hash) {
+  if (stored_contents_.size() > kMaxRememberedContents) stored_contents_.clear();
+  stored_contents_.insert(HashKey(hash));
+}
+
+void TaskRun::Queue(JournalEntry entry) {
+  for (Content& content : entry.contents) {
+    if (IsStored(content.hash)) continue;
+    NoteStored(content.hash);
+    queued_.contents.push_back(std::move(content));
+  }
+  std::move(entry.begun.begin(), entry.begun.end(), std::back_inserter(queued_.begun));
+  std::move(entry.ended.begin(), entry.ended.end(), std::back_inserter(queued_.ended));
+  std::move(entry.events.begin(), entry.events.end(), std::back_inserter(queued_.events));
+}
+
+JournalEntry TaskRun::TakeQueued() {
+  JournalEntry taken = std::exchange(queued_, JournalEntry());
+  taken.task_id = options_.task_id;
+  return taken;
+}
+
 void TaskRun::Append(JournalEntry entry) {
-  std::erase_if(entry.contents,
-                [&](const Content& c) { return stored_contents_.contains(c.hash); });
-  services_.journal->Append(std::move(entry), nullptr);
+  Queue(std::move(entry));
+  if (std::exchange(flush_posted_, true)) return;
+  // Behind what the strand does now, which often appends more.
+  asio::post(strand_, [self = shared_from_this()] {
+    self->flush_posted_ = false;
+    self->Flush();
+  });
+}
+
+void TaskRun::Flush() {
+  if (!queued_.empty()) services_.journal->Append(TakeQueued(), nullptr);
 }
 
 AsyncStatus TaskRun::AppendDurably(JournalEntry entry) {
-  std::vector<std::string> hashes;
-  std::erase_if(entry.contents,
-                [&](const Content& c) { return stored_contents_.contains(c.hash); });
-  for (const Content& content : entry.contents) hashes.push_back(content.hash);
+  Queue(std::move(entry));
+  JournalEntry queued = TakeQueued();
   auto durable = co_await Suspend<bool>([&](Done<bool> done) {
-    services_.journal->Append(std::move(entry), [done](absl::Status status) {
+    services_.journal->Append(std::move(queued), [done](absl::Status status) {
       if (status.ok()) {
         done(true);
       } else {
@@ -98,10 +131,7 @@ AsyncStatus TaskRun::AppendDurably(JournalEntry entry) {
       }
     });
   });
-  if (!durable.ok()) co_return durable.status();
-  if (stored_contents_.size() > kMaxRememberedContents) stored_contents_.clear();
-  stored_contents_.insert(hashes.begin(), hashes.end());
-  co_return absl::OkStatus();
+  co_return durable.status();
 }
 
 absl::Status TaskRun::ClaimPath(const std::string& path) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <absl/container/flat_hash_set.h>
+#include <absl/numeric/int128.h>
 #include <absl/time/time.h>
 
 #include <asio/any_io_executor.hpp>
@@ -97,10 +98,16 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   // --- writing ---
   int64_t NextSequence() { return ++last_sequence_; }
   int64_t last_sequence() const { return last_sequence_; }
-  // Queues without waiting. Contents that this run has already stored are left out.
+  // Queues without waiting: what is queued in one go on the strand is written as one entry.
+  // Contents that this run has already stored are left out.
   void Append(JournalEntry entry);
   // Waits until the entry, and all before it, are durable.
   AsyncStatus AppendDurably(JournalEntry entry);
+  // Writes at once what Append queued, for what must come behind it.
+  void Flush();
+  // Whether a content was queued by this run, or found in the record of an earlier one.
+  bool IsStored(const std::string& hash) const;
+  void NoteStored(const std::string& hash);
   JournalEntry NewEntry() const;
   EventRecord NewEvent(EventType type, std::string path, std::string text);
 
@@ -125,6 +132,10 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
  private:
   struct Waiting;
 
+  // Moves `entry` to the end of what is queued.
+  void Queue(JournalEntry entry);
+  JournalEntry TakeQueued();
+
   RunServices services_;
   RunOptions options_;
   asio::any_io_executor strand_;
@@ -134,7 +145,9 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   std::map<std::string, int64_t> role_orders_;
   std::map<std::string, std::shared_ptr<Waiting>> questions_;
   std::map<std::string, std::function<void(absl::Status)>> acknowledgements_;
-  absl::flat_hash_set<std::string> stored_contents_;
+  absl::flat_hash_set<absl::uint128> stored_contents_;  // by HashKey
+  JournalEntry queued_;                                 // what Append took since the last write
+  bool flush_posted_ = false;
   int64_t last_sequence_;
 };
 

@@ -171,6 +171,7 @@ void LiveTask::SetState(v1::Task::State state) {
   JournalEntry entry = run_->NewEntry();
   entry.events.push_back(run_->NewEvent(EventType::kState, "", v1::Task::State_Name(state)));
   run_->Append(std::move(entry));
+  run_->Flush();
   store_->Write([row = row_](Connection& connection) { return UpdateTask(connection, row); },
                 nullptr);
 }
@@ -179,6 +180,7 @@ void LiveTask::Finish(const absl::StatusOr<v1::TaskResult>& result) {
   if (ended_) return;
   ended_ = true;
   timers_.clear();
+  if (run_ != nullptr) run_->Flush();
   const absl::Status hard = hard_.token().status();
   const auto error_metadata = MetadataOf(hard);
   if (!hard.ok() && error_metadata.at("cancel_reason") == "shutdown") {

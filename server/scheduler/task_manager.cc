@@ -271,6 +271,11 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Accept(TaskRow row, const Copy* 
                                               "content FROM content_uses WHERE task = ?"));
           uses.Bind(shared->key).Bind(source);
           RETURN_IF_ERROR(uses.Run());
+          ASSIGN_OR_RETURN(Statement counts,
+                           connection.Prepare("UPDATE contents SET uses = uses + 1 WHERE id IN "
+                                              "(SELECT content FROM content_uses WHERE task = ?)"));
+          counts.Bind(source);
+          RETURN_IF_ERROR(counts.Run());
           entry.contents = copy->contents;
           entry.begun = copy->effects;
           entry.ended = copy->effects;

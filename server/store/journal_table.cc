@@ -4,8 +4,11 @@
 #include <fmt/format.h>
 #include <zstd.h>
 
+#include <memory>
+
 #include "server/store/task_table.h"
 #include "tools/base/error.h"
+#include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
@@ -16,8 +19,6 @@ constexpr size_t kCompressFrom = 256;
 constexpr int kCompressionLevel = 1;
 enum Encoding : int64_t { kPlain = 0, kZstd = 1 };
 
-std::string HashBytes(const std::string& hex) { return absl::HexStringToBytes(hex); }
-
 absl::StatusOr<int64_t> FindContent(Connection& connection, const std::string& hash_bytes) {
   ASSIGN_OR_RETURN(Statement find, connection.Prepare("SELECT id FROM contents WHERE hash = ?"));
   find.BindBlob(hash_bytes);
@@ -25,35 +26,50 @@ absl::StatusOr<int64_t> FindContent(Connection& connection, const std::string& h
   return found ? find.Int(0) : 0;
 }
 
+// `bytes` compressed; empty if that gains nothing.
+std::string Compress(const std::string& bytes) {
+  if (bytes.size() < kCompressFrom) return "";
+  // Making a context costs more than compressing a message.
+  thread_local const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(),
+                                                                                ZSTD_freeCCtx);
+  std::string packed(ZSTD_compressBound(bytes.size()), '\0');
+  const size_t size = ZSTD_compressCCtx(context.get(), packed.data(), packed.size(), bytes.data(),
+                                        bytes.size(), kCompressionLevel);
+  packed.resize(ZSTD_isError(size) || size >= bytes.size() ? 0 : size);
+  return packed;
+}
+
+// The id of a content that was not there before; 0 if it was.
 absl::StatusOr<int64_t> InsertContent(Connection& connection, const std::string& hash_bytes,
                                       const std::string& bytes) {
-  std::string packed;
-  if (bytes.size() >= kCompressFrom) {
-    packed.resize(ZSTD_compressBound(bytes.size()));
-    const size_t size =
-        ZSTD_compress(packed.data(), packed.size(), bytes.data(), bytes.size(), kCompressionLevel);
-    packed.resize(ZSTD_isError(size) || size >= bytes.size() ? 0 : size);
-  }
+  const std::string packed = Compress(bytes);
   ASSIGN_OR_RETURN(
       Statement insert,
-      connection.Prepare("INSERT INTO contents (hash, encoding, size, bytes) VALUES (?, ?, ?, ?)"));
+      connection.Prepare("INSERT INTO contents (hash, encoding, size, bytes) VALUES (?, ?, ?, ?) "
+                         "ON CONFLICT (hash) DO NOTHING"));
   insert.BindBlob(hash_bytes).Bind(packed.empty() ? kPlain : kZstd);
   insert.Bind(static_cast<int64_t>(bytes.size())).BindBlob(packed.empty() ? bytes : packed);
   RETURN_IF_ERROR(insert.Run());
-  return connection.LastInsertId();
+  return connection.Changes() > 0 ? connection.LastInsertId() : 0;
 }
 
 absl::Status PutContent(Connection& connection, int64_t task_key, const Content& content) {
   const std::string hash = HashBytes(content.hash);
-  ASSIGN_OR_RETURN(int64_t key, FindContent(connection, hash));
-  if (key == 0) {
-    ASSIGN_OR_RETURN(key, InsertContent(connection, hash, content.bytes));
+  ASSIGN_OR_RETURN(int64_t key, InsertContent(connection, hash, content.bytes));
+  const bool is_new = key != 0;
+  if (!is_new) {
+    ASSIGN_OR_RETURN(key, FindContent(connection, hash));
   }
   ASSIGN_OR_RETURN(
       Statement use,
       connection.Prepare("INSERT OR IGNORE INTO content_uses (task, content) VALUES (?, ?)"));
   use.Bind(task_key).Bind(key);
-  return use.Run();
+  RETURN_IF_ERROR(use.Run());
+  if (is_new || connection.Changes() == 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Statement count,
+                   connection.Prepare("UPDATE contents SET uses = uses + 1 WHERE id = ?"));
+  count.Bind(key);
+  return count.Run();
 }
 
 absl::Status InsertSpan(Connection& connection, int64_t task_key, const SpanRecord& span) {
@@ -101,9 +117,8 @@ absl::StatusOr<int64_t> UpdateSpan(Connection& connection, int64_t task_key,
 }
 
 absl::Status IndexText(Connection& connection, int64_t span_key, const std::string& text) {
-  ASSIGN_OR_RETURN(
-      Statement insert,
-      connection.Prepare("INSERT OR REPLACE INTO span_search (rowid, text) VALUES (?, ?)"));
+  ASSIGN_OR_RETURN(Statement insert,
+                   connection.Prepare("INSERT INTO span_search (rowid, text) VALUES (?, ?)"));
   insert.Bind(span_key).Bind(text);
   return insert.Run();
 }

@@ -11,7 +11,7 @@ namespace troupe {
 namespace {
 
 // Times are microseconds since 1970, hashes are 32 bytes, JSON and protobuf messages are opaque.
-constexpr std::array<const char*, 1> kMigrations = {R"sql(
+constexpr std::array<const char*, 2> kMigrations = {R"sql(
 CREATE TABLE tasks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,             -- the id in tasks/{id}
@@ -118,6 +118,49 @@ CREATE TABLE prompt_promotions (
   evidence TEXT NOT NULL
 );
 CREATE INDEX prompt_promotions_latest ON prompt_promotions (prompt, id);
+)sql",
+                                                    // Fewer pages to write for a call: uses are
+                                                    // counted, span ids need no table.
+                                                    R"sql(
+ALTER TABLE contents ADD COLUMN uses INTEGER NOT NULL DEFAULT 1;  -- rows of content_uses
+UPDATE contents SET uses = (SELECT count(*) FROM content_uses WHERE content = contents.id);
+DROP INDEX content_users;
+
+ALTER TABLE spans RENAME TO spans_1;
+CREATE TABLE spans (
+  id INTEGER PRIMARY KEY,
+  task INTEGER NOT NULL,
+  begin_sequence INTEGER NOT NULL,
+  end_sequence INTEGER NOT NULL DEFAULT 0,
+  path TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  title TEXT NOT NULL,
+  state INTEGER NOT NULL,
+  begin_time INTEGER NOT NULL,
+  end_time INTEGER NOT NULL DEFAULT 0,
+  request BLOB,
+  result BLOB,
+  error TEXT NOT NULL DEFAULT '',
+  attributes TEXT NOT NULL DEFAULT '{}',
+  model TEXT NOT NULL DEFAULT '',
+  role TEXT NOT NULL DEFAULT '',
+  tool TEXT NOT NULL DEFAULT '',
+  model_calls INTEGER NOT NULL DEFAULT 0,
+  tool_calls INTEGER NOT NULL DEFAULT 0,
+  input_tokens INTEGER NOT NULL DEFAULT 0,
+  cached_input_tokens INTEGER NOT NULL DEFAULT 0,
+  output_tokens INTEGER NOT NULL DEFAULT 0,
+  reasoning_tokens INTEGER NOT NULL DEFAULT 0,
+  cost_microusd INTEGER NOT NULL DEFAULT 0,
+  model_microseconds INTEGER NOT NULL DEFAULT 0,
+  tool_microseconds INTEGER NOT NULL DEFAULT 0,
+  estimated INTEGER NOT NULL DEFAULT 0
+);
+INSERT INTO spans SELECT * FROM spans_1;
+DROP TABLE spans_1;
+CREATE UNIQUE INDEX spans_begin ON spans (task, begin_sequence);
+CREATE INDEX spans_end ON spans (task, end_sequence) WHERE end_sequence > 0;
 )sql"};
 
 absl::StatusOr<int64_t> UserVersion(Connection& connection) {

@@ -1,6 +1,7 @@
 #include "server/store/sqlite.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 #include <sqlite3.h>
 
 #include "tools/base/error.h"
@@ -103,6 +104,9 @@ bool Statement::IsNull(int column) const {
 absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& path, Mode mode) {
   const int flags =
       mode == Mode::kReadWrite ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+  // Counting allocations takes a lock that all connections share.
+  static const int configured = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  if (configured != SQLITE_OK) spdlog::debug("SQLite was set up before: {}", configured);
   sqlite3* database = nullptr;
   const int code = sqlite3_open_v2(path.c_str(), &database, flags | SQLITE_OPEN_NOMUTEX, nullptr);
   std::unique_ptr<Connection> connection(new Connection(database));
@@ -136,6 +140,11 @@ absl::StatusOr<Statement> Connection::Prepare(std::string_view sql) {
   if (code != SQLITE_OK) return SqliteError(database_, code, "prepare a statement");
   statements_.emplace(key, statement);
   return Statement(database_, statement);
+}
+
+absl::Status Connection::Run(std::string_view sql) {
+  ASSIGN_OR_RETURN(Statement statement, Prepare(sql));
+  return statement.Run();
 }
 
 absl::Status Connection::Execute(const std::string& sql) {

@@ -62,6 +62,8 @@ class Connection {
 
   // A prepared statement, kept for the next use of the same SQL text. One use at a time.
   absl::StatusOr<Statement> Prepare(std::string_view sql);
+  // Runs one statement that takes no parameters and is kept prepared.
+  absl::Status Run(std::string_view sql);
   // Runs SQL that takes no parameters, several statements separated by semicolons.
   absl::Status Execute(const std::string& sql);
 

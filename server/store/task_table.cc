@@ -197,9 +197,10 @@ absl::Status DeleteTask(Connection& connection, const std::string& name) {
       "DELETE FROM spans WHERE task = ?",
       "DELETE FROM events WHERE task = ?",
       "DELETE FROM task_labels WHERE task = ?",
-      "DELETE FROM contents WHERE id IN (SELECT content FROM content_uses AS mine WHERE task = ? "
-      "AND NOT EXISTS (SELECT 1 FROM content_uses AS other WHERE other.content = mine.content AND "
-      "other.task != mine.task))",
+      "UPDATE contents SET uses = uses - 1 WHERE id IN (SELECT content FROM content_uses WHERE "
+      "task = ?)",
+      "DELETE FROM contents WHERE uses <= 0 AND id IN (SELECT content FROM content_uses WHERE "
+      "task = ?)",
       "DELETE FROM content_uses WHERE task = ?",
       "DELETE FROM tasks WHERE id = ?"};
   for (std::string_view sql : kDeletes) {

@@ -102,11 +102,13 @@ std::vector<absl::Status> StoreWriter::Commit(std::vector<Job>& batch) {
 absl::Status StoreWriter::TryCommit(std::vector<Job>& batch, std::vector<absl::Status>& results) {
   RETURN_IF_ERROR(connection_->Execute("BEGIN IMMEDIATE"));
   for (Job& job : batch) {
-    RETURN_IF_ERROR(connection_->Execute("SAVEPOINT change"));
+    RETURN_IF_ERROR(connection_->Run("SAVEPOINT change"));
     absl::Status applied = job.change(*connection_);
     if (HasReason(applied, Reason::kStoreReadOnly)) return applied;
-    RETURN_IF_ERROR(connection_->Execute(applied.ok() ? "RELEASE change"
-                                                      : "ROLLBACK TO change; RELEASE change"));
+    if (!applied.ok()) {
+      RETURN_IF_ERROR(connection_->Run("ROLLBACK TO change"));
+    }
+    RETURN_IF_ERROR(connection_->Run("RELEASE change"));
     results.push_back(std::move(applied));
   }
   return connection_->Execute("COMMIT");

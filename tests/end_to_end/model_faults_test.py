@@ -157,7 +157,7 @@ class ModelFaultsTest(unittest.TestCase):
         server.troupe("cancel", "t")
         task = server.wait(seconds=10)
         self.assertEqual(task["state"], "STATE_CANCELLED")
-        self.assertLess(time.monotonic() - started, 1.5)
+        self.assertLess(time.monotonic() - started, 5)
 
     def test_polite_stop_is_quick_and_the_task_goes_on(self):
         model, server = self.start([hang])

@@ -13,6 +13,13 @@ std::array<unsigned char, SHA256_DIGEST_LENGTH> Digest(std::string_view bytes) {
   return digest;
 }
 
+// The value of a hexadecimal digit; over 15 for what is none.
+uint8_t DigitValue(char digit) {
+  if (digit >= '0' && digit <= '9') return static_cast<uint8_t>(digit - '0');
+  if (digit >= 'a' && digit <= 'f') return static_cast<uint8_t>(digit - 'a' + 10);
+  return 255;
+}
+
 }  // namespace
 
 std::string Sha256Hex(std::string_view bytes) {
@@ -24,6 +31,23 @@ std::string Sha256Hex(std::string_view bytes) {
     hex.push_back(kDigits[byte & 15]);
   }
   return hex;
+}
+
+absl::uint128 HashKey(std::string_view hex) {
+  absl::uint128 key = 0;
+  if (hex.size() != 2 * SHA256_DIGEST_LENGTH) return key;
+  uint64_t halves[2] = {0, 0};
+  for (size_t i = 0; i < 32; ++i) halves[i / 16] = halves[i / 16] << 4 | DigitValue(hex[i]);
+  return absl::MakeUint128(halves[0], halves[1]);
+}
+
+std::string HashBytes(std::string_view hex) {
+  if (hex.size() != 2 * SHA256_DIGEST_LENGTH) return "";
+  std::string bytes(SHA256_DIGEST_LENGTH, '\0');
+  for (size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = static_cast<char>(DigitValue(hex[2 * i]) << 4 | DigitValue(hex[2 * i + 1]));
+  }
+  return bytes;
 }
 
 uint64_t Sha256Prefix(std::string_view bytes) {

@@ -4,10 +4,15 @@
 #include <absl/strings/ascii.h>
 #include <curl/curl.h>
 #include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <atomic>
-#include <map>
 #include <thread>
+#include <unordered_map>
 
 #include "tools/base/error.h"
 #include "tools/base/mutex.h"
@@ -17,8 +22,10 @@ namespace troupe {
 namespace {
 
 // How often the time-outs that curl does not know are looked at.
-constexpr int kTickMilliseconds = 100;
-constexpr long kMaxIdleConnections = 256;
+constexpr int kTickMilliseconds = 200;
+constexpr long kMaxIdleConnections = 4096;
+constexpr size_t kMaxIdleHandles = 1024;
+constexpr size_t kMaxEvents = 256;
 
 struct EasyDeleter {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
@@ -96,18 +103,34 @@ std::string_view HttpResponse::header(std::string_view lower_case_name) const {
   return "";
 }
 
+// Tells curl by epoll which sockets are ready: the cost of a step does not grow with the number of
+// transfers that wait.
 class HttpClient::Loop {
  public:
-  Loop() : multi_(curl_multi_init()) {
+  Loop()
+      : multi_(curl_multi_init()),
+        epoll_(epoll_create1(EPOLL_CLOEXEC)),
+        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
     curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kMaxIdleConnections);
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, OnSocket);
+    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, OnTimer);
+    curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.fd = wake_;
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
     thread_ = std::thread([this] { Run(); });
   }
 
   void Stop() {
     stopping_ = true;
-    curl_multi_wakeup(multi_);
+    Wake();
     thread_.join();
+    idle_handles_.clear();
     curl_multi_cleanup(multi_);
+    close(wake_);
+    close(epoll_);
   }
 
   uint64_t Start(std::unique_ptr<Transfer> transfer) {
@@ -122,7 +145,7 @@ class HttpClient::Loop {
       if (accepted) incoming_.push_back(std::move(transfer));
     }
     if (!accepted) done(Error(Reason::kShuttingDown, "the server is closing"));
-    curl_multi_wakeup(multi_);
+    Wake();
     return id;
   }
 
@@ -131,25 +154,86 @@ class HttpClient::Loop {
       MutexLock lock(&mutex_);
       cancelled_.emplace_back(id, std::move(why));
     }
-    curl_multi_wakeup(multi_);
+    Wake();
   }
 
  private:
+  void Wake() {
+    if (woken_.exchange(true)) return;
+    const uint64_t one = 1;
+    [[maybe_unused]] const ssize_t written = write(wake_, &one, sizeof(one));
+  }
+
+  static int OnSocket(CURL*, curl_socket_t socket, int what, void* user, void* known) {
+    auto* loop = static_cast<Loop*>(user);
+    if (what == CURL_POLL_REMOVE) {
+      epoll_ctl(loop->epoll_, EPOLL_CTL_DEL, socket, nullptr);
+      curl_multi_assign(loop->multi_, socket, nullptr);
+      return 0;
+    }
+    epoll_event event{};
+    if ((what & CURL_POLL_IN) != 0) event.events |= EPOLLIN;
+    if ((what & CURL_POLL_OUT) != 0) event.events |= EPOLLOUT;
+    event.data.fd = socket;
+    epoll_ctl(loop->epoll_, known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event);
+    curl_multi_assign(loop->multi_, socket, loop);
+    return 0;
+  }
+
+  static int OnTimer(CURLM*, long timeout_milliseconds, void* user) {
+    auto* loop = static_cast<Loop*>(user);
+    loop->timer_ = timeout_milliseconds < 0
+                       ? absl::InfiniteFuture()
+                       : absl::Now() + absl::Milliseconds(timeout_milliseconds);
+    return 0;
+  }
+
   void Run() {
     while (!stopping_) {
       TakeIncoming();
-      int running = 0;
-      curl_multi_perform(multi_, &running);
+      Perform();
       FinishCompleted();
       CheckTimeouts();
-      // Without transfers nothing but a wake-up can happen.
-      curl_multi_poll(multi_, nullptr, 0, active_.empty() ? 60'000 : kTickMilliseconds, nullptr);
     }
     const absl::Status closing = Error(Reason::kShuttingDown, "the server is closing");
     while (!active_.empty()) Finish(active_.begin()->first, closing);
     MutexLock lock(&mutex_);
     for (auto& transfer : incoming_) transfer->done(closing);
     incoming_.clear();
+  }
+
+  // Waits for sockets, the timer of curl, or a wake-up, and lets curl do what there is to do.
+  void Perform() {
+    int running = 0;
+    std::array<epoll_event, kMaxEvents> events;
+    const int count =
+        epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), WaitMilliseconds());
+    for (int i = 0; i < count; ++i) {
+      const epoll_event& event = events[static_cast<size_t>(i)];
+      if (event.data.fd == wake_) {
+        uint64_t wakes = 0;
+        [[maybe_unused]] const ssize_t taken = read(wake_, &wakes, sizeof(wakes));
+        woken_ = false;
+        continue;
+      }
+      int ready = 0;
+      if ((event.events & EPOLLIN) != 0) ready |= CURL_CSELECT_IN;
+      if ((event.events & EPOLLOUT) != 0) ready |= CURL_CSELECT_OUT;
+      if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) ready |= CURL_CSELECT_ERR;
+      curl_multi_socket_action(multi_, event.data.fd, ready, &running);
+    }
+    if (absl::Now() >= timer_) {
+      timer_ = absl::InfiniteFuture();
+      curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+    }
+  }
+
+  int WaitMilliseconds() const {
+    const absl::Duration until_timer = timer_ - absl::Now();
+    if (until_timer <= absl::ZeroDuration()) return 0;
+    // Without transfers nothing but a wake-up can happen.
+    const int64_t longest = active_.empty() ? 60'000 : kTickMilliseconds;
+    return static_cast<int>(std::min(longest, absl::ToInt64Milliseconds(until_timer) + 1));
   }
 
   void TakeIncoming() {
@@ -165,6 +249,12 @@ class HttpClient::Loop {
   }
 
   void Add(std::unique_ptr<Transfer> transfer) {
+    if (idle_handles_.empty()) {
+      transfer->easy.reset(curl_easy_init());
+    } else {
+      transfer->easy = std::move(idle_handles_.back());
+      idle_handles_.pop_back();
+    }
     Prepare(*transfer);
     const uint64_t id = transfer->id;
     CURL* easy = transfer->easy.get();
@@ -174,7 +264,6 @@ class HttpClient::Loop {
 
   static void Prepare(Transfer& transfer) {
     const HttpRequest& request = transfer.request;
-    transfer.easy.reset(curl_easy_init());
     transfer.started = absl::Now();
     CURL* easy = transfer.easy.get();
     curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
@@ -257,6 +346,10 @@ class HttpClient::Loop {
     std::unique_ptr<Transfer> transfer = std::move(found->second);
     active_.erase(found);
     curl_multi_remove_handle(multi_, transfer->easy.get());
+    if (idle_handles_.size() < kMaxIdleHandles) {
+      curl_easy_reset(transfer->easy.get());
+      idle_handles_.push_back(std::move(transfer->easy));
+    }
     if (status.ok()) {
       transfer->done(std::move(transfer->response));
     } else {
@@ -265,9 +358,14 @@ class HttpClient::Loop {
   }
 
   CURLM* multi_;
+  const int epoll_;
+  const int wake_;
+  std::atomic<bool> woken_ = false;
+  absl::Time timer_ = absl::InfiniteFuture();  // when curl wants to be called
   std::atomic<bool> stopping_ = false;
   std::atomic<uint64_t> next_id_ = 1;
-  std::map<uint64_t, std::unique_ptr<Transfer>> active_;  // of the loop's thread
+  std::unordered_map<uint64_t, std::unique_ptr<Transfer>> active_;  // of the loop's thread
+  std::vector<std::unique_ptr<CURL, EasyDeleter>> idle_handles_;    // the same
   absl::Time last_check_;
   Mutex mutex_;
   std::vector<std::unique_ptr<Transfer>> incoming_ ABSL_GUARDED_BY(mutex_);

@@ -88,8 +88,9 @@ TEST(OpenAiCodecTest, AnyShapeOfReplyIsAReplyOrABadReply) {
 
 TEST(OpenAiCodecTest, WritesWhatTheDialectTakes) {
   ChatRequest request;
-  request.messages = {SystemMessage("be brief"), UserMessage("look")};
-  request.messages[1].parts.push_back(ImagePart{"image/png", "\x89PNG"});
+  Message look = UserMessage("look");
+  look.parts.push_back(ImagePart{"image/png", "\x89PNG"});
+  request.messages = {SystemMessage("be brief"), look};
   request.reply_schema = ReplySchema{"answer", {{"type", "object"}}};
   request.seed = 7;
   request.max_tokens = 12;

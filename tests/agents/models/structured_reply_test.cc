@@ -56,8 +56,8 @@ TEST(StructuredReplyTest, RepairShowsTheReplyTheFaultAndTheSchema) {
   const ChatRequest repair =
       RepairRequest(request, reply, ParseStructuredReply(reply, kSchema).status());
   ASSERT_EQ(repair.messages.size(), 3u);
-  EXPECT_EQ(repair.messages[1].text(), "{}");
-  EXPECT_NE(repair.messages[2].text().find("\"required\":[\"x\"]"), std::string::npos);
+  EXPECT_EQ(repair.messages.InOrder()[1]->text(), "{}");
+  EXPECT_NE(repair.messages.back().text().find("\"required\":[\"x\"]"), std::string::npos);
 }
 
 }  // namespace
