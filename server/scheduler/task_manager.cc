@@ -5,6 +5,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <spdlog/spdlog.h>
 
+#include <asio/post.hpp>
 #include <asio/strand.hpp>
 #include <fstream>
 #include <future>
@@ -14,6 +15,7 @@
 #include "server/scheduler/check_spec.h"
 #include "server/scheduler/resource_name.h"
 #include "server/scheduler/task_copy.h"
+#include "server/scheduler/task_inputs.h"
 #include "server/store/journal_table.h"
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
@@ -36,6 +38,11 @@ std::string Deterministic(const google::protobuf::MessageLite& message) {
     message.SerializeToCodedStream(&coded);
   }
   return bytes;
+}
+
+// By which a request that comes again is known to be the same.
+std::string HashOf(const google::protobuf::MessageLite& request) {
+  return Sha256Hex(Deterministic(request));
 }
 
 uint64_t RandomBits() {
@@ -99,7 +106,17 @@ Workspace TaskManager::WorkspaceOf(const std::string& id) const {
   return {options_.data_folder / "tasks" / id};
 }
 
+void TaskManager::RemoveOrphans() {
+  std::error_code error;
+  for (const auto& folder :
+       std::filesystem::directory_iterator(options_.data_folder / "tasks", error)) {
+    if (ReadRow(folder.path().filename()).status().code() != absl::StatusCode::kNotFound) continue;
+    std::filesystem::remove_all(folder.path(), error);
+  }
+}
+
 absl::Status TaskManager::Resume() {
+  RemoveOrphans();
   std::vector<std::string> names;
   RETURN_IF_ERROR(store_->Read([&](Connection& connection) -> absl::Status {
     ASSIGN_OR_RETURN(names, UnfinishedTasks(connection));
@@ -184,31 +201,6 @@ absl::Status TaskManager::Check(const v1::SubmitTaskRequest& request) const {
   return kind->Validate(request.spec());
 }
 
-absl::Status TaskManager::StoreInputs(const std::string& id, v1::TaskSpec& spec) const {
-  const auto folder = WorkspaceOf(id).inputs();
-  std::error_code error;
-  std::filesystem::create_directories(folder, error);
-  for (v1::InputFile& input : *spec.mutable_inputs()) {
-    const auto file = folder / input.name();
-    if (input.source_case() == v1::InputFile::kPath) {
-      ASSIGN_OR_RETURN(const auto source,
-                       AllowedInput(input.path(), options_.allowed_input_folders));
-      std::filesystem::copy_file(source, file, error);
-    } else {
-      std::ofstream stream(file, std::ios::binary);
-      stream << input.content();
-      stream.close();
-      if (!stream) error = std::make_error_code(std::errc::io_error);
-      input.set_content("");
-    }
-    if (error) {
-      return Error(Reason::kStoreFailed, fmt::format("the input {} could not be stored: {}",
-                                                     input.name(), error.message()));
-    }
-  }
-  return absl::OkStatus();
-}
-
 void TaskManager::PinPrompts(const std::string& kind, v1::TaskSpec& spec) const {
   // A promotion while the task runs, or before it is resumed, must not change what it says.
   for (const auto& [prompt, version] : services_.prompts->ActiveVersions()) {
@@ -220,62 +212,101 @@ void TaskManager::PinPrompts(const std::string& kind, v1::TaskSpec& spec) const 
 
 struct TaskManager::Copy : TaskCopy {};
 
-absl::StatusOr<LiveTask::Snapshot> TaskManager::Submit(const v1::SubmitTaskRequest& request) {
-  RETURN_IF_ERROR(Check(request));
+void TaskManager::Submit(const v1::SubmitTaskRequest& request, Accepted done) {
+  if (const absl::Status valid = Check(request); !valid.ok()) return done(valid);
+  const std::string id = request.task_id().empty() ? NewTaskId(services_.now()) : request.task_id();
+  if (!Reserve(id)) return WaitForRelease(id, [this, request, done] { Submit(request, done); });
+  const Accepted release_and_done = [this, id, done](absl::StatusOr<LiveTask::Snapshot> accepted) {
+    Release(id);
+    done(std::move(accepted));
+  };
+  if (!request.request_id().empty()) {
+    const auto earlier = EarlierSubmission(request.request_id(), HashOf(request));
+    if (earlier.ok()) return release_and_done(Get(earlier->name));
+    if (earlier.status().code() != absl::StatusCode::kNotFound) {
+      return release_and_done(earlier.status());
+    }
+  }
+  auto row = NewRow(request, id);
+  if (!row.ok()) return release_and_done(row.status());
+  Accept(*std::move(row), nullptr, release_and_done);
+}
+
+bool TaskManager::Reserve(const std::string& id) {
+  MutexLock lock(&mutex_);
+  return reserved_.try_emplace(id).second;
+}
+
+void TaskManager::WaitForRelease(const std::string& id, std::function<void()> then) {
+  {
+    MutexLock lock(&mutex_);
+    const auto found = reserved_.find(id);
+    if (found != reserved_.end()) {
+      found->second.push_back(std::move(then));
+      return;
+    }
+  }
+  asio::post(threads_, std::move(then));
+}
+
+void TaskManager::Release(const std::string& id) {
+  std::vector<std::function<void()>> waiting;
+  {
+    MutexLock lock(&mutex_);
+    waiting = std::move(reserved_[id]);
+    reserved_.erase(id);
+  }
+  for (auto& then : waiting) asio::post(threads_, std::move(then));
+}
+
+absl::StatusOr<TaskRow> TaskManager::NewRow(const v1::SubmitTaskRequest& request,
+                                            const std::string& id) {
+  RETURN_IF_ERROR(CheckRoom());
+  if (ReadRow(id).ok()) {
+    return Error(Reason::kAlreadyExists, fmt::format("the task 'tasks/{}' exists", id),
+                 {{"field", "task_id"}, {"name", "tasks/" + id}});
+  }
   TaskRow row;
+  row.name = id;
   row.request_id = request.request_id();
-  row.request_hash = Sha256Hex(Deterministic(request));
-  if (!row.request_id.empty()) {
-    const auto earlier = EarlierSubmission(row.request_id, row.request_hash);
-    if (earlier.ok()) return Get(earlier->name);
-    if (earlier.status().code() != absl::StatusCode::kNotFound) return earlier.status();
-  }
+  row.request_hash = HashOf(request);
   row.create_time = row.update_time = services_.now();
-  row.name = request.task_id().empty() ? NewTaskId(row.create_time) : request.task_id();
-  if (ReadRow(row.name).ok()) {
-    return Error(Reason::kAlreadyExists, fmt::format("the task 'tasks/{}' exists", row.name),
-                 {{"field", "task_id"}, {"name", "tasks/" + row.name}});
-  }
   v1::TaskSpec spec = request.spec();
   row.kind = KindName(spec);
   row.title = spec.title().empty() ? FirstLine(KindOf(row.kind)->TitleOf(spec)) : spec.title();
   row.state = v1::Task::STATE_PENDING;
   row.seed = spec.seed() != 0 ? spec.seed() : RandomBits() >> 1;
   for (const auto& [key, value] : spec.labels()) row.labels[key] = value;
-  RETURN_IF_ERROR(StoreInputs(row.name, spec));
+  RETURN_IF_ERROR(StoreInputs(WorkspaceOf(id), options_.allowed_input_folders, spec));
   PinPrompts(row.kind, spec);
   row.spec = spec.SerializeAsString();
-  return Accept(std::move(row), nullptr);
+  return row;
 }
 
-absl::StatusOr<LiveTask::Snapshot> TaskManager::Accept(TaskRow row, const Copy* copy) {
+absl::Status TaskManager::CheckRoom() {
+  MutexLock lock(&mutex_);
+  if (closing_) return Error(Reason::kShuttingDown, "the server is closing; try another time");
+  const size_t held = live_.size() + waiting_.size() + accepting_;
+  if (held < options_.max_running + options_.max_pending) return absl::OkStatus();
+  return Error(Reason::kQueueFull, fmt::format("{} tasks run and wait already; try later", held),
+               {{"limit", "server.max_pending"}});
+}
+
+void TaskManager::Accept(TaskRow row, const Copy* copy, Accepted done) {
+  if (const absl::Status room = CheckRoom(); !room.ok()) return done(room);
   {
     MutexLock lock(&mutex_);
-    if (closing_) return Error(Reason::kShuttingDown, "the server is closing; try another time");
-    if (live_.size() >= options_.max_running && waiting_.size() >= options_.max_pending) {
-      return Error(Reason::kQueueFull,
-                   fmt::format("{} tasks wait already; try later", waiting_.size()));
-    }
+    ++accepting_;
   }
   auto shared = std::make_shared<TaskRow>(std::move(row));
-  const absl::Status written =
-      store_->WriteAndWait([shared, copy](Connection& connection) -> absl::Status {
+  store_->Write(
+      [shared, copy](Connection& connection) -> absl::Status {
         RETURN_IF_ERROR(InsertTask(connection, *shared));
         JournalEntry entry;
         entry.task_id = shared->name;
         int64_t last_sequence = 0;
         if (copy != nullptr) {
-          ASSIGN_OR_RETURN(const int64_t source, TaskKey(connection, copy->source));
-          ASSIGN_OR_RETURN(Statement uses,
-                           connection.Prepare("INSERT INTO content_uses (task, content) SELECT ?, "
-                                              "content FROM content_uses WHERE task = ?"));
-          uses.Bind(shared->key).Bind(source);
-          RETURN_IF_ERROR(uses.Run());
-          ASSIGN_OR_RETURN(Statement counts,
-                           connection.Prepare("UPDATE contents SET uses = uses + 1 WHERE id IN "
-                                              "(SELECT content FROM content_uses WHERE task = ?)"));
-          counts.Bind(source);
-          RETURN_IF_ERROR(counts.Run());
+          RETURN_IF_ERROR(ShareContents(connection, copy->source, shared->key));
           entry.contents = copy->contents;
           entry.begun = copy->effects;
           entry.ended = copy->effects;
@@ -284,20 +315,44 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Accept(TaskRow row, const Copy* 
         entry.events.push_back({last_sequence + 1, shared->create_time, EventType::kState, "",
                                 v1::Task::State_Name(v1::Task::STATE_PENDING)});
         return AppendEntry(connection, entry);
+      },
+      [this, shared, done = std::move(done)](const absl::Status& written) {
+        // The store's thread has other things to do than to start tasks.
+        asio::post(threads_, [this, shared, written, done] { OnAccepted(*shared, written, done); });
       });
+}
+
+void TaskManager::OnAccepted(TaskRow row, const absl::Status& written, const Accepted& done) {
+  {
+    MutexLock lock(&mutex_);
+    --accepting_;
+  }
   if (!written.ok()) {
-    // Two calls with one request id at once: the other one made the task.
-    if (!shared->request_id.empty()) {
-      const auto earlier = EarlierSubmission(shared->request_id, shared->request_hash);
-      if (earlier.ok()) return Get(earlier->name);
+    if (written.code() != absl::StatusCode::kAlreadyExists) {
+      std::error_code ignored;
+      std::filesystem::remove_all(WorkspaceOf(row.name).root, ignored);
     }
-    return written;
+    // Two calls with one request id at once: the other one made the task.
+    if (!row.request_id.empty()) {
+      const auto earlier = EarlierSubmission(row.request_id, row.request_hash);
+      if (earlier.ok()) return done(Get(earlier->name));
+    }
+    return done(written);
   }
   LiveTask::Snapshot snapshot;
-  snapshot.row = *shared;
+  snapshot.row = row;
   snapshot.last_sequence = 1;
-  Launch(std::move(*shared));
-  return snapshot;
+  Launch(std::move(row));
+  done(std::move(snapshot));
+}
+
+absl::StatusOr<LiveTask::Snapshot> TaskManager::AcceptAndWait(TaskRow row, const Copy& copy) {
+  auto promise = std::make_shared<std::promise<absl::StatusOr<LiveTask::Snapshot>>>();
+  auto accepted = promise->get_future();
+  Accept(std::move(row), &copy, [promise](absl::StatusOr<LiveTask::Snapshot> snapshot) {
+    promise->set_value(std::move(snapshot));
+  });
+  return accepted.get();
 }
 
 void TaskManager::Launch(TaskRow row) {
@@ -428,7 +483,7 @@ absl::Status TaskManager::Respond(const std::string& id, int64_t question, Json 
 absl::StatusOr<LiveTask::Snapshot> TaskManager::Fork(const v1::ForkTaskRequest& request) {
   RETURN_IF_ERROR(CheckRequestId(request.request_id()));
   RETURN_IF_ERROR(CheckTaskId(request.task_id()));
-  const std::string request_hash = Sha256Hex(Deterministic(request));
+  const std::string request_hash = HashOf(request);
   if (!request.request_id().empty()) {
     const auto earlier = EarlierSubmission(request.request_id(), request_hash);
     if (earlier.ok()) return Get(earlier->name);
@@ -476,12 +531,12 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Fork(const v1::ForkTaskRequest& 
   std::filesystem::create_directories(WorkspaceOf(row.name).root, ignored);
   RETURN_IF_ERROR(CopyFiles(WorkspaceOf(name.task).inputs(), WorkspaceOf(row.name).inputs()));
   RETURN_IF_ERROR(CopyFiles(WorkspaceOf(name.task).artifacts(), WorkspaceOf(row.name).artifacts()));
-  return Accept(std::move(row), &copy);
+  return AcceptAndWait(std::move(row), copy);
 }
 
 absl::StatusOr<LiveTask::Snapshot> TaskManager::Replay(const v1::ReplayTaskRequest& request) {
   RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  const std::string request_hash = Sha256Hex(Deterministic(request));
+  const std::string request_hash = HashOf(request);
   if (!request.request_id().empty()) {
     const auto earlier = EarlierSubmission(request.request_id(), request_hash);
     if (earlier.ok()) return Get(earlier->name);
@@ -513,7 +568,7 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Replay(const v1::ReplayTaskReque
   std::filesystem::create_directories(WorkspaceOf(replay.name).root, ignored);
   RETURN_IF_ERROR(
       CopyFiles(WorkspaceOf(name.task).artifacts(), WorkspaceOf(replay.name).artifacts()));
-  return Accept(std::move(replay), &copy);
+  return AcceptAndWait(std::move(replay), copy);
 }
 
 absl::Status TaskManager::Delete(const std::string& id, bool force) {

@@ -46,7 +46,10 @@ class TaskManager {
   // Stops accepting and stops all tasks; returns when all have, or at `deadline`.
   void Shutdown(absl::Time deadline);
 
-  absl::StatusOr<LiveTask::Snapshot> Submit(const v1::SubmitTaskRequest& request);
+  // Checks the request at once. `done` is called, from any thread, when the task is durable or
+  // refused, so that many submissions share one commit.
+  using Accepted = std::function<void(absl::StatusOr<LiveTask::Snapshot>)>;
+  void Submit(const v1::SubmitTaskRequest& request, Accepted done);
   absl::StatusOr<LiveTask::Snapshot> Get(const std::string& id);
   absl::StatusOr<LiveTask::Snapshot> Cancel(const std::string& id, const std::string& reason);
   // `question` is the begin sequence of the question's span; 0: the one question that waits.
@@ -67,9 +70,19 @@ class TaskManager {
 
   const TaskKind* KindOf(const std::string& name) const;
   absl::Status Check(const v1::SubmitTaskRequest& request) const;
-  absl::Status StoreInputs(const std::string& id, v1::TaskSpec& spec) const;
+  // Holds an id for one submission at a time; false if it is held already. `then` is called when
+  // it is free.
+  bool Reserve(const std::string& id);
+  void WaitForRelease(const std::string& id, std::function<void()> then);
+  void Release(const std::string& id);
+  absl::StatusOr<TaskRow> NewRow(const v1::SubmitTaskRequest& request, const std::string& id);
   void PinPrompts(const std::string& kind, v1::TaskSpec& spec) const;
-  absl::StatusOr<LiveTask::Snapshot> Accept(TaskRow row, const Copy* copy);
+  // Makes the task durable and starts it. `copy` lives until `done` is called.
+  void Accept(TaskRow row, const Copy* copy, Accepted done);
+  absl::StatusOr<LiveTask::Snapshot> AcceptAndWait(TaskRow row, const Copy& copy);
+  absl::Status CheckRoom();
+  void OnAccepted(TaskRow row, const absl::Status& written, const Accepted& done);
+  void RemoveOrphans();
   absl::StatusOr<TaskRow> ReadRow(const std::string& id);
   absl::StatusOr<TaskRow> EarlierSubmission(const std::string& request_id,
                                             const std::string& request_hash);
@@ -85,6 +98,8 @@ class TaskManager {
   Mutex mutex_;
   std::map<std::string, std::shared_ptr<LiveTask>> live_ ABSL_GUARDED_BY(mutex_);
   std::deque<TaskRow> waiting_ ABSL_GUARDED_BY(mutex_);
+  size_t accepting_ ABSL_GUARDED_BY(mutex_) = 0;  // submitted, not durable yet
+  std::map<std::string, std::vector<std::function<void()>>> reserved_ ABSL_GUARDED_BY(mutex_);
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   asio::thread_pool threads_;
 };

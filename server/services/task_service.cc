@@ -82,10 +82,11 @@ v1::Task TaskServiceImpl::Message(const LiveTask::Snapshot& snapshot) const {
 grpc::ServerUnaryReactor* TaskServiceImpl::SubmitTask(Context* context,
                                                       const v1::SubmitTaskRequest* request,
                                                       v1::SubmitTaskResponse* response) {
-  return Answer(context, *threads_, [=, this]() -> absl::Status {
-    ASSIGN_OR_RETURN(const LiveTask::Snapshot snapshot, manager_->Submit(*request));
-    *response->mutable_task() = Message(snapshot);
-    return absl::OkStatus();
+  return AnswerLater(context, *threads_, [=, this](const FinishCall& finish) {
+    manager_->Submit(*request, [=, this](const absl::StatusOr<LiveTask::Snapshot>& accepted) {
+      if (accepted.ok()) *response->mutable_task() = Message(*accepted);
+      finish(accepted.status());
+    });
   });
 }
 

@@ -34,4 +34,24 @@ grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, asio::thr
   return reactor;
 }
 
+// The same for work that ends later: `work` takes a function that finishes the call, which is to be
+// called once, from any thread.
+using FinishCall = std::function<void(const absl::Status&)>;
+template <typename Work>
+grpc::ServerUnaryReactor* AnswerLater(grpc::CallbackServerContext* context,
+                                      asio::thread_pool& threads, Work work) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  asio::post(threads, [reactor, work = std::move(work)] {
+    const FinishCall finish = [reactor](const absl::Status& status) {
+      reactor->Finish(GrpcStatus(status));
+    };
+    try {
+      work(finish);
+    } catch (const std::exception&) {
+      finish(Error(Reason::kInternal, "the server failed unexpectedly; its log says more"));
+    }
+  });
+  return reactor;
+}
+
 }  // namespace troupe

@@ -190,6 +190,20 @@ absl::StatusOr<std::vector<std::string>> EndedBefore(Connection& connection, abs
   return ReadNames(statement);
 }
 
+absl::Status ShareContents(Connection& connection, const std::string& source, int64_t target) {
+  ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, source));
+  ASSIGN_OR_RETURN(Statement uses,
+                   connection.Prepare("INSERT INTO content_uses (task, content) SELECT ?, content "
+                                      "FROM content_uses WHERE task = ?"));
+  uses.Bind(target).Bind(key);
+  RETURN_IF_ERROR(uses.Run());
+  ASSIGN_OR_RETURN(Statement counts,
+                   connection.Prepare("UPDATE contents SET uses = uses + 1 WHERE id IN (SELECT "
+                                      "content FROM content_uses WHERE task = ?)"));
+  counts.Bind(key);
+  return counts.Run();
+}
+
 absl::Status DeleteTask(Connection& connection, const std::string& name) {
   ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, name));
   constexpr std::string_view kDeletes[] = {

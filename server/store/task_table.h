@@ -49,6 +49,9 @@ absl::StatusOr<std::vector<std::string>> UnfinishedTasks(Connection& connection)
 absl::StatusOr<std::vector<std::string>> EndedBefore(Connection& connection, absl::Time before,
                                                      int limit);
 
+// Counts the contents that the task `source` uses as used by the task with the key `target` too.
+absl::Status ShareContents(Connection& connection, const std::string& source, int64_t target);
+
 // Removes a task with its spans, events, labels and the contents that no other task uses.
 absl::Status DeleteTask(Connection& connection, const std::string& name);
 

@@ -100,7 +100,28 @@ std::vector<absl::Status> StoreWriter::Commit(std::vector<Job>& batch) {
 }
 
 absl::Status StoreWriter::TryCommit(std::vector<Job>& batch, std::vector<absl::Status>& results) {
-  RETURN_IF_ERROR(connection_->Execute("BEGIN IMMEDIATE"));
+  ASSIGN_OR_RETURN(const bool committed, CommitTogether(batch));
+  if (!committed) {
+    connection_->Execute("ROLLBACK").IgnoreError();
+    return CommitApart(batch, results);
+  }
+  results.assign(batch.size(), absl::OkStatus());
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> StoreWriter::CommitTogether(std::vector<Job>& batch) {
+  RETURN_IF_ERROR(connection_->Run("BEGIN IMMEDIATE"));
+  for (Job& job : batch) {
+    const absl::Status applied = job.change(*connection_);
+    if (HasReason(applied, Reason::kStoreReadOnly)) return applied;
+    if (!applied.ok()) return false;
+  }
+  RETURN_IF_ERROR(connection_->Run("COMMIT"));
+  return true;
+}
+
+absl::Status StoreWriter::CommitApart(std::vector<Job>& batch, std::vector<absl::Status>& results) {
+  RETURN_IF_ERROR(connection_->Run("BEGIN IMMEDIATE"));
   for (Job& job : batch) {
     RETURN_IF_ERROR(connection_->Run("SAVEPOINT change"));
     absl::Status applied = job.change(*connection_);
@@ -111,7 +132,7 @@ absl::Status StoreWriter::TryCommit(std::vector<Job>& batch, std::vector<absl::S
     RETURN_IF_ERROR(connection_->Run("RELEASE change"));
     results.push_back(std::move(applied));
   }
-  return connection_->Execute("COMMIT");
+  return connection_->Run("COMMIT");
 }
 
 }  // namespace troupe

@@ -38,8 +38,8 @@ class StoreWriter {
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
 
-  // `done` is called from the writer's thread, in the order of the calls; it may be empty and must
-  // not block.
+  // `change` may be applied more than once, what it did before being undone. `done` is called from
+  // the writer's thread, in the order of the calls; it may be empty and must not block.
   void Submit(Change change, Callback done);
   // Submits and waits.
   absl::Status SubmitAndWait(Change change);
@@ -56,6 +56,11 @@ class StoreWriter {
   // Applies and commits the batch; one status per job.
   std::vector<absl::Status> Commit(std::vector<Job>& batch);
   absl::Status TryCommit(std::vector<Job>& batch, std::vector<absl::Status>& results);
+  // False if a change failed, which spoils the transaction for all of the batch.
+  absl::StatusOr<bool> CommitTogether(std::vector<Job>& batch);
+  // Keeps the changes apart, so that one that fails is undone alone: a savepoint for each makes
+  // SQLite write its full-text index for each, so this is for batches with a failure.
+  absl::Status CommitApart(std::vector<Job>& batch, std::vector<absl::Status>& results);
 
   const Options options_;
   std::unique_ptr<Connection> connection_;  // used by the writer's thread alone

@@ -113,7 +113,16 @@ absl::Status WriteBeneath(const std::filesystem::path& folder, const std::string
     if (count < 0) return FileError(relative, errno);
     done += static_cast<size_t>(count);
   }
+  if (fsync(file.get()) != 0) return FileError(relative, errno);
   return absl::OkStatus();
+}
+
+absl::Status SyncToDisk(const std::filesystem::path& path) {
+  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() >= 0 && fsync(file.get()) == 0) return absl::OkStatus();
+  return Error(Reason::kStoreFailed,
+               fmt::format("{} could not be written to the disk: {}", path.string(),
+                           std::generic_category().message(errno)));
 }
 
 std::string MediaTypeOf(const std::string& name) {

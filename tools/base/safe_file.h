@@ -14,9 +14,13 @@ namespace troupe {
 absl::StatusOr<std::string> ReadBeneath(const std::filesystem::path& folder,
                                         const std::string& relative, int64_t max_bytes);
 
-// Writes a file below `folder`, making the folders on the way; the same failures.
+// Writes a file below `folder`, making the folders on the way, and its bytes to the disk; the same
+// failures.
 absl::Status WriteBeneath(const std::filesystem::path& folder, const std::string& relative,
                           const std::string& bytes);
+
+// Writes what the system still holds back of a file, or a folder's list of names, to the disk.
+absl::Status SyncToDisk(const std::filesystem::path& path);
 
 // The media type that a file name's ending tells.
 std::string MediaTypeOf(const std::string& name);
