@@ -45,6 +45,9 @@ class Conversation {
   // The newest message with all before it; null if empty.
   const Node* last() const { return last_.get(); }
 
+  // Where the journal keeps all of it; empty: not worked out yet, or nothing was said.
+  std::string stored_hash() const { return last_ == nullptr ? "" : last_->stored_hash; }
+
   // From the first to the last. The pointers live as long as this or a copy does.
   std::vector<const Message*> InOrder() const;
 

@@ -14,6 +14,9 @@ namespace {
 // More messages than any model reads; a longer chain is a damaged store.
 constexpr int kMaxChain = 100'000;
 
+// A root is its span's own; up to this size it is stored with the span, not by its hash.
+constexpr size_t kSmallRoot = 2048;
+
 constexpr std::string_view kRoleNames[] = {"system", "user", "assistant", "tool"};
 constexpr std::string_view kFinishNames[] = {"stop", "length", "tool_use", "content_filter",
                                              "other"};
@@ -27,7 +30,13 @@ class Builder {
   }
   std::string Add(const Json& value) { return Add(DumpJson(value)); }
   StoredValue Finish(const Json& root) {
-    value_.root = Add(root);
+    std::string bytes = DumpJson(root);
+    value_.root = Sha256Hex(bytes);
+    if (bytes.size() <= kSmallRoot) {
+      value_.root_bytes = std::move(bytes);
+    } else {
+      value_.contents.push_back({value_.root, std::move(bytes)});
+    }
     return std::move(value_);
   }
 
@@ -130,6 +139,11 @@ absl::Status ExpandImages(Json& value, const ReadContentFn& read) {
 
 namespace {
 
+// Adds a message after the one named `previous`; returns its hash.
+std::string StoreMessage(const Message& message, const std::string& previous, Builder& builder) {
+  return builder.Add({{"message", EncodeMessage(message, builder)}, {"previous", previous}});
+}
+
 // Adds what is not stored of a conversation; returns the hash of its last message.
 std::string StoreConversation(const Conversation& conversation, const IsStoredFn& is_stored,
                               Builder& builder) {
@@ -141,8 +155,7 @@ std::string StoreConversation(const Conversation& conversation, const IsStoredFn
   }
   std::string previous = node == nullptr ? "" : node->stored_hash;
   for (auto next = unknown.rbegin(); next != unknown.rend(); ++next) {
-    const Json message = EncodeMessage((*next)->message, builder);
-    previous = builder.Add({{"message", message}, {"previous", previous}});
+    previous = StoreMessage((*next)->message, previous, builder);
     (*next)->stored_hash = previous;
   }
   return previous;
@@ -170,9 +183,12 @@ StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role,
   return builder.Finish(root);
 }
 
-StoredValue StoreChatReply(const ChatReply& reply) {
+StoredValue StoreChatReply(const ChatReply& reply, const std::string& conversation) {
   Builder builder;
-  Json root = {{"message", EncodeMessage(reply.message, builder)},
+  const Json message = conversation.empty()
+                           ? EncodeMessage(reply.message, builder)
+                           : Json(StoreMessage(reply.message, conversation, builder));
+  Json root = {{"message", message},
                {"finish", kFinishNames[static_cast<int>(reply.finish)]},
                {"usage", EncodeUsage(reply.usage)},
                {"cost_microusd", reply.cost_microusd},
@@ -186,8 +202,17 @@ StoredValue StoreChatReply(const ChatReply& reply) {
   return builder.Finish(root);
 }
 
+// Puts the message of a reply that was stored after its conversation in its place.
+absl::Status ExpandMessage(Json& reply, const ReadContentFn& read) {
+  if (!reply.is_object() || !JsonMember(reply, "message").is_string()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Json node, ReadJson(JsonString(reply, "message"), read));
+  reply["message"] = JsonObject(node, "message");
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadContentFn& read) {
-  ASSIGN_OR_RETURN(const Json stored, ReadJson(root, read));
+  ASSIGN_OR_RETURN(Json stored, ReadJson(root, read));
+  RETURN_IF_ERROR(ExpandMessage(stored, read));
   ChatReply reply;
   ASSIGN_OR_RETURN(reply.message, DecodeMessage(JsonObject(stored, "message"), read));
   const std::string finish = JsonString(stored, "finish");
@@ -287,6 +312,10 @@ absl::StatusOr<Json> ExpandForReading(const std::string& root, const ReadContent
       if (!value.contains(part)) continue;
       ASSIGN_OR_RETURN(value[part], ReadJson(value[part].get<std::string>(), read));
     }
+  }
+  // A reply's message is known by what else a reply has: a tool's result may hold anything.
+  if (value.is_object() && value.contains("finish") && value.contains("attempts")) {
+    RETURN_IF_ERROR(ExpandMessage(value, read));
   }
   if (with_images) RETURN_IF_ERROR(ExpandImages(value, read));
   return value;

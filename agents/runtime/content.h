@@ -15,13 +15,13 @@
 
 namespace troupe {
 
-// A value as stored: `root` names the content to start from, `contents` holds all its parts.
+// A value as stored: `root` names the content to start from. A small one is in `root_bytes`, for
+// the span that it belongs to; a large one, and all parts that spans may share, are in `contents`.
 struct StoredValue {
   std::string root;
+  std::string root_bytes;
   std::vector<Content> contents;
 };
-
-using ReadContentFn = std::function<absl::StatusOr<std::string>(const std::string& hash)>;
 
 // Whether a content is in the store already, so that it need not be stored again.
 using IsStoredFn = std::function<bool(const std::string& hash)>;
@@ -29,7 +29,9 @@ using IsStoredFn = std::function<bool(const std::string& hash)>;
 // Of a conversation, what is_stored does not know.
 StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role,
                              const IsStoredFn& is_stored);
-StoredValue StoreChatReply(const ChatReply& reply);
+// `conversation` is the hash of the last message that the model was sent: the reply's message is
+// stored as the one after it, which the next request finds there. Empty: with the reply.
+StoredValue StoreChatReply(const ChatReply& reply, const std::string& conversation);
 absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadContentFn& read);
 
 StoredValue StoreToolRequest(std::string_view tool, std::string_view version,

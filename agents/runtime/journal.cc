@@ -38,4 +38,12 @@ std::string_view SpanStateName(SpanState state) {
   return "running";
 }
 
+ReadContentFn ReadOf(const SpanRecord& span, ReadContentFn read) {
+  return [&span, read = std::move(read)](const std::string& hash) -> absl::StatusOr<std::string> {
+    if (hash == span.request_hash && !span.request_root.empty()) return span.request_root;
+    if (hash == span.result_hash && !span.result_root.empty()) return span.result_root;
+    return read(hash);
+  };
+}
+
 }  // namespace troupe

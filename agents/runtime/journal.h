@@ -44,8 +44,10 @@ struct SpanRecord {
   int64_t end_sequence = 0;  // 0: not ended
   absl::Time begin_time;
   absl::Time end_time;
-  std::string request_hash;  // of an effect: content that holds its request
-  std::string result_hash;   // of a finished effect: content that holds its result
+  std::string request_hash;  // of an effect: names the content that its request starts from
+  std::string request_root;  // that content, where it is small: it is kept here alone
+  std::string result_hash;   // of a finished effect: names the content of its result
+  std::string result_root;   // as request_root
   std::string error;         // StatusToText of an outcome that is an error; empty otherwise
   Json attributes = Json::object();
   Usage usage;              // of an inner span: of all below it, known when it ends
@@ -88,6 +90,11 @@ struct JournalEntry {
     return contents.empty() && begun.empty() && ended.empty() && events.empty();
   }
 };
+
+using ReadContentFn = std::function<absl::StatusOr<std::string>(const std::string& hash)>;
+
+// Reads what the span keeps itself, and all else by `read`. The span must outlive the result.
+ReadContentFn ReadOf(const SpanRecord& span, ReadContentFn read);
 
 class Journal {
  public:

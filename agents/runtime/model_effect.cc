@@ -59,7 +59,7 @@ Async<ChatReply> Scope::Chat(std::string name, std::string role, ChatRequest req
   CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, std::move(stored)));
   if (effect.finished) {
     if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
-    co_return LoadChatReply(effect.record.result_hash, run.reader());
+    co_return LoadChatReply(effect.record.result_hash, ReadOf(effect.record, run.reader()));
   }
   CO_RETURN_IF_ERROR(cancelled());
   run.Append(BeginEntry(effect));
@@ -103,8 +103,9 @@ Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest
   effect.record.model = reply->model;
   effect.record.search_text = SearchText(request, *reply);
   if (reply->attempts > 1) effect.record.attributes["attempts"] = reply->attempts;
+  StoredValue stored = StoreChatReply(*reply, request.messages.stored_hash());
   CO_RETURN_IF_ERROR(
-      co_await FinishEffect(std::move(effect), StoreChatReply(*reply), absl::OkStatus(), usage));
+      co_await FinishEffect(std::move(effect), std::move(stored), absl::OkStatus(), usage));
   co_return reply;
 }
 

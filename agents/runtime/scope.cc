@@ -26,6 +26,7 @@ std::string Excerpt(const std::string& text, size_t from) {
 absl::Status Divergence(const SpanRecord& recorded, const StoredValue& request,
                         const ReadContentFn& read) {
   const ReadContentFn read_new = [&](const std::string& hash) -> absl::StatusOr<std::string> {
+    if (hash == request.root && !request.root_bytes.empty()) return request.root_bytes;
     for (const Content& content : request.contents) {
       if (content.hash == hash) return content.bytes;
     }
@@ -34,7 +35,8 @@ absl::Status Divergence(const SpanRecord& recorded, const StoredValue& request,
   const auto text_of = [](const absl::StatusOr<Json>& value) {
     return value.ok() ? PrettyJson(*value) : std::string("(not readable)");
   };
-  const std::string before = text_of(ExpandForReading(recorded.request_hash, read, false));
+  const std::string before =
+      text_of(ExpandForReading(recorded.request_hash, ReadOf(recorded, read), false));
   const std::string now = text_of(ExpandForReading(request.root, read_new, false));
   size_t same = 0;
   while (same < before.size() && same < now.size() && before[same] == now[same]) ++same;
@@ -177,6 +179,7 @@ absl::StatusOr<Scope::Effect> Scope::FindEffect(SpanRecord draft, const std::str
   Effect effect;
   draft.path = node_->ChildPath(name);
   draft.request_hash = request.root;
+  draft.request_root = request.root_bytes;
   RETURN_IF_ERROR(run.ClaimPath(draft.path));
   const SpanRecord* recorded = run.Recorded(draft.path);
   const bool finished = recorded != nullptr && recorded->end_sequence != 0 &&
@@ -229,6 +232,7 @@ AsyncStatus Scope::FinishEffect(Effect effect, StoredValue result, absl::Status 
   record.state = StateOf(outcome);
   if (outcome.ok()) {
     record.result_hash = result.root;
+    record.result_root = std::move(result.root_bytes);
   } else {
     record.error = StatusToText(outcome);
   }

@@ -44,7 +44,8 @@ Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json 
                                                 StoreToolRequest(tool_name, version, arguments)));
   if (effect.finished) {
     if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
-    CO_ASSIGN_OR_RETURN(ToolResult result, LoadToolResult(effect.record.result_hash, run.reader()));
+    CO_ASSIGN_OR_RETURN(ToolResult result, LoadToolResult(effect.record.result_hash,
+                                                          ReadOf(effect.record, run.reader())));
     if (tool.ok() && run.options().mode == RunMode::kLive) {
       const ToolSpec& spec = (*tool)->spec();
       (*tool)->Recall(MakeToolCall(effect, spec, std::move(arguments)), result);

@@ -32,7 +32,7 @@ Async<Json> Scope::Ask(std::string name, Question question) const {
   CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, StoreJson(request)));
   if (effect.finished) {
     if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
-    co_return LoadJson(effect.record.result_hash, run.reader());
+    co_return LoadJson(effect.record.result_hash, ReadOf(effect.record, run.reader()));
   }
   CO_RETURN_IF_ERROR(cancelled());
   const bool asked_before = effect.interrupted;
@@ -85,7 +85,7 @@ absl::StatusOr<Json> Scope::RecallValue(const std::string& name, SpanKind kind) 
                  {{"path", path}});
   }
   RETURN_IF_ERROR(run.ClaimPath(path));
-  return LoadJson(recorded->result_hash, run.reader());
+  return LoadJson(recorded->result_hash, ReadOf(*recorded, run.reader()));
 }
 
 AsyncStatus Scope::RecordValue(std::string name, SpanKind kind, Json value) const {

@@ -27,7 +27,7 @@ absl::Status WriteEnd(Connection& connection, const TaskRow& row, int64_t last_s
                       const std::string& state_name) {
   ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, row.name));
   SpanQuery open;
-  open.where = "s.task = ? AND s.end_sequence = 0";
+  open.where = "s.task = ? AND e.span IS NULL";
   open.numbers = {key};
   ASSIGN_OR_RETURN(std::vector<StoredSpan> spans, QuerySpans(connection, open));
   JournalEntry entry;

@@ -48,7 +48,7 @@ absl::StatusOr<StoredValue> ReplacedResult(const SpanRecord& span,
       ChatReply reply;
       reply.message = AssistantMessage(is_text ? request.text() : DumpJson(value));
       reply.model = span.model;
-      return StoreChatReply(reply);
+      return StoreChatReply(reply, "");
     }
     case SpanKind::kToolCall: {
       ToolResult result;
@@ -98,6 +98,7 @@ absl::Status AddReplaced(TaskCopy& copy, const std::vector<SpanRecord>& spans, i
   SpanRecord span = *found;
   ASSIGN_OR_RETURN(StoredValue value, ReplacedResult(span, request));
   span.result_hash = value.root;
+  span.result_root = std::move(value.root_bytes);
   span.error.clear();
   span.state = SpanState::kOk;
   span.usage = Usage();

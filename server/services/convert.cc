@@ -105,11 +105,11 @@ v1::Span SpanMessage(const StoredSpan& span) {
 void AddContents(const StoredSpan& span, const ReadContentFn& read, v1::Span& message) {
   const SpanRecord& record = span.record;
   if (!record.request_hash.empty()) {
-    const auto request = ExpandForReading(record.request_hash, read, false);
+    const auto request = ExpandForReading(record.request_hash, ReadOf(record, read), false);
     if (request.ok()) message.set_request_json(DumpJson(*request));
   }
   if (!record.result_hash.empty()) {
-    const auto response = ExpandForReading(record.result_hash, read, false);
+    const auto response = ExpandForReading(record.result_hash, ReadOf(record, read), false);
     if (response.ok()) message.set_response_json(DumpJson(*response));
   }
 }

@@ -273,18 +273,18 @@ const FilterFields& SpanFilterFields() {
       states[absl::AsciiStrToUpper(std::string(SpanStateName(static_cast<SpanState>(i))))] = i;
     }
     return new FilterFields{{"kind", Enum("s.kind", std::move(kinds))},
-                            {"state", Enum("s.state", std::move(states))},
+                            {"state", Enum("ifnull(e.state, 1)", std::move(states))},
                             {"type", Text("s.type")},
                             {"title", Text("s.title")},
                             {"path", Text("s.path")},
-                            {"model", Text("s.model")},
+                            {"model", Text("ifnull(e.model, s.model)")},
                             {"role", Text("s.role")},
                             {"tool", Text("s.tool")},
                             {"begin_time", Time("s.begin_time")},
-                            {"end_time", Time("s.end_time")},
-                            {"input_tokens", Number("s.input_tokens")},
-                            {"output_tokens", Number("s.output_tokens")},
-                            {"cost_microusd", Number("s.cost_microusd")}};
+                            {"end_time", Time("e.end_time")},
+                            {"input_tokens", Number("ifnull(e.input_tokens, 0)")},
+                            {"output_tokens", Number("ifnull(e.output_tokens, 0)")},
+                            {"cost_microusd", Number("ifnull(e.cost_microusd, 0)")}};
   }();
   return *fields;
 }

@@ -155,16 +155,21 @@ grpc::ServerUnaryReactor* TraceServiceImpl::ListSpans(Context* context,
       ASSIGN_OR_RETURN(const int64_t task_key, KeyOfParent(connection, task));
       query.where = filter.sql.empty() ? "1" : "(" + filter.sql + ")";
       query.texts = filter.values;
-      if (task_key != 0) query.where += fmt::format(" AND s.task = {}", task_key);
-      if (key.first != 0) query.where += fmt::format(" AND s.id < {}", key.first);
-      query.order = "s.id DESC";
+      // Spans of one task are found by their sequence, those of all tasks by their key.
+      const std::string place = task_key == 0 ? "s.id" : "s.begin_sequence";
+      if (task_key != 0) query.where += " AND s.task = ?";
+      if (task_key != 0) query.numbers.push_back(task_key);
+      if (key.first != 0) query.where += fmt::format(" AND {} < ?", place);
+      if (key.first != 0) query.numbers.push_back(key.first);
+      query.order = place + " DESC";
       query.limit = page_size;
       ASSIGN_OR_RETURN(spans, QuerySpans(connection, query));
       return absl::OkStatus();
     }));
     for (const StoredSpan& span : spans) *response->add_spans() = SpanMessage(span);
     if (spans.size() == static_cast<size_t>(page_size)) {
-      response->set_next_page_token(tokens_->Make({spans.back().key, 0}, arguments));
+      const int64_t last = task.empty() ? spans.back().key : spans.back().record.begin_sequence;
+      response->set_next_page_token(tokens_->Make({last, 0}, arguments));
     }
     return absl::OkStatus();
   });

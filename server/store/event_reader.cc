@@ -19,8 +19,8 @@ absl::StatusOr<std::vector<TaskEvent>> ReadTaskEvents(Connection& connection, in
     events.push_back(
         {span.record.begin_sequence, span.record.begin_time, SpanBegan{std::move(span)}});
   }
-  query.where = "s.task = ? AND s.end_sequence > 0 AND s.end_sequence > ?";
-  query.order = "s.end_sequence";
+  query.where = "e.task = ? AND e.end_sequence > ?";
+  query.order = "e.end_sequence";
   ASSIGN_OR_RETURN(std::vector<StoredSpan> ended, QuerySpans(connection, query));
   for (StoredSpan& span : ended) {
     events.push_back(

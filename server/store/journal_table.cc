@@ -72,48 +72,79 @@ absl::Status PutContent(Connection& connection, int64_t task_key, const Content&
   return count.Run();
 }
 
+// Most attributes are none, and most errors: NULL takes no room.
+Statement& BindOrNull(Statement& statement, std::string_view text) {
+  return text.empty() ? statement.BindNull() : statement.Bind(text);
+}
+Statement& BindBlobOrNull(Statement& statement, std::string_view bytes) {
+  return bytes.empty() ? statement.BindNull() : statement.BindBlob(bytes);
+}
+std::string AttributesText(const Json& attributes) {
+  return attributes.empty() ? "" : DumpJson(attributes);
+}
+
 absl::Status InsertSpan(Connection& connection, int64_t task_key, const SpanRecord& span) {
   ASSIGN_OR_RETURN(
       Statement insert,
-      connection.Prepare("INSERT INTO spans (task, begin_sequence, path, kind, type, title, state, "
-                         "begin_time, request, attributes, model, role, tool) "
+      connection.Prepare("INSERT INTO spans (task, begin_sequence, path, kind, type, title, "
+                         "begin_time, request, request_root, attributes, model, role, tool) "
                          "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
   insert.Bind(task_key).Bind(span.begin_sequence).Bind(span.path);
   insert.Bind(static_cast<int64_t>(span.kind)).Bind(span.type).Bind(span.title);
-  insert.Bind(static_cast<int64_t>(span.state)).Bind(absl::ToUnixMicros(span.begin_time));
-  insert.BindBlob(HashBytes(span.request_hash)).Bind(DumpJson(span.attributes));
-  insert.Bind(span.model).Bind(span.role).Bind(span.tool);
+  insert.Bind(absl::ToUnixMicros(span.begin_time));
+  BindBlobOrNull(insert, HashBytes(span.request_hash));
+  BindBlobOrNull(insert, span.request_root);
+  BindOrNull(insert, AttributesText(span.attributes));
+  BindOrNull(BindOrNull(BindOrNull(insert, span.model), span.role), span.tool);
   return insert.Run();
 }
 
-absl::StatusOr<int64_t> UpdateSpan(Connection& connection, int64_t task_key,
-                                   const SpanRecord& span) {
+struct BegunSpan {
+  int64_t key;
+  std::string request;  // hash, 32 bytes
+};
+
+absl::StatusOr<BegunSpan> FindBegun(Connection& connection, int64_t task_key,
+                                    const SpanRecord& span) {
   ASSIGN_OR_RETURN(
-      Statement update,
+      Statement find,
+      connection.Prepare("SELECT id, request FROM spans WHERE task = ? AND begin_sequence = ?"));
+  find.Bind(task_key).Bind(span.begin_sequence);
+  ASSIGN_OR_RETURN(const bool found, find.Step());
+  if (found) return BegunSpan{find.Int(0), find.Blob(1)};
+  return Error(
+      Reason::kStoreFailed,
+      fmt::format("the span '{}' ends but never began: an earlier write was lost", span.path));
+}
+
+absl::Status InsertEnd(Connection& connection, int64_t task_key, const BegunSpan& begun,
+                       const SpanRecord& span) {
+  // A call that was interrupted may be made with another request than it was begun with.
+  const std::string request = HashBytes(span.request_hash);
+  const bool same_request = request == begun.request;
+  ASSIGN_OR_RETURN(
+      Statement insert,
       connection.Prepare(
-          "UPDATE spans SET end_sequence = ?, state = ?, end_time = ?, request = ?, result = ?, "
-          "error = ?, attributes = ?, model = ?, role = ?, tool = ?, model_calls = ?, "
-          "tool_calls = ?, input_tokens = ?, cached_input_tokens = ?, output_tokens = ?, "
-          "reasoning_tokens = ?, cost_microusd = ?, model_microseconds = ?, "
-          "tool_microseconds = ?, estimated = ? WHERE task = ? AND begin_sequence = ? "
-          "RETURNING id"));
-  update.Bind(span.end_sequence).Bind(static_cast<int64_t>(span.state));
-  update.Bind(absl::ToUnixMicros(span.end_time)).BindBlob(HashBytes(span.request_hash));
-  update.BindBlob(HashBytes(span.result_hash)).Bind(span.error).Bind(DumpJson(span.attributes));
-  update.Bind(span.model).Bind(span.role).Bind(span.tool);
+          "INSERT OR REPLACE INTO span_ends (span, task, end_sequence, end_time, state, request, "
+          "request_root, result, result_root, error, attributes, model, model_calls, tool_calls, "
+          "input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_microusd, "
+          "model_microseconds, tool_microseconds, estimated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+          "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+  insert.Bind(begun.key).Bind(task_key).Bind(span.end_sequence);
+  insert.Bind(absl::ToUnixMicros(span.end_time)).Bind(static_cast<int64_t>(span.state));
+  BindBlobOrNull(insert, same_request ? "" : request);
+  BindBlobOrNull(insert, same_request ? "" : span.request_root);
+  BindBlobOrNull(insert, HashBytes(span.result_hash));
+  BindBlobOrNull(insert, span.result_root);
+  BindOrNull(BindOrNull(insert, span.error), AttributesText(span.attributes));
+  BindOrNull(insert, span.model);
   const Usage& usage = span.usage;
-  update.Bind(usage.model_calls).Bind(usage.tool_calls).Bind(usage.input_tokens);
-  update.Bind(usage.cached_input_tokens).Bind(usage.output_tokens).Bind(usage.reasoning_tokens);
-  update.Bind(usage.cost_microusd).Bind(absl::ToInt64Microseconds(usage.model_time));
-  update.Bind(absl::ToInt64Microseconds(usage.tool_time));
-  update.Bind(static_cast<int64_t>(usage.estimated)).Bind(task_key).Bind(span.begin_sequence);
-  ASSIGN_OR_RETURN(const bool found, update.Step());
-  if (!found) {
-    return Error(
-        Reason::kStoreFailed,
-        fmt::format("the span '{}' ends but never began: an earlier write was lost", span.path));
-  }
-  return update.Int(0);
+  insert.Bind(usage.model_calls).Bind(usage.tool_calls).Bind(usage.input_tokens);
+  insert.Bind(usage.cached_input_tokens).Bind(usage.output_tokens).Bind(usage.reasoning_tokens);
+  insert.Bind(usage.cost_microusd).Bind(absl::ToInt64Microseconds(usage.model_time));
+  insert.Bind(absl::ToInt64Microseconds(usage.tool_time));
+  insert.Bind(static_cast<int64_t>(usage.estimated));
+  return insert.Run();
 }
 
 absl::Status IndexText(Connection& connection, int64_t span_key, const std::string& text) {
@@ -129,19 +160,25 @@ SpanRecord RecordOf(const Statement& row, int column) {
   span.kind = static_cast<SpanKind>(row.Int(column++));
   span.type = row.Text(column++);
   span.title = row.Text(column++);
-  span.state = static_cast<SpanState>(row.Int(column++));
   span.begin_sequence = row.Int(column++);
-  span.end_sequence = row.Int(column++);
   span.begin_time = absl::FromUnixMicros(row.Int(column++));
-  span.end_time = absl::FromUnixMicros(row.Int(column++));
-  span.request_hash = absl::BytesToHexString(row.Blob(column++));
-  span.result_hash = absl::BytesToHexString(row.Blob(column++));
-  span.error = row.Text(column++);
-  const auto attributes = ParseJson(row.Text(column++), "attributes");
-  if (attributes.ok()) span.attributes = *attributes;
-  span.model = row.Text(column++);
   span.role = row.Text(column++);
   span.tool = row.Text(column++);
+  span.request_hash = absl::BytesToHexString(row.Blob(column++));
+  span.request_root = row.Blob(column++);
+  const std::string attributes = row.Text(column++);
+  span.model = row.Text(column++);
+  span.end_sequence = row.Int(column++);
+  span.state = span.end_sequence == 0 ? SpanState::kRunning : SpanState(row.Int(column));
+  ++column;
+  span.end_time = absl::FromUnixMicros(row.Int(column++));
+  span.result_hash = absl::BytesToHexString(row.Blob(column++));
+  span.result_root = row.Blob(column++);
+  span.error = row.Text(column++);
+  if (!attributes.empty()) {
+    auto parsed = ParseJson(attributes, "attributes");
+    if (parsed.ok()) span.attributes = *std::move(parsed);
+  }
   Usage& usage = span.usage;
   usage.model_calls = row.Int(column++);
   usage.tool_calls = row.Int(column++);
@@ -157,10 +194,12 @@ SpanRecord RecordOf(const Statement& row, int column) {
 }
 
 constexpr std::string_view kSpanColumns =
-    "s.path, s.kind, s.type, s.title, s.state, s.begin_sequence, s.end_sequence, s.begin_time, "
-    "s.end_time, s.request, s.result, s.error, s.attributes, s.model, s.role, s.tool, "
-    "s.model_calls, s.tool_calls, s.input_tokens, s.cached_input_tokens, s.output_tokens, "
-    "s.reasoning_tokens, s.cost_microusd, s.model_microseconds, s.tool_microseconds, s.estimated";
+    "s.path, s.kind, s.type, s.title, s.begin_sequence, s.begin_time, s.role, s.tool, "
+    "ifnull(e.request, s.request), iif(e.request IS NULL, s.request_root, e.request_root), "
+    "ifnull(e.attributes, s.attributes), ifnull(e.model, s.model), e.end_sequence, e.state, "
+    "e.end_time, e.result, e.result_root, e.error, e.model_calls, e.tool_calls, e.input_tokens, "
+    "e.cached_input_tokens, e.output_tokens, e.reasoning_tokens, e.cost_microusd, "
+    "e.model_microseconds, e.tool_microseconds, e.estimated";
 
 }  // namespace
 
@@ -173,9 +212,10 @@ absl::Status AppendEntry(Connection& connection, const JournalEntry& entry) {
     RETURN_IF_ERROR(InsertSpan(connection, task_key, span));
   }
   for (const SpanRecord& span : entry.ended) {
-    ASSIGN_OR_RETURN(const int64_t span_key, UpdateSpan(connection, task_key, span));
+    ASSIGN_OR_RETURN(const BegunSpan begun, FindBegun(connection, task_key, span));
+    RETURN_IF_ERROR(InsertEnd(connection, task_key, begun, span));
     if (!span.search_text.empty()) {
-      RETURN_IF_ERROR(IndexText(connection, span_key, span.search_text));
+      RETURN_IF_ERROR(IndexText(connection, begun.key, span.search_text));
     }
   }
   for (const EventRecord& event : entry.events) {
@@ -190,11 +230,11 @@ absl::Status AppendEntry(Connection& connection, const JournalEntry& entry) {
 }
 
 absl::StatusOr<std::vector<StoredSpan>> QuerySpans(Connection& connection, const SpanQuery& query) {
-  ASSIGN_OR_RETURN(
-      Statement statement,
-      connection.Prepare(fmt::format("SELECT s.id, t.name, {} FROM spans s JOIN tasks t ON t.id = "
-                                     "s.task WHERE {} ORDER BY {} LIMIT ?",
-                                     kSpanColumns, query.where, query.order)));
+  ASSIGN_OR_RETURN(Statement statement,
+                   connection.Prepare(fmt::format(
+                       "SELECT s.id, t.name, {} FROM spans s LEFT JOIN span_ends e ON e.span "
+                       "= s.id JOIN tasks t ON t.id = s.task WHERE {} ORDER BY {} LIMIT ?",
+                       kSpanColumns, query.where, query.order)));
   for (const std::string& text : query.texts) statement.Bind(text);
   for (int64_t number : query.numbers) statement.Bind(number);
   statement.Bind(query.limit);
@@ -210,8 +250,8 @@ absl::StatusOr<int64_t> LastSequenceOf(Connection& connection, int64_t task_key)
   ASSIGN_OR_RETURN(Statement statement,
                    connection.Prepare(
                        "SELECT max(ifnull((SELECT max(begin_sequence) FROM spans WHERE task = ?1), "
-                       "0), ifnull((SELECT max(end_sequence) FROM spans WHERE task = ?1 AND "
-                       "end_sequence > 0), 0), ifnull((SELECT max(sequence) FROM events WHERE "
+                       "0), ifnull((SELECT max(end_sequence) FROM span_ends WHERE task = "
+                       "?1), 0), ifnull((SELECT max(sequence) FROM events WHERE "
                        "task = ?1), 0))"));
   statement.Bind(task_key);
   RETURN_IF_ERROR(statement.Step().status());

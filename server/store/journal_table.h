@@ -21,7 +21,8 @@ struct StoredSpan {
   SpanRecord record;
 };
 
-// Spans of a query: `where` is SQL over tasks t and spans s, with its values bound in order.
+// Spans of a query: `where` is SQL over tasks t, spans s and their ends e (all of them NULL for a
+// span that has not ended), with its values bound in order.
 struct SpanQuery {
   std::string where = "1";
   std::vector<std::string> texts;  // bound first

@@ -11,7 +11,7 @@ namespace troupe {
 namespace {
 
 // Times are microseconds since 1970, hashes are 32 bytes, JSON and protobuf messages are opaque.
-constexpr std::array<const char*, 2> kMigrations = {R"sql(
+constexpr std::array<const char*, 3> kMigrations = {R"sql(
 CREATE TABLE tasks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,             -- the id in tasks/{id}
@@ -161,8 +161,63 @@ INSERT INTO spans SELECT * FROM spans_1;
 DROP TABLE spans_1;
 CREATE UNIQUE INDEX spans_begin ON spans (task, begin_sequence);
 CREATE INDEX spans_end ON spans (task, end_sequence) WHERE end_sequence > 0;
-)sql"};
+)sql",
+                                                    // Rows are written once: an end that was
+                                                    // written into its span's row made that grow,
+                                                    // which moved its neighbours to other pages.
+                                                    R"sql(
+CREATE TABLE span_ends (
+  span INTEGER PRIMARY KEY,              -- spans.id
+  task INTEGER NOT NULL,
+  end_sequence INTEGER NOT NULL,
+  end_time INTEGER NOT NULL,
+  state INTEGER NOT NULL,
+  request BLOB,                          -- NULL: the span's own; else what was asked in the end
+  request_root BLOB,
+  result BLOB,
+  result_root BLOB,                      -- the content itself where it is small; NULL: in contents
+  error TEXT,
+  attributes TEXT,                       -- all, those of the beginning included
+  model TEXT,
+  model_calls INTEGER NOT NULL,
+  tool_calls INTEGER NOT NULL,
+  input_tokens INTEGER NOT NULL,
+  cached_input_tokens INTEGER NOT NULL,
+  output_tokens INTEGER NOT NULL,
+  reasoning_tokens INTEGER NOT NULL,
+  cost_microusd INTEGER NOT NULL,
+  model_microseconds INTEGER NOT NULL,
+  tool_microseconds INTEGER NOT NULL,
+  estimated INTEGER NOT NULL
+);
+INSERT INTO span_ends SELECT id, task, end_sequence, end_time, state, NULL, NULL, result, NULL,
+  error, attributes, model, model_calls, tool_calls, input_tokens, cached_input_tokens,
+  output_tokens, reasoning_tokens, cost_microusd, model_microseconds, tool_microseconds, estimated
+  FROM spans WHERE end_sequence > 0;
+CREATE UNIQUE INDEX span_ends_sequence ON span_ends (task, end_sequence);
 
+ALTER TABLE spans RENAME TO spans_2;
+CREATE TABLE spans (
+  id INTEGER PRIMARY KEY,
+  task INTEGER NOT NULL,
+  begin_sequence INTEGER NOT NULL,
+  path TEXT NOT NULL,
+  kind INTEGER NOT NULL,
+  type TEXT NOT NULL,
+  title TEXT NOT NULL,
+  begin_time INTEGER NOT NULL,
+  request BLOB,                          -- hash of the content that the request starts from
+  request_root BLOB,                     -- that content where it is small; NULL: in contents
+  attributes TEXT,
+  model TEXT,
+  role TEXT,
+  tool TEXT
+);
+INSERT INTO spans SELECT id, task, begin_sequence, path, kind, type, title, begin_time, request,
+  NULL, attributes, model, role, tool FROM spans_2;
+DROP TABLE spans_2;
+CREATE UNIQUE INDEX spans_begin ON spans (task, begin_sequence);
+)sql"};
 absl::StatusOr<int64_t> UserVersion(Connection& connection) {
   ASSIGN_OR_RETURN(Statement statement, connection.Prepare("PRAGMA user_version"));
   RETURN_IF_ERROR(statement.Step().status());

@@ -11,6 +11,7 @@ namespace troupe {
 namespace {
 
 constexpr int kBusyTimeoutMilliseconds = 5000;
+constexpr size_t kMaxKeptStatements = 200;
 
 absl::Status SqliteError(sqlite3* database, int code, std::string_view doing) {
   const int primary = code & 0xFF;
@@ -26,17 +27,22 @@ absl::Status SqliteError(sqlite3* database, int code, std::string_view doing) {
 
 }  // namespace
 
-Statement::Statement(sqlite3* database, sqlite3_stmt* statement)
-    : database_(database), statement_(statement) {}
+Statement::Statement(sqlite3* database, sqlite3_stmt* statement, bool kept)
+    : database_(database), statement_(statement), kept_(kept) {}
 
 Statement::Statement(Statement&& other) noexcept
     : database_(other.database_),
       statement_(std::exchange(other.statement_, nullptr)),
+      kept_(other.kept_),
       next_parameter_(other.next_parameter_),
       bind_error_(other.bind_error_) {}
 
 Statement::~Statement() {
   if (statement_ == nullptr) return;
+  if (!kept_) {
+    sqlite3_finalize(statement_);
+    return;
+  }
   sqlite3_reset(statement_);
   sqlite3_clear_bindings(statement_);
 }
@@ -133,13 +139,14 @@ Connection::~Connection() {
 absl::StatusOr<Statement> Connection::Prepare(std::string_view sql) {
   const std::string key(sql);
   const auto found = statements_.find(key);
-  if (found != statements_.end()) return Statement(database_, found->second);
+  if (found != statements_.end()) return Statement(database_, found->second, true);
+  const bool keep = statements_.size() < kMaxKeptStatements;
   sqlite3_stmt* statement = nullptr;
   const int code = sqlite3_prepare_v3(database_, key.c_str(), static_cast<int>(key.size()),
-                                      SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
+                                      keep ? SQLITE_PREPARE_PERSISTENT : 0, &statement, nullptr);
   if (code != SQLITE_OK) return SqliteError(database_, code, "prepare a statement");
-  statements_.emplace(key, statement);
-  return Statement(database_, statement);
+  if (keep) statements_.emplace(key, statement);
+  return Statement(database_, statement, keep);
 }
 
 absl::Status Connection::Run(std::string_view sql) {

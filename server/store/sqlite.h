@@ -43,9 +43,10 @@ class Statement {
 
  private:
   friend class Connection;
-  Statement(sqlite3* database, sqlite3_stmt* statement);
+  Statement(sqlite3* database, sqlite3_stmt* statement, bool kept);
   sqlite3* database_;
   sqlite3_stmt* statement_;
+  bool kept_;  // by the connection; else it ends with this
   int next_parameter_ = 1;
   int bind_error_ = 0;
 };
@@ -60,7 +61,8 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
   ~Connection();
 
-  // A prepared statement, kept for the next use of the same SQL text. One use at a time.
+  // A prepared statement, kept for the next use of the same SQL text (up to a number of them: texts
+  // that clients' filters make are endless). One use at a time.
   absl::StatusOr<Statement> Prepare(std::string_view sql);
   // Runs one statement that takes no parameters and is kept prepared.
   absl::Status Run(std::string_view sql);

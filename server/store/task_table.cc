@@ -209,6 +209,7 @@ absl::Status DeleteTask(Connection& connection, const std::string& name) {
   constexpr std::string_view kDeletes[] = {
       "DELETE FROM span_search WHERE rowid IN (SELECT id FROM spans WHERE task = ?)",
       "DELETE FROM spans WHERE task = ?",
+      "DELETE FROM span_ends WHERE task = ?",
       "DELETE FROM events WHERE task = ?",
       "DELETE FROM task_labels WHERE task = ?",
       "UPDATE contents SET uses = uses - 1 WHERE id IN (SELECT content FROM content_uses WHERE "

@@ -50,7 +50,7 @@ absl::StatusOr<std::string> ToFullTextQuery(const std::string& query) {
 const char* GroupExpression(UsageGroup group) {
   switch (group) {
     case UsageGroup::kModel:
-      return "CASE WHEN s.model != '' THEN s.model ELSE s.tool END";
+      return "CASE WHEN e.model != '' THEN e.model ELSE s.tool END";
     case UsageGroup::kRole:
       return "s.role";
     case UsageGroup::kTool:
@@ -92,8 +92,9 @@ absl::StatusOr<std::vector<UsageSum>> SumUsage(Connection& connection, UsageGrou
           "SELECT {} AS label, sum(model_calls), sum(tool_calls), sum(input_tokens), "
           "sum(cached_input_tokens), sum(output_tokens), sum(reasoning_tokens), "
           "sum(cost_microusd), sum(model_microseconds), sum(tool_microseconds), max(estimated) "
-          "FROM spans s WHERE s.kind != 1 AND (?1 = 0 OR s.task = ?1) AND (s.model_calls > 0 OR "
-          "s.tool_calls > 0) GROUP BY label ORDER BY sum(cost_microusd) DESC, "
+          "FROM span_ends e JOIN spans s ON s.id = e.span WHERE s.kind != 1 AND (?1 = 0 OR e.task "
+          "= ?1) AND (e.model_calls > 0 OR e.tool_calls > 0) GROUP BY label ORDER BY "
+          "sum(cost_microusd) DESC, "
           "sum(input_tokens + output_tokens) DESC, label LIMIT ?2",
           GroupExpression(group))));
   statement.Bind(task_key).Bind(static_cast<int64_t>(limit));

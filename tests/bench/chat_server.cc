@@ -45,6 +45,16 @@ size_t ContentLength(std::string_view head) {
   return 0;
 }
 
+// Looks now and then: telling the waiter of each reply would cost what is measured.
+bool WaitFor(const std::atomic<int64_t>& number, int64_t count, std::chrono::seconds limit) {
+  const auto end = std::chrono::steady_clock::now() + limit;
+  while (number < count) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    usleep(2'000);
+  }
+  return true;
+}
+
 }  // namespace
 
 ChatServer::ChatServer(Options options) : options_(std::move(options)) {
@@ -75,12 +85,11 @@ ChatServer::~ChatServer() {
 }
 
 bool ChatServer::WaitForServed(int64_t count, std::chrono::seconds limit) const {
-  const auto end = Clock::now() + limit;
-  while (served_ < count) {
-    if (Clock::now() > end) return false;
-    usleep(2'000);
-  }
-  return true;
+  return WaitFor(served_, count, limit);
+}
+
+bool ChatServer::WaitForFinished(int64_t count, std::chrono::seconds limit) const {
+  return WaitFor(finished_, count, limit);
 }
 
 double ChatServer::CpuSeconds() const {
@@ -162,7 +171,7 @@ void ChatServer::TakeRequests(int fd, Peer& peer) {
     const auto now = Clock::now();
     if (const auto before = replied_.find(task); task >= 0 && before != replied_.end()) {
       MutexLock lock(&mutex_);
-      added_.push_back(std::chrono::duration<double, std::milli>(now - before->second).count());
+      added_.push_back(std::chrono::duration<double, std::milli>(now - before->second.at).count());
     }
     peer.in.erase(0, whole);
     if (due_.empty()) {
@@ -184,7 +193,7 @@ void ChatServer::AnswerDue(Clock::time_point now) {
     const auto found = peers_.find(due.fd);
     if (found == peers_.end() || generations_[due.fd] != due.generation) continue;
     found->second.out += MakeReply();
-    if (due.task >= 0) replied_[due.task] = now;
+    if (due.task >= 0) NoteReply(due.task, now);
     ++served_;
     Flush(due.fd, found->second);
   }
@@ -194,6 +203,12 @@ void ChatServer::AnswerDue(Clock::time_point now) {
   at.it_value.tv_sec = rest.count() / 1'000'000'000;
   at.it_value.tv_nsec = std::max<int64_t>(1, rest.count() % 1'000'000'000);
   timerfd_settime(timer_, 0, &at, nullptr);
+}
+
+void ChatServer::NoteReply(int64_t task, Clock::time_point now) {
+  Replied& replied = replied_[task];
+  replied.at = now;
+  if (++replied.calls == options_.calls_a_task) ++finished_;
 }
 
 void ChatServer::Flush(int fd, Peer& peer) {

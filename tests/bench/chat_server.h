@@ -21,7 +21,8 @@ class ChatServer {
   struct Options {
     std::chrono::microseconds latency{50'000};
     size_t reply_bytes = 120;
-    std::string message;  // JSON of every reply's message, in place of text of that size
+    std::string message;   // JSON of every reply's message, in place of text of that size
+    int calls_a_task = 0;  // after which a task is finished; 0: not counted
   };
   explicit ChatServer(Options options);
   ~ChatServer();
@@ -30,8 +31,12 @@ class ChatServer {
 
   int port() const { return port_; }
   int64_t served() const { return served_; }
+  // Tasks that had all their calls answered.
+  int64_t finished() const { return finished_; }
   // Blocks until `count` requests were served in all; false after `limit`.
   bool WaitForServed(int64_t count, std::chrono::seconds limit) const;
+  // The same for finished tasks.
+  bool WaitForFinished(int64_t count, std::chrono::seconds limit) const;
   // CPU time of the server's thread.
   double CpuSeconds() const;
   // Milliseconds from a reply to the next request of the same task ("[task N]" in the first lines),
@@ -59,6 +64,7 @@ class ChatServer {
   // Takes whole requests out of what has come.
   void TakeRequests(int fd, Peer& peer);
   void AnswerDue(Clock::time_point now);
+  void NoteReply(int64_t task, Clock::time_point now);
   void Flush(int fd, Peer& peer);
   void Close(int fd);
   std::string MakeReply();
@@ -72,8 +78,13 @@ class ChatServer {
   std::unordered_map<int, Peer> peers_;
   std::unordered_map<int, uint64_t> generations_;  // tells a socket's number from its next use
   std::deque<Due> due_;                            // the latency is one, so the order is
-  std::unordered_map<int64_t, Clock::time_point> replied_;  // by task
+  struct Replied {
+    Clock::time_point at;
+    int calls = 0;
+  };
+  std::unordered_map<int64_t, Replied> replied_;  // by task
   std::atomic<int64_t> served_ = 0;
+  std::atomic<int64_t> finished_ = 0;
   std::atomic<int64_t> reply_text_bytes_ = 0;
   mutable Mutex mutex_;
   std::vector<double> added_ ABSL_GUARDED_BY(mutex_);

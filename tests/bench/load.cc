@@ -38,7 +38,7 @@ v1::TaskSpec Load::Chat(int64_t number, int turns, size_t turn_bytes) {
 }
 
 int64_t Load::Submit(int64_t count, const std::string& prefix, int in_flight,
-                     const std::function<v1::TaskSpec(int64_t)>& spec) {
+                     const std::function<v1::TaskSpec(int64_t)>& spec, int64_t first) {
   struct Call {
     grpc::ClientContext context;
     v1::SubmitTaskRequest request;
@@ -51,7 +51,7 @@ int64_t Load::Submit(int64_t count, const std::string& prefix, int in_flight,
   for (int64_t i = 0; i < count; ++i) {
     auto call = std::make_shared<Call>();
     *call->request.mutable_spec() = spec(i);
-    call->request.set_task_id(prefix + std::to_string(i));
+    call->request.set_task_id(prefix + std::to_string(first + i));
     {
       std::unique_lock<std::mutex> lock(mutex);
       changed.wait(lock, [&] { return running < in_flight; });

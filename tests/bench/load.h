@@ -23,9 +23,9 @@ class Load {
   static v1::TaskSpec Chat(int64_t number, int turns, size_t turn_bytes = 40);
 
   // Submits `count` tasks made by `spec`, at most `in_flight` calls at a time, named
-  // {prefix}{number}; returns how many were accepted.
+  // {prefix}{first}, {prefix}{first + 1} ...; returns how many were accepted.
   int64_t Submit(int64_t count, const std::string& prefix, int in_flight,
-                 const std::function<v1::TaskSpec(int64_t)>& spec);
+                 const std::function<v1::TaskSpec(int64_t)>& spec, int64_t first = 0);
 
   // Tasks that the filter finds.
   int64_t Count(const std::string& filter);

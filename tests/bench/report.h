@@ -1,4 +1,4 @@
-// What was measured, as JSON. Thread-compatible.
+// What was measured: a table for people, JSON for machines, a picture. Thread-compatible.
 #pragma once
 
 #include <string>
@@ -11,17 +11,23 @@ struct Figure {
   std::string title;
   double value = 0;
   std::string unit;
-  double goal = 0;           // what it should be
+  double goal = 0;           // what it should be; 0: none is set
   bool goal_is_most = true;  // at most, or at least
   double floor = 0;          // the same without a server; 0: none
+
+  bool met() const;
 };
 
 class Report {
  public:
   // Shows it on standard error at once.
   void Add(Figure figure);
-  // One JSON object; standard output if `file` is empty.
-  void Write(const std::string& file) const;
+
+  // The table, on standard output.
+  void Print() const;
+  void WriteJson(const std::string& file) const;
+  // Bars of the values against their goals.
+  void WriteSvg(const std::string& file) const;
 
  private:
   std::vector<Figure> figures_;

@@ -1,0 +1,156 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <filesystem>
+#include <iostream>
+#include <thread>
+
+#include "tests/bench/chat_server.h"
+#include "tests/bench/clock.h"
+#include "tests/bench/floors.h"
+#include "tests/bench/folder.h"
+#include "tests/bench/load.h"
+#include "tests/bench/measurements.h"
+#include "tests/bench/server_process.h"
+
+namespace troupe::bench {
+namespace {
+
+using std::chrono::seconds;
+
+// A reply that calls a tool that changes nothing, many times side by side.
+std::string ManyToolCalls(int count) {
+  std::string calls;
+  for (int i = 1; i <= count; ++i) {
+    calls += fmt::format(
+        R"({}{{"id":"{}","type":"function","function":{{"name":"list_files","arguments":"{{}}"}}}})",
+        i == 1 ? "" : ",", i);
+  }
+  return R"({"role":"assistant","content":null,"tool_calls":[)" + calls + "]}";
+}
+
+}  // namespace
+
+// One task after another in one chat, against a model without latency.
+void MeasureSteps(const Setting& setting, Report& report) {
+  const Folder folder;
+  ChatServer model({std::chrono::microseconds(1), 40, "", 0});
+  ServerProcess server(setting.binaries, folder.path(), model.port());
+  Load load(server.address());
+  const double fsync = FsyncSeconds(folder.path());
+  std::cerr << fmt::format("  one fsync here: {:.0f} us\n", fsync * 1e6);
+  int64_t number = 0;
+  for (const int turns : {10, 100, 1000}) {
+    const int rounds = setting.quick ? 2 : 5;
+    const double start = Now();
+    const double cpu = server.CpuSeconds();
+    for (int round = 0; round < rounds; ++round) {
+      const int64_t served = model.served();
+      load.Submit(1, fmt::format("s{}x{}", turns, round), 1,
+                  [&](int64_t) { return Load::Chat(++number, turns, 20); });
+      model.WaitForServed(served + turns, seconds(120));
+    }
+    const double steps = static_cast<double>(rounds) * turns;
+    std::cerr << fmt::format("  {} steps: {:.0f} us of CPU a step\n", turns,
+                             (server.CpuSeconds() - cpu) / steps * 1e6);
+    report.Add({fmt::format("step_{}", turns),
+                fmt::format("Wall time of a durable step of a chat of {}, model of 0 ms", turns),
+                (Now() - start) / steps * 1e6, "us", 0, true, fsync * 1e6});
+  }
+}
+
+// Tasks that wait for a person: memory and CPU of one.
+void MeasureParked(const Setting& setting, Report& report) {
+  const int64_t tasks = 1000;
+  const Folder folder;
+  ChatServer::Options options;
+  options.latency = std::chrono::microseconds(1);
+  options.message =
+      R"({"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function",)"
+      R"("function":{"name":"ask_user","arguments":"{\"question\":\"May I?\"}"}}]})";
+  ChatServer model(std::move(options));
+  ServerProcess server(setting.binaries, folder.path(), model.port());
+  Load load(server.address());
+  const auto asking = [](int64_t i) {
+    v1::TaskSpec spec = Load::Chat(i, 1);
+    spec.mutable_chat()->add_tools("ask_user");
+    return spec;
+  };
+  const auto parked = [&](const char* prefix, int64_t more) {
+    const int64_t before = load.Count("state = INPUT_REQUIRED");
+    load.Submit(more, prefix, 64, asking);
+    while (load.Count("state = INPUT_REQUIRED") < before + more) {
+    }
+    return server.ResidentMegabytes();
+  };
+  // The first thousand also pays for buffers and caches that the second finds there.
+  const double first = parked("a", tasks);
+  const double second = parked("b", tasks);
+  const double cpu = server.CpuSeconds();
+  std::this_thread::sleep_for(setting.quick ? seconds(2) : seconds(10));
+  const double idle = (server.CpuSeconds() - cpu) / (setting.quick ? 2 : 10);
+  report.Add({"parked_memory", "Resident memory of a task that waits for a person",
+              (second - first) * 1024 / static_cast<double>(tasks), "kB", 20, true, 0});
+  report.Add({"parked_cpu", "CPU of 2,000 such tasks", idle * 100, "%", 0.5, true, 0});
+}
+
+// What a long conversation costs on disk.
+void MeasureGrowth(const Setting& setting, Report& report) {
+  const Folder folder;
+  ChatServer model({std::chrono::microseconds(1), 1000, "", 0});
+  ServerProcess server(setting.binaries, folder.path(), model.port());
+  const int turns = 200;
+  const size_t turn_bytes = 1000;
+  {
+    Load load(server.address());
+    load.Submit(1, "long", 1, [&](int64_t) { return Load::Chat(1, turns, turn_bytes); });
+    model.WaitForServed(turns, seconds(60));
+    while (load.Count("state = SUCCEEDED") < 1) {
+    }
+  }
+  server.Stop();
+  const auto size = std::filesystem::file_size(server.data() / "troupe.db");
+  const double unique = static_cast<double>(model.reply_text_bytes()) +
+                        static_cast<double>(turns) * static_cast<double>(turn_bytes);
+  report.Add({"journal_growth", "Stored for a chat of 200 turns, against its unique text",
+              static_cast<double>(size) / unique, "x", 3, true, 0});
+  report.Add({"bytes_per_effect", "Stored for one of its model calls (2 kB of new text)",
+              static_cast<double>(size) / turns, "bytes", 6000, true, 0});
+}
+
+// How soon a killed server goes on with a task of many recorded effects.
+void MeasureResume(const Setting& setting, Report& report) {
+  constexpr int kToolCalls = 50;
+  const int rounds = setting.quick ? 40 : 200;
+  const int effects = rounds * (kToolCalls + 1);
+  const Folder folder;
+  ChatServer::Options options;
+  options.latency = std::chrono::microseconds(1);
+  options.message = ManyToolCalls(kToolCalls);
+  ChatServer model(std::move(options));
+  ServerProcess server(setting.binaries, folder.path(), model.port());
+  {
+    Load load(server.address());
+    load.Submit(1, "many", 1, [&](int64_t i) {
+      v1::TaskSpec spec = Load::Chat(i, 1);
+      spec.mutable_chat()->add_tools("list_files");
+      spec.mutable_chat()->set_max_rounds(1000);
+      return spec;
+    });
+    model.WaitForServed(rounds + 1, seconds(120));
+  }
+  server.Kill();
+  const int64_t served = model.served();
+  const double start = Now();
+  server.Start();
+  const double started = Now() - start;
+  model.WaitForServed(served + 1, seconds(60));
+  const double resumed = Now() - start;
+  std::cerr << fmt::format("  the server started in {:.2f} s of these\n", started);
+  report.Add({"resume", fmt::format("From the start of a killed server to the first new call of a "
+                                    "task of {} effects",
+                                    effects),
+              resumed * 1000, "ms", 1000, true, 0});
+}
+
+}  // namespace troupe::bench
