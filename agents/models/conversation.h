@@ -25,6 +25,8 @@ class Conversation {
     // Where the journal keeps this and all before it; empty: not worked out yet. Set by one thread
     // at a time, like everything of a task.
     mutable std::string stored_hash;
+    // Tokens of this and all before it, as EstimateTokens counts; negative: not counted yet.
+    mutable int64_t estimated_tokens = -1;
   };
 
   Conversation() = default;

@@ -8,6 +8,34 @@ constexpr int64_t kTokensPerMessage = 4;
 constexpr int64_t kTokensPerImage = 1200;
 constexpr int64_t kMillion = 1'000'000;
 
+int64_t TokensOf(const Message& message) {
+  int64_t tokens = kTokensPerMessage;
+  for (const MessagePart& part : message.parts) {
+    const auto* text = std::get_if<TextPart>(&part);
+    tokens += text != nullptr ? EstimateTokens(text->text) : kTokensPerImage;
+  }
+  for (const ToolUse& use : message.tool_uses) {
+    tokens += EstimateTokens(use.name) + EstimateTokens(DumpJson(use.arguments));
+  }
+  return tokens;
+}
+
+// Counts what was not counted for an earlier request of the same conversation.
+int64_t TokensOf(const Conversation& conversation) {
+  std::vector<const Conversation::Node*> uncounted;
+  const Conversation::Node* node = conversation.last();
+  while (node != nullptr && node->estimated_tokens < 0) {
+    uncounted.push_back(node);
+    node = node->previous.get();
+  }
+  int64_t tokens = node == nullptr ? 0 : node->estimated_tokens;
+  for (auto next = uncounted.rbegin(); next != uncounted.rend(); ++next) {
+    tokens += TokensOf((*next)->message);
+    (*next)->estimated_tokens = tokens;
+  }
+  return tokens;
+}
+
 }  // namespace
 
 int64_t CostOf(const TokenUsage& usage, const ModelPrice& price) {
@@ -22,18 +50,7 @@ int64_t EstimateTokens(std::string_view text) {
 }
 
 int64_t EstimateTokens(const ChatRequest& request) {
-  int64_t tokens = 0;
-  for (const Message* said : request.messages.InOrder()) {
-    const Message& message = *said;
-    tokens += kTokensPerMessage;
-    for (const MessagePart& part : message.parts) {
-      const auto* text = std::get_if<TextPart>(&part);
-      tokens += text != nullptr ? EstimateTokens(text->text) : kTokensPerImage;
-    }
-    for (const ToolUse& use : message.tool_uses) {
-      tokens += EstimateTokens(use.name) + EstimateTokens(DumpJson(use.arguments));
-    }
-  }
+  int64_t tokens = TokensOf(request.messages);
   for (const ToolDeclaration& tool : request.tools) {
     tokens += EstimateTokens(tool.description) + EstimateTokens(DumpJson(tool.parameters));
   }

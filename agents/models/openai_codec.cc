@@ -47,6 +47,21 @@ Json EncodeMessage(const Message& message) {
   return encoded;
 }
 
+// Most of a request are messages of text, said again in every request: they are printed without a
+// tree of values in between.
+void AppendMessage(std::string& out, const Message& message) {
+  if (message.parts.size() != 1 || !std::holds_alternative<TextPart>(message.parts[0]) ||
+      !message.tool_uses.empty() || !message.tool_use_id.empty()) {
+    out += DumpJson(EncodeMessage(message));
+    return;
+  }
+  out += R"({"content":)";
+  AppendJsonText(out, std::get<TextPart>(message.parts[0]).text);
+  out += R"(,"role":")";
+  out += kRoles[static_cast<int>(message.role)];
+  out += "\"}";
+}
+
 Json EncodeToolChoice(const std::string& choice) {
   if (choice == "auto" || choice == "none" || choice == "required") return choice;
   return {{"type", "function"}, {"function", {{"name", choice}}}};
@@ -139,11 +154,9 @@ ChatReply Complete(ChatReply reply, const std::string& finish, const Json& usage
 
 }  // namespace
 
-Json EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& config, bool stream) {
-  Json body = {{"model", config.model}, {"messages", Json::array()}};
-  for (const Message* message : request.messages.InOrder()) {
-    body["messages"].push_back(EncodeMessage(*message));
-  }
+std::string EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& config,
+                                bool stream) {
+  Json body = {{"model", config.model}};
   for (const ToolDeclaration& tool : request.tools) {
     body["tools"].push_back({{"type", "function"},
                              {"function",
@@ -170,7 +183,14 @@ Json EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& config, 
     body["stream"] = true;
     body["stream_options"] = {{"include_usage", true}};
   }
-  return body;
+  std::string text = R"({"messages":[)";
+  for (const Message* message : request.messages.InOrder()) {
+    if (text.back() != '[') text += ',';
+    AppendMessage(text, *message);
+  }
+  text += "],";
+  text += std::string_view(DumpJson(body)).substr(1);  // it has the model at least
+  return text;
 }
 
 absl::StatusOr<ChatReply> DecodeOpenAiReply(const std::string& body, const ChatRequest& request,

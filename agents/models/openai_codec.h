@@ -11,7 +11,7 @@
 namespace troupe {
 
 // The body of POST /chat/completions.
-Json EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& config, bool stream);
+std::string EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& config, bool stream);
 
 // A whole reply. kModelBadReply if it has no message. Missing usage is estimated.
 absl::StatusOr<ChatReply> DecodeOpenAiReply(const std::string& body, const ChatRequest& request,

@@ -15,7 +15,7 @@ CostEstimate OpenAiModel::Estimate(const ChatRequest& request) const {
   return EstimateCost(request, config_);
 }
 
-HttpRequest OpenAiModel::Post(const Json& body) const {
+HttpRequest OpenAiModel::Post(std::string body) const {
   HttpRequest request;
   request.method = "POST";
   request.url = config_.url + "/chat/completions";
@@ -23,7 +23,7 @@ HttpRequest OpenAiModel::Post(const Json& body) const {
   if (!config_.api_key.empty()) {
     request.headers.emplace_back("Authorization", "Bearer " + config_.api_key);
   }
-  request.body = DumpJson(body);
+  request.body = std::move(body);
   request.timeouts = config_.timeouts;
   return request;
 }

@@ -21,7 +21,7 @@ class OpenAiModel : public ChatModel {
   Async<ChatReply> Complete(ChatRequest request, ChatContext context) override;
 
  private:
-  HttpRequest Post(const Json& body) const;
+  HttpRequest Post(std::string body) const;
 
   const ModelConfig config_;
   HttpClient* http_;

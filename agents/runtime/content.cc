@@ -141,7 +141,17 @@ namespace {
 
 // Adds a message after the one named `previous`; returns its hash.
 std::string StoreMessage(const Message& message, const std::string& previous, Builder& builder) {
-  return builder.Add({{"message", EncodeMessage(message, builder)}, {"previous", previous}});
+  if (message.parts.size() != 1 || !std::holds_alternative<TextPart>(message.parts[0]) ||
+      !message.tool_uses.empty() || !message.tool_use_id.empty()) {
+    return builder.Add({{"message", EncodeMessage(message, builder)}, {"previous", previous}});
+  }
+  // The same bytes as of the other messages, for the most frequent kind.
+  std::string bytes = R"({"message":{"parts":[{"text":)";
+  AppendJsonText(bytes, std::get<TextPart>(message.parts[0]).text);
+  bytes += R"(}],"role":")";
+  bytes += kRoleNames[static_cast<int>(message.role)];
+  bytes += R"("},"previous":")" + previous + "\"}";
+  return builder.Add(std::move(bytes));
 }
 
 // Adds what is not stored of a conversation; returns the hash of its last message.

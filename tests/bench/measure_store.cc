@@ -138,8 +138,8 @@ void MeasureStore(const Setting& setting, Report& report) {
   Latencies latencies(load, calls, report);
   const std::string with = fmt::format(" with {} spans stored", tasks * kSpansOfTask);
   latencies.Measure("submit_p99", "SubmitTask" + with, 50, [&](int i) {
-    return load.Submit(1, fmt::format("n{}x", i), 1,
-                       [&](int64_t) { return Load::Chat(i, 1); }) == 1;
+    return load.Submit(1, fmt::format("n{}x", i), 1, [&](int64_t) { return Load::Chat(i, 1); }) ==
+           1;
   });
   latencies.Measure("get_p99", "GetTask" + with, 20, [&](int i) {
     grpc::ClientContext context;

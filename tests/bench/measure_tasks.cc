@@ -147,9 +147,10 @@ void MeasureResume(const Setting& setting, Report& report) {
   model.WaitForServed(served + 1, seconds(60));
   const double resumed = Now() - start;
   std::cerr << fmt::format("  the server started in {:.2f} s of these\n", started);
-  report.Add({"resume", fmt::format("From the start of a killed server to the first new call of a "
-                                    "task of {} effects",
-                                    effects),
+  report.Add({"resume",
+              fmt::format("From the start of a killed server to the first new call of a "
+                          "task of {} effects",
+                          effects),
               resumed * 1000, "ms", 1000, true, 0});
 }
 

@@ -97,7 +97,8 @@ BENCHMARK(SpanToJson);
 void ParseEventStream(benchmark::State& state) {
   std::string stream;
   for (int i = 0; i < 100; ++i) {
-    stream += R"(data: {"choices":[{"index":0,"delta":{"content":"word "}}]})" "\n\n";
+    stream += R"(data: {"choices":[{"index":0,"delta":{"content":"word "}}]})"
+              "\n\n";
   }
   for (auto _ : state) {
     int events = 0;
@@ -110,16 +111,15 @@ BENCHMARK(ParseEventStream);
 
 void CompileSpanFilter(benchmark::State& state) {
   for (auto _ : state) {
-    benchmark::DoNotOptimize(
-        CompileFilter(R"(kind = MODEL_CALL AND (role = planner OR role = "evaluator"))",
-                      SpanFilterFields()));
+    benchmark::DoNotOptimize(CompileFilter(
+        R"(kind = MODEL_CALL AND (role = planner OR role = "evaluator"))", SpanFilterFields()));
   }
 }
 BENCHMARK(CompileSpanFilter);
 
 void RenderPrompt(benchmark::State& state) {
-  const auto prompt = PromptTemplate::Parse(
-      "{{task}}\n{{#each steps}}- {{this.title}}\n{{/each}}", {"task", "steps"});
+  const auto prompt = PromptTemplate::Parse("{{task}}\n{{#each steps}}- {{this.title}}\n{{/each}}",
+                                            {"task", "steps"});
   const Json values = {{"task", "Count the cells"},
                        {"steps", {{{"title", "Load"}}, {{"title", "Count"}}}}};
   for (auto _ : state) benchmark::DoNotOptimize(prompt->Render(values));

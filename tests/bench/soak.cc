@@ -64,8 +64,8 @@ bool Soak(const Setting& setting, double minutes, Report& report) {
     const int64_t wanted = kInFlight + model.finished();
     if (submitted < wanted) {
       const int64_t first = submitted;
-      load.Submit(wanted - first, "s", 64, [&](int64_t i) { return Load::Chat(first + i, kTurns); },
-                  first);
+      load.Submit(
+          wanted - first, "s", 64, [&](int64_t i) { return Load::Chat(first + i, kTurns); }, first);
       submitted = wanted;
     }
     while (deleted < model.finished() - kKept) Delete(load, deleted++);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tools/base/error.h"
@@ -45,6 +46,20 @@ absl::StatusOr<Json> ParseJson(std::string_view text, std::string_view what) {
 
 std::string DumpJson(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+void AppendJsonText(std::string& out, std::string_view text) {
+  const auto is_plain = [](unsigned char c) {
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+  };
+  if (!std::all_of(text.begin(), text.end(), is_plain)) {
+    out += DumpJson(Json(text));
+    return;
+  }
+  out.reserve(out.size() + text.size() + 2);
+  out += '"';
+  out += text;
+  out += '"';
 }
 
 std::string PrettyJson(const Json& value) {

@@ -19,6 +19,9 @@ absl::StatusOr<Json> ParseJson(std::string_view text, std::string_view what);
 // Prints on one line; bytes that are not UTF-8 are replaced.
 std::string DumpJson(const Json& value);
 
+// Appends `text` as a JSON string, as DumpJson prints it: for what is printed often.
+void AppendJsonText(std::string& out, std::string_view text);
+
 // Prints indented by two spaces.
 std::string PrettyJson(const Json& value);
 

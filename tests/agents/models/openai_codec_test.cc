@@ -95,7 +95,7 @@ TEST(OpenAiCodecTest, WritesWhatTheDialectTakes) {
   request.seed = 7;
   request.max_tokens = 12;
   ModelConfig config = Config();
-  Json body = EncodeOpenAiRequest(request, config, true);
+  Json body = Json::parse(EncodeOpenAiRequest(request, config, true));
   EXPECT_EQ(body["messages"][0]["content"], "be brief");
   EXPECT_EQ(body["messages"][1]["content"][1]["image_url"]["url"],
             "data:image/png;base64,iVBORw==");
@@ -106,13 +106,14 @@ TEST(OpenAiCodecTest, WritesWhatTheDialectTakes) {
   config.schema_dialect = SchemaDialect::kLlamaCpp;
   config.token_limit_field = "max_completion_tokens";
   config.capabilities.seed = false;
-  body = EncodeOpenAiRequest(request, config, false);
+  body = Json::parse(EncodeOpenAiRequest(request, config, false));
   EXPECT_EQ(body["response_format"]["schema"]["type"], "object");
   EXPECT_EQ(body["max_completion_tokens"], 12);
   EXPECT_FALSE(body.contains("seed"));
   EXPECT_FALSE(body.contains("stream"));
   config.schema_dialect = SchemaDialect::kNone;
-  EXPECT_FALSE(EncodeOpenAiRequest(request, config, false).contains("response_format"));
+  EXPECT_FALSE(
+      Json::parse(EncodeOpenAiRequest(request, config, false)).contains("response_format"));
 }
 
 // The events of one streamed reply with two tool calls that come in pieces.

@@ -31,5 +31,20 @@ TEST(JsonTest, MembersFallBackOnWrongType) {
 
 TEST(JsonTest, PrintsBytesThatAreNotUtf8) { EXPECT_FALSE(DumpJson("\xff").empty()); }
 
+TEST(JsonTest, AppendsTextAsItIsDumped) {
+  const std::string texts[] = {"",
+                               "plain text, even {braces}",
+                               "a \"quote\" and a \\",
+                               "two\nlines\tand a tab",
+                               std::string("\0\x01\x1f\x7f", 4),
+                               "Gr\xc3\xbc\xc3\x9f\x65 \xe2\x82\xac",
+                               "not UTF-8: \xff\xc3"};
+  for (const std::string& text : texts) {
+    std::string appended = "before ";
+    AppendJsonText(appended, text);
+    EXPECT_EQ(appended, "before " + DumpJson(Json(text)));
+  }
+}
+
 }  // namespace
 }  // namespace troupe
