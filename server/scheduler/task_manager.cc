@@ -1,22 +1,18 @@
 #include "server/scheduler/task_manager.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <spdlog/spdlog.h>
 
 #include <asio/strand.hpp>
 #include <fstream>
 #include <future>
-#include <random>
 
 #include "agents/runtime/text.h"
 #include "server/scheduler/check_spec.h"
-#include "server/scheduler/resource_name.h"
 #include "server/scheduler/task_copy.h"
+#include "server/scheduler/task_identity.h"
 #include "server/store/journal_table.h"
 #include "tools/base/error.h"
-#include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
@@ -26,41 +22,9 @@ constexpr absl::Duration kStrandPatience = absl::Seconds(10);
 constexpr int kSweepAtOnce = 100;
 constexpr size_t kTitleBytes = 120;
 
-// The same bytes for equal messages, maps included.
-std::string Deterministic(const google::protobuf::MessageLite& message) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&coded);
-  }
-  return bytes;
-}
-
-uint64_t RandomBits() {
-  std::random_device device;
-  return (static_cast<uint64_t>(device()) << 32) | device();
-}
-
-// Sortable by time of submission, and unguessable enough not to collide.
-std::string NewTaskId(absl::Time now) {
-  return fmt::format("{}-{:08x}", absl::FormatTime("%Y%m%d-%H%M%S", now, absl::UTCTimeZone()),
-                     static_cast<uint32_t>(RandomBits()));
-}
-
 std::string FirstLine(const std::string& text) {
   std::string line = text.substr(0, text.find('\n'));
   return line.size() <= kTitleBytes ? line : TruncateUtf8(line, kTitleBytes) + "...";
-}
-
-absl::Status CopyFiles(const std::filesystem::path& from, const std::filesystem::path& to) {
-  std::error_code error;
-  if (!std::filesystem::exists(from, error)) return absl::OkStatus();
-  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive, error);
-  if (!error) return absl::OkStatus();
-  return Error(Reason::kStoreFailed,
-               fmt::format("copying {} failed: {}", from.string(), error.message()));
 }
 
 }  // namespace
@@ -218,13 +182,11 @@ void TaskManager::PinPrompts(const std::string& kind, v1::TaskSpec& spec) const 
   }
 }
 
-struct TaskManager::Copy : TaskCopy {};
-
 absl::StatusOr<LiveTask::Snapshot> TaskManager::Submit(const v1::SubmitTaskRequest& request) {
   RETURN_IF_ERROR(Check(request));
   TaskRow row;
   row.request_id = request.request_id();
-  row.request_hash = Sha256Hex(Deterministic(request));
+  row.request_hash = RequestHash(request);
   if (!row.request_id.empty()) {
     const auto earlier = EarlierSubmission(row.request_id, row.request_hash);
     if (earlier.ok()) return Get(earlier->name);
@@ -248,7 +210,7 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Submit(const v1::SubmitTaskReque
   return Accept(std::move(row), nullptr);
 }
 
-absl::StatusOr<LiveTask::Snapshot> TaskManager::Accept(TaskRow row, const Copy* copy) {
+absl::StatusOr<LiveTask::Snapshot> TaskManager::Accept(TaskRow row, const TaskCopy* copy) {
   {
     MutexLock lock(&mutex_);
     if (closing_) return Error(Reason::kShuttingDown, "the server is closing; try another time");
@@ -423,97 +385,6 @@ absl::Status TaskManager::Respond(const std::string& id, int64_t question, Json 
     return Error(Reason::kDeadlineExceeded, "the answer was not recorded in time; ask again");
   }
   return durable.get();
-}
-
-absl::StatusOr<LiveTask::Snapshot> TaskManager::Fork(const v1::ForkTaskRequest& request) {
-  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  RETURN_IF_ERROR(CheckTaskId(request.task_id()));
-  const std::string request_hash = Sha256Hex(Deterministic(request));
-  if (!request.request_id().empty()) {
-    const auto earlier = EarlierSubmission(request.request_id(), request_hash);
-    if (earlier.ok()) return Get(earlier->name);
-    if (earlier.status().code() != absl::StatusCode::kNotFound) return earlier.status();
-  }
-  ASSIGN_OR_RETURN(const SpanName name, ParseTaskOrSpan(request.name()));
-  ASSIGN_OR_RETURN(const TaskRow source, ReadRow(name.task));
-  ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(name.task));
-  Copy copy;
-  static_cast<TaskCopy&>(copy) = CopyEffects(name.task, spans, name.span);
-  if (name.span != 0) {
-    RETURN_IF_ERROR(AddReplaced(copy, spans, name.span, request));
-  } else if (request.replacement_case() != v1::ForkTaskRequest::REPLACEMENT_NOT_SET) {
-    return Error(Reason::kInvalidField,
-                 "name: a replacement needs the span whose result it replaces",
-                 {{"field", "name"}});
-  }
-  TaskRow row;
-  row.create_time = row.update_time = services_.now();
-  row.name = request.task_id().empty() ? NewTaskId(row.create_time) : request.task_id();
-  row.kind = source.kind;
-  row.title = source.title;
-  row.labels = source.labels;
-  row.state = v1::Task::STATE_PENDING;
-  row.seed = request.seed() != 0 ? request.seed() : source.seed;
-  row.request_id = request.request_id();
-  row.request_hash = request_hash;
-  row.forked_from = request.name();
-  v1::TaskSpec spec;
-  spec.ParseFromString(source.spec);
-  for (const auto& [role, model] : request.models()) (*spec.mutable_models())[role] = model;
-  for (const auto& [prompt, version] : request.prompts()) {
-    (*spec.mutable_prompts())[prompt] = version;
-  }
-  v1::SubmitTaskRequest as_submitted;
-  *as_submitted.mutable_spec() = spec;
-  as_submitted.mutable_spec()->clear_inputs();  // they are copied from the source's folder
-  RETURN_IF_ERROR(Check(as_submitted));
-  row.spec = spec.SerializeAsString();
-  if (ReadRow(row.name).ok()) {
-    return Error(Reason::kAlreadyExists, fmt::format("the task 'tasks/{}' exists", row.name),
-                 {{"field", "task_id"}});
-  }
-  std::error_code ignored;
-  std::filesystem::create_directories(WorkspaceOf(row.name).root, ignored);
-  RETURN_IF_ERROR(CopyFiles(WorkspaceOf(name.task).inputs(), WorkspaceOf(row.name).inputs()));
-  RETURN_IF_ERROR(CopyFiles(WorkspaceOf(name.task).artifacts(), WorkspaceOf(row.name).artifacts()));
-  return Accept(std::move(row), &copy);
-}
-
-absl::StatusOr<LiveTask::Snapshot> TaskManager::Replay(const v1::ReplayTaskRequest& request) {
-  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  const std::string request_hash = Sha256Hex(Deterministic(request));
-  if (!request.request_id().empty()) {
-    const auto earlier = EarlierSubmission(request.request_id(), request_hash);
-    if (earlier.ok()) return Get(earlier->name);
-    if (earlier.status().code() != absl::StatusCode::kNotFound) return earlier.status();
-  }
-  ASSIGN_OR_RETURN(const SpanName name, ParseTaskOrSpan(request.name()));
-  ASSIGN_OR_RETURN(TaskRow row, ReadRow(name.task));
-  if (row.end_time == absl::InfinitePast()) {
-    return Error(Reason::kTaskNotTerminal,
-                 fmt::format("the task 'tasks/{}' has not ended: replay it when it has", name.task),
-                 {{"name", request.name()}});
-  }
-  ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(name.task));
-  Copy copy;
-  static_cast<TaskCopy&>(copy) = CopyEffects(name.task, spans, 0);
-  TaskRow replay;
-  replay.create_time = replay.update_time = services_.now();
-  replay.name = NewTaskId(replay.create_time);
-  replay.kind = row.kind;
-  replay.title = row.title;
-  replay.labels = row.labels;
-  replay.state = v1::Task::STATE_PENDING;
-  replay.seed = row.seed;
-  replay.spec = row.spec;
-  replay.request_id = request.request_id();
-  replay.request_hash = request_hash;
-  replay.replay_of = "tasks/" + name.task;
-  std::error_code ignored;
-  std::filesystem::create_directories(WorkspaceOf(replay.name).root, ignored);
-  RETURN_IF_ERROR(
-      CopyFiles(WorkspaceOf(name.task).artifacts(), WorkspaceOf(replay.name).artifacts()));
-  return Accept(std::move(replay), &copy);
 }
 
 absl::Status TaskManager::Delete(const std::string& id, bool force) {

@@ -19,6 +19,7 @@
 #include "agents/runtime/task_kind.h"
 #include "server/scheduler/event_hub.h"
 #include "server/scheduler/live_task.h"
+#include "server/scheduler/task_copy.h"
 #include "server/store/store.h"
 #include "tools/base/mutex.h"
 #include "troupe/v1/task_service.pb.h"
@@ -51,6 +52,7 @@ class TaskManager {
   absl::StatusOr<LiveTask::Snapshot> Cancel(const std::string& id, const std::string& reason);
   // `question` is the begin sequence of the question's span; 0: the one question that waits.
   absl::Status Respond(const std::string& id, int64_t question, Json answer);
+  // task_forks.cc
   absl::StatusOr<LiveTask::Snapshot> Fork(const v1::ForkTaskRequest& request);
   absl::StatusOr<LiveTask::Snapshot> Replay(const v1::ReplayTaskRequest& request);
   absl::Status Delete(const std::string& id, bool force);
@@ -63,13 +65,11 @@ class TaskManager {
   Store& store() { return *store_; }
 
  private:
-  struct Copy;
-
   const TaskKind* KindOf(const std::string& name) const;
   absl::Status Check(const v1::SubmitTaskRequest& request) const;
   absl::Status StoreInputs(const std::string& id, v1::TaskSpec& spec) const;
   void PinPrompts(const std::string& kind, v1::TaskSpec& spec) const;
-  absl::StatusOr<LiveTask::Snapshot> Accept(TaskRow row, const Copy* copy);
+  absl::StatusOr<LiveTask::Snapshot> Accept(TaskRow row, const TaskCopy* copy);
   absl::StatusOr<TaskRow> ReadRow(const std::string& id);
   absl::StatusOr<TaskRow> EarlierSubmission(const std::string& request_id,
                                             const std::string& request_hash);
