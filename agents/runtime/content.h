@@ -32,8 +32,13 @@ StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role,
 StoredValue StoreChatReply(const ChatReply& reply);
 absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadContentFn& read);
 
+// What a stored reply says, without what the backend tells of the call (its id, tokens, cost):
+// equal for two calls that were answered alike.
+absl::StatusOr<Json> LoadWhatWasReplied(const std::string& root, const ReadContentFn& read);
+
 StoredValue StoreToolRequest(std::string_view tool, std::string_view version,
                              const Json& arguments);
+absl::StatusOr<Json> LoadToolArguments(const std::string& root, const ReadContentFn& read);
 StoredValue StoreToolResult(const ToolResult& result);
 absl::StatusOr<ToolResult> LoadToolResult(const std::string& root, const ReadContentFn& read);
 

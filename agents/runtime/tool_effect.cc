@@ -47,7 +47,10 @@ Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json 
     CO_ASSIGN_OR_RETURN(ToolResult result, LoadToolResult(effect.record.result_hash, run.reader()));
     if (tool.ok() && run.options().mode == RunMode::kLive) {
       const ToolSpec& spec = (*tool)->spec();
-      (*tool)->Recall(MakeToolCall(effect, spec, std::move(arguments)), result);
+      // What came about came about by the recorded arguments, in a fork too that has others now.
+      CO_ASSIGN_OR_RETURN(Json performed,
+                          LoadToolArguments(effect.record.request_hash, run.reader()));
+      (*tool)->Recall(MakeToolCall(effect, spec, std::move(performed)), result);
     }
     co_return result;
   }
@@ -77,6 +80,8 @@ ToolCall Scope::MakeToolCall(const Effect& effect, const ToolSpec& spec, Json ar
   call.arguments = std::move(arguments);
   call.context.task_id = run_options.task_id;
   call.context.path = effect.record.path;
+  call.context.seed = node_->run->tool_seed();
+  call.context.recorded_end = effect.record.end_sequence;
   call.context.workspace = run_options.workspace;
   call.context.cancel = cancel_token();
   call.context.deadline = node_->run->services().now() + spec.timeout;
@@ -96,7 +101,7 @@ Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) 
   const absl::Time start = run.services().now();
   ToolCall call = MakeToolCall(effect, tool->spec(), arguments);
   auto result = co_await run.services().tools->Call(tool->spec().name, std::move(call));
-  one_call.tool_time = run.services().now() - start;
+  one_call.tool_time = absl::Trunc(run.services().now() - start, absl::Microseconds(1));
   if (!result.ok()) CO_RETURN_IF_ERROR(cancelled());
   if (reservation.ok()) reservation->Settle(one_call);
   if (!result.ok()) {

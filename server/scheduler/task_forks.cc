@@ -1,9 +1,8 @@
 // Tasks made from the record of another: forks and replays.
 #include <fmt/format.h>
 
-#include <filesystem>
-
 #include "server/scheduler/check_spec.h"
+#include "server/scheduler/copied_files.h"
 #include "server/scheduler/resource_name.h"
 #include "server/scheduler/task_copy.h"
 #include "server/scheduler/task_identity.h"
@@ -14,16 +13,50 @@
 namespace troupe {
 namespace {
 
-absl::Status CopyFiles(const std::filesystem::path& from, const std::filesystem::path& to) {
-  std::error_code error;
-  if (!std::filesystem::exists(from, error)) return absl::OkStatus();
-  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive, error);
-  if (!error) return absl::OkStatus();
-  return Error(Reason::kStoreFailed,
-               fmt::format("copying {} failed: {}", from.string(), error.message()));
+// A task that begins as `source` did, under a name of its own.
+TaskRow RowLike(const TaskRow& source, std::string name, absl::Time now) {
+  TaskRow row;
+  row.create_time = row.update_time = now;
+  row.name = std::move(name);
+  row.kind = source.kind;
+  row.title = source.title;
+  row.labels = source.labels;
+  row.state = v1::Task::STATE_PENDING;
+  row.seed = source.seed;
+  row.spec = source.spec;
+  return row;
+}
+
+// The spec with the models and prompts that a fork changes.
+v1::TaskSpec ChangedSpec(const TaskRow& source, const v1::ForkTaskRequest& request) {
+  v1::TaskSpec spec;
+  spec.ParseFromString(source.spec);
+  for (const auto& [role, model] : request.models()) (*spec.mutable_models())[role] = model;
+  for (const auto& [prompt, version] : request.prompts()) {
+    (*spec.mutable_prompts())[prompt] = version;
+  }
+  if (request.seed() != 0) spec.set_seed(request.seed());
+  return spec;
 }
 
 }  // namespace
+
+absl::StatusOr<TaskCopy> TaskManager::CopyForFork(const v1::ForkTaskRequest& request,
+                                                  const SpanName& name) {
+  ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(name.task));
+  const absl::Time now = services_.now();
+  ASSIGN_OR_RETURN(TaskCopy copy, CopyBefore(name.task, spans, name.span, now));
+  if (request.replacement_case() == v1::ForkTaskRequest::REPLACEMENT_NOT_SET) return copy;
+  if (name.span == 0) {
+    return Error(Reason::kInvalidField,
+                 "name: a replacement needs the span whose result it replaces",
+                 {{"field", "name"}});
+  }
+  const ReplacementRules rules{
+      services_.tools, [this](const std::string& hash) { return store_->ReadContent(hash); }, now};
+  RETURN_IF_ERROR(AddReplaced(copy, spans, name.span, request, rules));
+  return copy;
+}
 
 absl::StatusOr<LiveTask::Snapshot> TaskManager::Fork(const v1::ForkTaskRequest& request) {
   RETURN_IF_ERROR(CheckRequestId(request.request_id()));
@@ -36,45 +69,28 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Fork(const v1::ForkTaskRequest& 
   }
   ASSIGN_OR_RETURN(const SpanName name, ParseTaskOrSpan(request.name()));
   ASSIGN_OR_RETURN(const TaskRow source, ReadRow(name.task));
-  ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(name.task));
-  TaskCopy copy = CopyEffects(name.task, spans, name.span);
-  if (name.span != 0) {
-    RETURN_IF_ERROR(AddReplaced(copy, spans, name.span, request));
-  } else if (request.replacement_case() != v1::ForkTaskRequest::REPLACEMENT_NOT_SET) {
-    return Error(Reason::kInvalidField,
-                 "name: a replacement needs the span whose result it replaces",
-                 {{"field", "name"}});
-  }
-  TaskRow row;
-  row.create_time = row.update_time = services_.now();
-  row.name = request.task_id().empty() ? NewTaskId(row.create_time) : request.task_id();
-  row.kind = source.kind;
-  row.title = source.title;
-  row.labels = source.labels;
-  row.state = v1::Task::STATE_PENDING;
-  row.seed = request.seed() != 0 ? request.seed() : source.seed;
+  ASSIGN_OR_RETURN(const TaskCopy copy, CopyForFork(request, name));
+  const absl::Time now = services_.now();
+  TaskRow row =
+      RowLike(source, request.task_id().empty() ? NewTaskId(now) : request.task_id(), now);
+  if (request.seed() != 0) row.seed = request.seed();
   row.request_id = request.request_id();
   row.request_hash = request_hash;
   row.forked_from = request.name();
-  v1::TaskSpec spec;
-  spec.ParseFromString(source.spec);
-  for (const auto& [role, model] : request.models()) (*spec.mutable_models())[role] = model;
-  for (const auto& [prompt, version] : request.prompts()) {
-    (*spec.mutable_prompts())[prompt] = version;
-  }
-  v1::SubmitTaskRequest as_submitted;
-  *as_submitted.mutable_spec() = spec;
-  as_submitted.mutable_spec()->clear_inputs();  // they are copied from the source's folder
-  RETURN_IF_ERROR(Check(as_submitted));
+  v1::TaskSpec spec = ChangedSpec(source, request);
   row.spec = spec.SerializeAsString();
+  v1::SubmitTaskRequest as_submitted;
+  *as_submitted.mutable_spec() = std::move(spec);
+  as_submitted.mutable_spec()->clear_inputs();  // they are taken from the source's folder
+  RETURN_IF_ERROR(Check(as_submitted));
   if (ReadRow(row.name).ok()) {
     return Error(Reason::kAlreadyExists, fmt::format("the task 'tasks/{}' exists", row.name),
-                 {{"field", "task_id"}});
+                 {{"field", "task_id"}, {"name", "tasks/" + row.name}});
   }
-  std::error_code ignored;
-  std::filesystem::create_directories(WorkspaceOf(row.name).root, ignored);
-  RETURN_IF_ERROR(CopyFiles(WorkspaceOf(name.task).inputs(), WorkspaceOf(row.name).inputs()));
-  RETURN_IF_ERROR(CopyFiles(WorkspaceOf(name.task).artifacts(), WorkspaceOf(row.name).artifacts()));
+  const Workspace from = WorkspaceOf(name.task);
+  const Workspace to = WorkspaceOf(row.name);
+  RETURN_IF_ERROR(ShareInputs(from, to));
+  RETURN_IF_ERROR(CopyArtifacts(copy, *store_, from, to));
   return Accept(std::move(row), &copy);
 }
 
@@ -94,23 +110,13 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Replay(const v1::ReplayTaskReque
                  {{"name", request.name()}});
   }
   ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(name.task));
-  TaskCopy copy = CopyEffects(name.task, spans, 0);
-  TaskRow replay;
-  replay.create_time = replay.update_time = services_.now();
-  replay.name = NewTaskId(replay.create_time);
-  replay.kind = row.kind;
-  replay.title = row.title;
-  replay.labels = row.labels;
-  replay.state = v1::Task::STATE_PENDING;
-  replay.seed = row.seed;
-  replay.spec = row.spec;
+  const TaskCopy copy = CopyEffects(name.task, spans);
+  const absl::Time now = services_.now();
+  TaskRow replay = RowLike(row, NewTaskId(now), now);
   replay.request_id = request.request_id();
   replay.request_hash = request_hash;
   replay.replay_of = "tasks/" + name.task;
-  std::error_code ignored;
-  std::filesystem::create_directories(WorkspaceOf(replay.name).root, ignored);
-  RETURN_IF_ERROR(
-      CopyFiles(WorkspaceOf(name.task).artifacts(), WorkspaceOf(replay.name).artifacts()));
+  RETURN_IF_ERROR(CopyArtifacts(copy, *store_, WorkspaceOf(name.task), WorkspaceOf(replay.name)));
   return Accept(std::move(replay), &copy);
 }
 

@@ -239,8 +239,10 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Accept(TaskRow row, const TaskCo
           counts.Bind(source);
           RETURN_IF_ERROR(counts.Run());
           entry.contents = copy->contents;
-          entry.begun = copy->effects;
-          entry.ended = copy->effects;
+          entry.begun = copy->spans;
+          for (const SpanRecord& span : copy->spans) {
+            if (span.end_sequence != 0) entry.ended.push_back(span);
+          }
           last_sequence = copy->last_sequence;
         }
         entry.events.push_back({last_sequence + 1, shared->create_time, EventType::kState, "",
@@ -257,7 +259,7 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Accept(TaskRow row, const TaskCo
   }
   LiveTask::Snapshot snapshot;
   snapshot.row = *shared;
-  snapshot.last_sequence = 1;
+  snapshot.last_sequence = (copy == nullptr ? 0 : copy->last_sequence) + 1;
   Launch(std::move(*shared));
   return snapshot;
 }

@@ -19,6 +19,7 @@
 #include "agents/runtime/task_kind.h"
 #include "server/scheduler/event_hub.h"
 #include "server/scheduler/live_task.h"
+#include "server/scheduler/resource_name.h"
 #include "server/scheduler/task_copy.h"
 #include "server/store/store.h"
 #include "tools/base/mutex.h"
@@ -70,6 +71,7 @@ class TaskManager {
   absl::Status StoreInputs(const std::string& id, v1::TaskSpec& spec) const;
   void PinPrompts(const std::string& kind, v1::TaskSpec& spec) const;
   absl::StatusOr<LiveTask::Snapshot> Accept(TaskRow row, const TaskCopy* copy);
+  absl::StatusOr<TaskCopy> CopyForFork(const v1::ForkTaskRequest& request, const SpanName& name);
   absl::StatusOr<TaskRow> ReadRow(const std::string& id);
   absl::StatusOr<TaskRow> EarlierSubmission(const std::string& request_id,
                                             const std::string& request_hash);
