@@ -103,7 +103,11 @@ Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) 
   auto result = co_await run.services().tools->Call(tool->spec().name, std::move(call));
   one_call.tool_time = absl::Trunc(run.services().now() - start, absl::Microseconds(1));
   if (!result.ok()) CO_RETURN_IF_ERROR(cancelled());
-  if (reservation.ok()) reservation->Settle(one_call);
+  if (reservation.ok()) {
+    reservation->Settle(one_call);
+  } else {
+    run.ledger().Charge("", one_call);  // not limited, but counted as when it is repeated
+  }
   if (!result.ok()) {
     co_return co_await FailEffect(std::move(effect), result.status(), one_call);
   }

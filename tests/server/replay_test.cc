@@ -26,6 +26,9 @@ class ReplayTest : public testing::Test {
       step.Note("time", absl::FormatTime(now));
       step.End();
       CO_ASSIGN_OR_RETURN(const std::string text, co_await last_(root));
+      Scope closing = root.ForClosing().Open("closing", "closing", "");
+      CO_RETURN_IF_ERROR((co_await closing.CallTool("close", "safe", arguments)).status());
+      closing.End();
       co_return reply.message.text() + absl::FormatTime(now) + text;
     };
   }
