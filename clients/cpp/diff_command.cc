@@ -163,6 +163,7 @@ int Diff(const GlobalOptions& global, const DiffOptions& options) {
     return kExitOk;
   }
   PrintHead(response, options.path.empty());
+  if (!options.path.empty()) return kExitOk;
   if (response.diffs_size() > 0) std::cout << std::endl;
   for (const v1::SpanDiff& diff : response.diffs()) PrintLine(diff);
   if (!response.next_page_token().empty()) std::cout << "... (more with --limit)" << std::endl;
