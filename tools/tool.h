@@ -66,17 +66,25 @@ struct ToolResult {
   bool is_error = false;
 };
 
-// Where a task's files are. `root` holds inputs/ (read-only to tools), states/ and artifacts/.
+// Where a task's files are. `root` holds inputs/ (read-only to tools), states/, artifacts/, what
+// artifacts were before (versions/), and files/, which write_file makes.
 struct Workspace {
   std::filesystem::path root;
   std::filesystem::path inputs() const { return root / "inputs"; }
   std::filesystem::path states() const { return root / "states"; }
   std::filesystem::path artifacts() const { return root / "artifacts"; }
+  std::filesystem::path versions() const { return root / "versions"; }
 };
 
 struct ToolContext {
   std::string task_id;
   std::string path;  // of the effect, unique in the task and the same when the task is run again
+  // What a tool that draws at random starts from: the same in every life of the task, and in its
+  // forks, which go on from states that were made with it.
+  uint64_t seed = 0;
+  // Of a call that is recalled: when it ended, as a place in the task's order of events. A task may
+  // repeat calls that ran side by side in another order.
+  int64_t recorded_end = 0;
   Workspace workspace;
   CancelToken cancel;                            // a call must end within a second of it
   absl::Time deadline = absl::InfiniteFuture();  // ends with DEADLINE_EXCEEDED after it

@@ -246,10 +246,21 @@ absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadConte
   return reply;
 }
 
+absl::StatusOr<Json> LoadWhatWasReplied(const std::string& root, const ReadContentFn& read) {
+  ASSIGN_OR_RETURN(Json stored, ReadJson(root, read));
+  RETURN_IF_ERROR(ExpandMessage(stored, read));
+  return Json{{"message", JsonMember(stored, "message")}, {"finish", JsonMember(stored, "finish")}};
+}
+
 StoredValue StoreToolRequest(std::string_view tool, std::string_view version,
                              const Json& arguments) {
   Builder builder;
   return builder.Finish({{"tool", tool}, {"version", version}, {"arguments", arguments}});
+}
+
+absl::StatusOr<Json> LoadToolArguments(const std::string& root, const ReadContentFn& read) {
+  ASSIGN_OR_RETURN(const Json stored, ReadJson(root, read));
+  return JsonMember(stored, "arguments");
 }
 
 StoredValue StoreToolResult(const ToolResult& result) {

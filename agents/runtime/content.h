@@ -31,11 +31,16 @@ StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role,
                              const IsStoredFn& is_stored);
 // `conversation` is the hash of the last message that the model was sent: the reply's message is
 // stored as the one after it, which the next request finds there. Empty: with the reply.
-StoredValue StoreChatReply(const ChatReply& reply, const std::string& conversation);
+StoredValue StoreChatReply(const ChatReply& reply, const std::string& conversation = "");
 absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadContentFn& read);
+
+// What a stored reply says, without what the backend tells of the call (its id, tokens, cost):
+// equal for two calls that were answered alike.
+absl::StatusOr<Json> LoadWhatWasReplied(const std::string& root, const ReadContentFn& read);
 
 StoredValue StoreToolRequest(std::string_view tool, std::string_view version,
                              const Json& arguments);
+absl::StatusOr<Json> LoadToolArguments(const std::string& root, const ReadContentFn& read);
 StoredValue StoreToolResult(const ToolResult& result);
 absl::StatusOr<ToolResult> LoadToolResult(const std::string& root, const ReadContentFn& read);
 

@@ -20,6 +20,8 @@ std::string_view SpanKindName(SpanKind kind) {
       return "completion_order";
     case SpanKind::kValue:
       return "value";
+    case SpanKind::kRandom:
+      return "random";
   }
   return "span";
 }

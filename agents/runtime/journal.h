@@ -25,9 +25,22 @@ enum class SpanKind {
   kClock,
   kCompletionOrder,
   kValue,
+  kRandom,
 };
 bool IsEffect(SpanKind kind);
 std::string_view SpanKindName(SpanKind kind);  // "model_call"
+
+// Attributes that the runtime keeps of a span; the others are an algorithm's own.
+//
+// The span of another task that this one was taken over from by a fork ("tasks/{task}/spans/{n}").
+// A fork takes such an effect's result as it stands, whatever is asked there now.
+inline constexpr char kInheritedFrom[] = "inherited_from";
+// Whether the fork asks something else there than the record that it inherited.
+inline constexpr char kRequestDiffers[] = "request_differs";
+// Whether whoever forked the task put the result in.
+inline constexpr char kReplaced[] = "replaced";
+// The bits of a random draw, in decimal digits.
+inline constexpr char kDrawnValue[] = "value";
 
 enum class SpanState { kRunning = 1, kOk, kError, kCancelled };
 std::string_view SpanStateName(SpanState state);

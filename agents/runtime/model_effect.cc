@@ -6,6 +6,7 @@
 #include "agents/runtime/scope_node.h"
 #include "agents/runtime/text.h"
 #include "tools/base/error.h"
+#include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
@@ -53,6 +54,12 @@ Async<ChatReply> Scope::Chat(std::string name, std::string role, ChatRequest req
   draft.title = name;
   draft.role = role;
   if (!request.prompt.empty()) draft.attributes["prompt"] = request.prompt;
+  if (options().seed_models && !request.seed.has_value()) {
+    // 31 bits are a seed to every backend.
+    const uint64_t bits =
+        Sha256Prefix(fmt::format("{}\n{}\nsample", options().seed, node_->ChildPath(name)));
+    request.seed = static_cast<int64_t>(bits >> 33);
+  }
   const int64_t role_order = run.NextRoleOrder(role);
   const IsStoredFn is_stored = [&run](const std::string& hash) { return run.IsStored(hash); };
   StoredValue stored = StoreChatRequest(request, role, is_stored);
@@ -88,7 +95,8 @@ Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest
   context.cancel = cancel_token();
   const absl::Time start = run.services().now();
   auto reply = co_await (*model)->Complete(request, std::move(context));
-  const absl::Duration time = run.services().now() - start;
+  // As exact as it is recorded, so that a task that is run again sums up to the same.
+  const absl::Duration time = absl::Trunc(run.services().now() - start, absl::Microseconds(1));
   if (!reply.ok()) {
     // A call that was stopped has no outcome: it is made again when the task goes on.
     CO_RETURN_IF_ERROR(cancelled());

@@ -3,28 +3,26 @@
 #include <fmt/format.h>
 
 #include "agents/runtime/scope_node.h"
+#include "agents/runtime/text.h"
 #include "tools/base/error.h"
-#include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/text_diff.h"
 
 namespace troupe {
 namespace {
 
-constexpr size_t kDivergenceExcerpt = 1500;
+// How much of a divergence its error shows to people, and keeps of each request for machines.
+constexpr DiffLayout kDivergenceLayout{.context = 2, .max_lines = 40, .max_width = 120};
+constexpr size_t kDivergenceBytes = 4000;
 
 SpanState StateOf(const absl::Status& status) {
   if (status.ok()) return SpanState::kOk;
   return status.code() == absl::StatusCode::kCancelled ? SpanState::kCancelled : SpanState::kError;
 }
 
-std::string Excerpt(const std::string& text, size_t from) {
-  const size_t begin = from > kDivergenceExcerpt / 3 ? from - kDivergenceExcerpt / 3 : 0;
-  return text.substr(begin, kDivergenceExcerpt);
-}
-
-// Both requests from the place where they begin to differ.
-absl::Status Divergence(const SpanRecord& recorded, const StoredValue& request,
-                        const ReadContentFn& read) {
+// Both requests from the first line that differs on.
+absl::Status Divergence(const std::string& task_id, const SpanRecord& recorded,
+                        const StoredValue& request, const ReadContentFn& read) {
   const ReadContentFn read_new = [&](const std::string& hash) -> absl::StatusOr<std::string> {
     if (hash == request.root && !request.root_bytes.empty()) return request.root_bytes;
     for (const Content& content : request.contents) {
@@ -32,25 +30,25 @@ absl::Status Divergence(const SpanRecord& recorded, const StoredValue& request,
     }
     return read(hash);
   };
-  const auto text_of = [](const absl::StatusOr<Json>& value) {
-    return value.ok() ? PrettyJson(*value) : std::string("(not readable)");
+  const auto readable = [](const absl::StatusOr<Json>& value) {
+    return value.ok() ? *value : Json("(not readable)");
   };
-  const std::string before =
-      text_of(ExpandForReading(recorded.request_hash, ReadOf(recorded, read), false));
-  const std::string now = text_of(ExpandForReading(request.root, read_new, false));
-  size_t same = 0;
-  while (same < before.size() && same < now.size() && before[same] == now[same]) ++same;
-  const std::string recorded_part = Excerpt(before, same);
-  const std::string new_part = Excerpt(now, same);
+  const Json before =
+      readable(ExpandForReading(recorded.request_hash, ReadOf(recorded, read), false));
+  const Json now = readable(ExpandForReading(request.root, read_new, false));
+  const std::string diff =
+      UnifiedJsonDiff(before, now, "the recorded request", "the new request", kDivergenceLayout);
   return Error(
       Reason::kDivergence,
-      fmt::format("the task does not repeat its record at '{}': its code, a prompt or a "
-                  "setting changed since. Fork the task before this span to go on under the new "
-                  "behaviour. Recorded request, from the difference:\n{}\nNew request:\n{}",
-                  recorded.path, recorded_part, new_part),
+      fmt::format("the task does not repeat its record at '{}': its code, a prompt or a setting "
+                  "changed since. Fork the task at this span or before it (troupe fork "
+                  "tasks/{}/spans/{}) to go on with what is new.\n{}",
+                  recorded.path, task_id, recorded.begin_sequence, diff),
       {{"path", recorded.path},
-       {"recorded_request", recorded_part},
-       {"new_request", new_part},
+       {"span", fmt::format("tasks/{}/spans/{}", task_id, recorded.begin_sequence)},
+       {"diff", TruncateUtf8(diff, kDivergenceBytes)},
+       {"recorded_request", TruncateUtf8(DumpJson(before), kDivergenceBytes)},
+       {"new_request", TruncateUtf8(DumpJson(now), kDivergenceBytes)},
        {"recorded_request_sha256", recorded.request_hash},
        {"new_request_sha256", request.root}});
 }
@@ -157,10 +155,6 @@ void Scope::Progress(std::string text) const {
   node_->run->Append(std::move(entry));
 }
 
-uint64_t Scope::Random(std::string_view name) const {
-  return Sha256Prefix(fmt::format("{}\n{}\n{}", options().seed, path(), name));
-}
-
 Scope Scope::ForClosing() const {
   Scope closing(node_, /*owner=*/false);
   closing.closing_ = true;
@@ -171,6 +165,28 @@ void Scope::AddUsage(const Usage& usage) const {
   for (Node* node = node_.get(); node != nullptr; node = node->parent.get()) {
     node->record.usage += usage;
   }
+}
+
+absl::Status Scope::CheckRepeats(const SpanRecord& recorded, const SpanRecord& draft,
+                                 const StoredValue& request, bool finished) const {
+  const TaskRun& run = *node_->run;
+  const bool same_kind = recorded.kind == draft.kind && recorded.tool == draft.tool;
+  const bool same_request = recorded.request_hash == request.root;
+  if (same_kind && same_request) return absl::OkStatus();
+  // What a fork inherited stands as it is, unless its result is of another kind.
+  if (same_kind && recorded.attributes.contains(kInheritedFrom)) return absl::OkStatus();
+  // A model call that did not finish is simply made, as it is asked now.
+  if (same_kind && !finished && draft.kind != SpanKind::kToolCall) return absl::OkStatus();
+  return Divergence(run.options().task_id, recorded, request, run.reader());
+}
+
+void Scope::NoteRequestDiffers(const SpanRecord& recorded) const {
+  if (recorded.attributes.contains(kRequestDiffers)) return;
+  SpanRecord noted = recorded;
+  noted.attributes[kRequestDiffers] = true;
+  JournalEntry entry = node_->run->NewEntry();
+  entry.ended.push_back(std::move(noted));
+  node_->run->Append(std::move(entry));
 }
 
 absl::StatusOr<Scope::Effect> Scope::FindEffect(SpanRecord draft, const std::string& name,
@@ -184,12 +200,13 @@ absl::StatusOr<Scope::Effect> Scope::FindEffect(SpanRecord draft, const std::str
   const SpanRecord* recorded = run.Recorded(draft.path);
   const bool finished = recorded != nullptr && recorded->end_sequence != 0 &&
                         recorded->state != SpanState::kCancelled;
-  if (recorded != nullptr && recorded->request_hash != request.root &&
-      (finished || draft.kind == SpanKind::kToolCall)) {
-    return Divergence(*recorded, request, run.reader());
-  }
+  if (recorded != nullptr) RETURN_IF_ERROR(CheckRepeats(*recorded, draft, request, finished));
   if (finished) {
-    for (const Content& content : request.contents) run.NoteStored(content.hash);
+    if (recorded->request_hash == request.root) {
+      for (const Content& content : request.contents) run.NoteStored(content.hash);
+    } else {
+      NoteRequestDiffers(*recorded);
+    }
     effect.finished = true;
     effect.record = *recorded;
     AddUsage(recorded->usage);
@@ -201,6 +218,7 @@ absl::StatusOr<Scope::Effect> Scope::FindEffect(SpanRecord draft, const std::str
     return effect;
   }
   if (run.options().mode == RunMode::kReplayOnly) {
+    if (run.options().at_end_of_record) return run.options().at_end_of_record();
     return Error(Reason::kReplayMissing,
                  fmt::format("the record ends before '{}': a replay performs nothing", draft.path),
                  {{"path", draft.path}});

@@ -78,7 +78,8 @@ class Scope {
   // settings, which may change between two lives of a task.
   Async<Json> Fix(std::string name, Json value) const;
 
-  // 64 random bits that depend on the task's seed, this path and `name` alone.
+  // 64 random bits that depend on the task's seed, this path and `name` alone; the same in every
+  // run, and what was drawn before the fork in a fork with another seed.
   uint64_t Random(std::string_view name) const;
 
   // --- for branches.h ---
@@ -95,6 +96,11 @@ class Scope {
   struct Effect;
   explicit Scope(std::shared_ptr<Node> node, bool owner) : node_(std::move(node)), owner_(owner) {}
 
+  // kDivergence if the effect `draft` asks for is not the one that was recorded at its path.
+  absl::Status CheckRepeats(const SpanRecord& recorded, const SpanRecord& draft,
+                            const StoredValue& request, bool finished) const;
+  // Marks an inherited effect whose request would be another now.
+  void NoteRequestDiffers(const SpanRecord& recorded) const;
   absl::StatusOr<Effect> FindEffect(SpanRecord draft, const std::string& name,
                                     StoredValue request) const;
   JournalEntry BeginEntry(Effect& effect) const;

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <asio/post.hpp>
 
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
 #include "tools/base/suspend.h"
-#include "tools/json_schema.h"
 
 namespace troupe {
 namespace {
@@ -16,26 +16,18 @@ namespace {
 // Beyond this many hashes the run forgets which contents it stored; storing one again is harmless.
 constexpr size_t kMaxRememberedContents = 20'000;
 
-absl::Status CheckAnswer(const Question& question, const Json& answer) {
-  if (!question.choices.empty()) {
-    const std::string chosen =
-        answer.is_string() ? answer.get<std::string>() : JsonString(answer, "choice");
-    for (const std::string& choice : question.choices) {
-      if (choice == chosen) return absl::OkStatus();
-    }
-    return Error(Reason::kInvalidField,
-                 fmt::format("'{}' is not one of the choices: {}", chosen,
-                             fmt::join(question.choices, ", ")),
-                 {{"field", "answer"}});
-  }
-  if (question.schema.is_null()) {
-    if (answer.is_string()) return absl::OkStatus();
-    return Error(Reason::kInvalidField, "the answer must be text", {{"field", "answer"}});
-  }
-  ASSIGN_OR_RETURN(const JsonSchema schema, JsonSchema::Compile(question.schema));
-  const absl::Status valid = schema.Validate(answer);
-  if (valid.ok()) return valid;
-  return Error(Reason::kInvalidField, MessageOf(valid), {{"field", "answer"}});
+// The task in which the first effect of the record was performed.
+std::string Origin(const std::vector<SpanRecord>& recorded, const std::string& task_id) {
+  const auto first = std::min_element(
+      recorded.begin(), recorded.end(), [](const SpanRecord& a, const SpanRecord& b) {
+        const bool inherited = a.attributes.contains(kInheritedFrom);
+        if (inherited != b.attributes.contains(kInheritedFrom)) return inherited;
+        return a.begin_sequence < b.begin_sequence;
+      });
+  if (first == recorded.end()) return task_id;
+  const std::string span = JsonString(first->attributes, kInheritedFrom);
+  const size_t begin = span.find('/') + 1;  // "tasks/{task}/spans/{n}"
+  return span.empty() ? task_id : span.substr(begin, span.find('/', begin) - begin);
 }
 
 }  // namespace
@@ -51,6 +43,7 @@ TaskRun::TaskRun(RunServices services, RunOptions options, asio::any_io_executor
       options_(std::move(options)),
       strand_(std::move(strand)),
       ledger_(options_.limits),
+      tool_seed_(Sha256Prefix(Origin(recorded, options_.task_id))),
       last_sequence_(last_sequence) {
   recorded_.reserve(recorded.size());
   for (SpanRecord& span : recorded) {

@@ -21,6 +21,7 @@
 #include "agents/runtime/budget.h"
 #include "agents/runtime/content.h"
 #include "agents/runtime/journal.h"
+#include "agents/runtime/question.h"
 #include "tools/base/async.h"
 #include "tools/base/cancel.h"
 #include "tools/tool_registry.h"
@@ -47,6 +48,7 @@ struct RunOptions {
   std::string task_id;
   std::string label;  // what a recording knows the task by
   uint64_t seed = 0;
+  bool seed_models = false;  // the seed was asked for: models that can are told one for each call
   RunMode mode = RunMode::kLive;
   Workspace workspace;
   BudgetLimits limits;
@@ -54,6 +56,9 @@ struct RunOptions {
   std::map<std::string, std::string> prompts;  // prompt name to version
   CancelToken cancel;                          // by a person, a shutdown, a deadline or a budget
   CancelToken hard_cancel;  // by a person or a shutdown alone; `cancel` follows it
+  // Of a replay: what an effect ends with that the record lacks because the task was stopped or
+  // cancelled there. Empty: the record ought to be complete, and the effect is kReplayMissing.
+  std::function<absl::Status()> at_end_of_record;
 
   // The model that the task's spec names for a role; "" if it names none.
   std::string_view ModelFor(std::string_view role) const {
@@ -61,16 +66,6 @@ struct RunOptions {
     if (found == models.end()) found = models.find("default");
     return found == models.end() ? std::string_view() : std::string_view(found->second);
   }
-};
-
-enum class QuestionKind { kClarification = 1, kApproval, kInterruptedCall };
-
-struct Question {
-  QuestionKind kind = QuestionKind::kClarification;
-  std::string prompt;
-  std::vector<std::string> choices;  // the answer must be one of them; empty: any
-  Json schema;                       // of the answer; null: a string
-  Json detail;                       // what it is about, for people and programs
 };
 
 struct PendingQuestion {
@@ -94,6 +89,8 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   // The span recorded at `path`, or null.
   const SpanRecord* Recorded(const std::string& path) const;
   ReadContentFn reader() const;
+  // ToolContext::seed. Of a fork, that of the task in which what it inherited was performed.
+  uint64_t tool_seed() const { return tool_seed_; }
 
   // --- writing ---
   int64_t NextSequence() { return ++last_sequence_; }
@@ -148,6 +145,7 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   absl::flat_hash_set<absl::uint128> stored_contents_;  // by HashKey
   JournalEntry queued_;                                 // what Append took since the last write
   bool flush_posted_ = false;
+  uint64_t tool_seed_ = 0;
   int64_t last_sequence_;
 };
 

@@ -48,7 +48,10 @@ Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json 
                                                           ReadOf(effect.record, run.reader())));
     if (tool.ok() && run.options().mode == RunMode::kLive) {
       const ToolSpec& spec = (*tool)->spec();
-      (*tool)->Recall(MakeToolCall(effect, spec, std::move(arguments)), result);
+      // What came about came about by the recorded arguments, in a fork too that has others now.
+      CO_ASSIGN_OR_RETURN(Json performed, LoadToolArguments(effect.record.request_hash,
+                                                            ReadOf(effect.record, run.reader())));
+      (*tool)->Recall(MakeToolCall(effect, spec, std::move(performed)), result);
     }
     co_return result;
   }
@@ -78,6 +81,8 @@ ToolCall Scope::MakeToolCall(const Effect& effect, const ToolSpec& spec, Json ar
   call.arguments = std::move(arguments);
   call.context.task_id = run_options.task_id;
   call.context.path = effect.record.path;
+  call.context.seed = node_->run->tool_seed();
+  call.context.recorded_end = effect.record.end_sequence;
   call.context.workspace = run_options.workspace;
   call.context.cancel = cancel_token();
   call.context.deadline = node_->run->services().now() + spec.timeout;
@@ -97,9 +102,13 @@ Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) 
   const absl::Time start = run.services().now();
   ToolCall call = MakeToolCall(effect, tool->spec(), arguments);
   auto result = co_await run.services().tools->Call(tool->spec().name, std::move(call));
-  one_call.tool_time = run.services().now() - start;
+  one_call.tool_time = absl::Trunc(run.services().now() - start, absl::Microseconds(1));
   if (!result.ok()) CO_RETURN_IF_ERROR(cancelled());
-  if (reservation.ok()) reservation->Settle(one_call);
+  if (reservation.ok()) {
+    reservation->Settle(one_call);
+  } else {
+    run.ledger().Charge("", one_call);  // not limited, but counted as when it is repeated
+  }
   if (!result.ok()) {
     co_return co_await FailEffect(std::move(effect), result.status(), one_call);
   }

@@ -1,27 +1,16 @@
-// The effects that record a small value: a person's answer, the time, an order of completion.
+// The effects that record a small value: a person's answer, the time, an order of completion, a
+// random draw.
 #include <fmt/format.h>
+
+#include <cstdlib>
 
 #include "agents/runtime/scope.h"
 #include "agents/runtime/scope_node.h"
 #include "tools/base/error.h"
+#include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
-namespace {
-
-constexpr std::string_view kQuestionKindNames[] = {"", "clarification", "approval",
-                                                   "interrupted_call"};
-
-Json QuestionJson(const Question& question) {
-  return {{"kind", kQuestionKindNames[static_cast<int>(question.kind)]},
-          {"prompt", question.prompt},
-          {"choices", question.choices},
-          {"schema", question.schema},
-          {"detail", question.detail}};
-}
-
-}  // namespace
-
 Async<Json> Scope::Ask(std::string name, Question question) const {
   TaskRun& run = *node_->run;
   SpanRecord draft;
@@ -71,6 +60,36 @@ Async<Json> Scope::Fix(std::string name, Json value) const {
   if (!recorded.is_null()) co_return recorded;
   CO_RETURN_IF_ERROR(co_await RecordValue(std::move(name), SpanKind::kValue, value));
   co_return value;
+}
+
+uint64_t Scope::Random(std::string_view name) const {
+  TaskRun& run = *node_->run;
+  const std::string path = node_->ChildPath(std::string(name));
+  const bool first = run.ClaimPath(path).ok();
+  if (const SpanRecord* recorded = run.Recorded(path);
+      recorded != nullptr && recorded->kind == SpanKind::kRandom) {
+    const std::string drawn = JsonString(recorded->attributes, kDrawnValue);
+    return std::strtoull(drawn.c_str(), nullptr, 10);
+  }
+  const uint64_t bits = Sha256Prefix(fmt::format("{}\n{}\n{}", options().seed, this->path(), name));
+  if (!first) return bits;
+  // Recorded for a fork with another seed, which keeps what was drawn before it. Nothing waits for
+  // the record: whatever follows from the draw is written behind it.
+  SpanRecord draw;
+  draw.path = path;
+  draw.kind = SpanKind::kRandom;
+  draw.type = std::string(SpanKindName(SpanKind::kRandom));
+  draw.title = std::string(name);
+  draw.state = SpanState::kOk;
+  draw.begin_sequence = run.NextSequence();
+  draw.end_sequence = run.NextSequence();
+  draw.begin_time = draw.end_time = run.services().now();
+  draw.attributes[kDrawnValue] = std::to_string(bits);
+  JournalEntry entry = run.NewEntry();
+  entry.begun.push_back(draw);
+  entry.ended.push_back(std::move(draw));
+  run.Append(std::move(entry));
+  return bits;
 }
 
 absl::StatusOr<Json> Scope::RecallValue(const std::string& name, SpanKind kind) const {

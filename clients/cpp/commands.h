@@ -21,6 +21,7 @@ struct GlobalOptions {
 void AddSubmitCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddTaskCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddTraceCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
+void AddDiffCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddCatalogCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 
 // "key=value" in its two parts; throws CLI's error, which is printed as a usage error.

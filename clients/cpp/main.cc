@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   troupe::client::AddSubmitCommands(app, options, exit_code);
   troupe::client::AddTaskCommands(app, options, exit_code);
   troupe::client::AddTraceCommands(app, options, exit_code);
+  troupe::client::AddDiffCommand(app, options, exit_code);
   troupe::client::AddCatalogCommands(app, options, exit_code);
   app.add_subcommand("completion", "Print shell completion: eval \"$(troupe completion)\"")
       ->callback([&app] { PrintCompletion(app); });

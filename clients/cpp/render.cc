@@ -29,6 +29,17 @@ const char* Mark(v1::Span::State state) {
   }
 }
 
+// Every line of `text` behind `indent`.
+std::string Indented(std::string_view text, std::string_view indent) {
+  std::string indented;
+  while (!text.empty()) {
+    const size_t end = text.find('\n');
+    indented += fmt::format("{}{}\n", indent, text.substr(0, end));
+    text = end == std::string_view::npos ? "" : text.substr(end + 1);
+  }
+  return indented;
+}
+
 double Seconds(const google::protobuf::Timestamp& from, const google::protobuf::Timestamp& to) {
   return static_cast<double>(to.seconds() - from.seconds()) +
          static_cast<double>(to.nanos() - from.nanos()) * 1e-9;
@@ -87,6 +98,14 @@ std::string DurationText(const v1::Span& span) {
   return seconds < 1 ? fmt::format("{:.0f} ms", seconds * 1000) : fmt::format("{:.1f} s", seconds);
 }
 
+std::string OriginText(const v1::Span& span) {
+  const auto& attributes = span.attributes().fields();
+  if (attributes.contains("replaced")) return "(replaced by the fork)";
+  if (!attributes.contains("inherited_from")) return "";
+  return attributes.contains("request_differs") ? "(inherited; now asked otherwise)"
+                                                : "(inherited)";
+}
+
 std::string SpanLine(const v1::Span& span) {
   const auto depth =
       span.path().empty() ? 0 : 1 + std::count(span.path().begin(), span.path().end(), '/');
@@ -95,6 +114,7 @@ std::string SpanLine(const v1::Span& span) {
   if (!span.title().empty() && span.title() != span.type()) line += " " + span.title();
   if (!span.role().empty()) line += fmt::format(" [{}: {}]", span.role(), span.model());
   if (const std::string time = DurationText(span); !time.empty()) line += "  " + time;
+  if (const std::string origin = OriginText(span); !origin.empty()) line += "  " + origin;
   const v1::Usage& usage = span.usage();
   if (span.has_end_time() && usage.input_tokens() + usage.output_tokens() > 0) {
     line += fmt::format("  {}+{} tokens", Grouped(usage.input_tokens()),
@@ -108,9 +128,8 @@ std::string SpanLine(const v1::Span& span) {
     line += fmt::format("  score {:.1f}", score->second.number_value());
   }
   if (span.has_error()) {
-    std::string message = span.error().message().substr(0, 160);
-    std::replace(message.begin(), message.end(), '\n', ' ');
-    line += "  " + message;
+    const std::string& message = span.error().message();
+    line += "  " + message.substr(0, std::min<size_t>(160, message.find('\n')));
   }
   return line;
 }
@@ -119,7 +138,7 @@ std::string TaskText(const v1::Task& task) {
   std::string text =
       fmt::format("{}  {}  {}\n", task.name(), StateText(task.state()), task.title());
   text += "  " + UsageText(task.usage()) + "\n";
-  if (task.has_error()) text += "  " + task.error().message() + "\n";
+  if (task.has_error()) text += Indented(task.error().message(), "  ");
   if (!task.forked_from().empty()) text += "  forked from " + task.forked_from() + "\n";
   if (!task.replay_of().empty()) text += "  replay of " + task.replay_of() + "\n";
   for (const v1::PendingQuestion& question : task.pending_questions()) {

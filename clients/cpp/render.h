@@ -18,6 +18,9 @@ std::string StateText(v1::Task::State state);
 // The task with its plan, steps and scores, answer and artifacts.
 std::string TaskText(const v1::Task& task);
 
+// What a fork's span has of the task forked from: "(inherited)", or "" for one of its own.
+std::string OriginText(const v1::Span& span);
+
 // One line of a tree: mark, indentation by the path, title, what it cost, and its score or error.
 std::string SpanLine(const v1::Span& span);
 

@@ -115,10 +115,21 @@ void AddFork(CLI::App& app, GlobalOptions& global, int& exit_code) {
     std::string task_id;
   };
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("fork", "Go on from a span of a task, changed");
-  command->add_option("name", options->name, "tasks/ID/spans/N, or a task")->required();
-  command->add_option("--text", options->text, "What the model or person says there instead");
-  command->add_option("--value-json", options->json, "What the tool returns there instead");
+  CLI::App* command = app.add_subcommand(
+      "fork",
+      "Go on from any span of a task in a new task, changed.\n"
+      "What had ended when the span began is kept as it was; the span itself and what came\n"
+      "after is done anew, with the new result, models, prompts or seed. See docs/time-travel.md.");
+  command
+      ->add_option("name", options->name,
+                   "tasks/ID/spans/N, with N as trace shows it; or a task: all that ended is kept")
+      ->required();
+  CLI::Option* text = command->add_option(
+      "--text", options->text, "What the model replies, the tool shows or the person says there");
+  command
+      ->add_option("--value-json", options->json,
+                   "The same as JSON, of a tool by its result schema")
+      ->excludes(text);
   command->add_option("--model", options->models, "A model for a role: ROLE=NAME");
   command->add_option("--prompt", options->prompts, "A prompt's version: PROMPT=VERSION");
   command->add_option("--seed", options->seed, "Another seed");
@@ -130,7 +141,7 @@ void AddFork(CLI::App& app, GlobalOptions& global, int& exit_code) {
     request.set_request_id(NewRequestId());
     request.set_task_id(options->task_id);
     request.set_seed(options->seed);
-    if (!options->text.empty()) request.set_text(options->text);
+    if (text->count() > 0) request.set_text(options->text);
     if (!options->json.empty()) request.set_value_json(options->json);
     for (const std::string& text : options->models) {
       const auto [role, model] = KeyValue(text);

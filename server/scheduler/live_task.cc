@@ -8,6 +8,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 
+#include "server/scheduler/resource_name.h"
 #include "server/store/journal_table.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -110,7 +111,9 @@ absl::Status LiveTask::Prepare() {
   const auto label = row_.labels.find("recording");
   options.label = label == row_.labels.end() ? "" : label->second;
   options.seed = row_.seed;
+  options.seed_models = spec_.seed() != 0;
   options.mode = row_.replay_of.empty() ? RunMode::kLive : RunMode::kReplayOnly;
+  if (!row_.replay_of.empty()) options.at_end_of_record = EndOfRecord(row_.replay_of);
   options.workspace = workspace_;
   options.limits = LimitsOf(spec_.budget());
   for (const auto& [role, model] : spec_.models()) options.models[role] = model;
@@ -130,6 +133,34 @@ absl::Status LiveTask::Prepare() {
   }
   if (row_.state != v1::Task::STATE_RUNNING) SetState(v1::Task::STATE_RUNNING);
   return absl::OkStatus();
+}
+
+std::function<absl::Status()> LiveTask::EndOfRecord(const std::string& source) {
+  TaskRow row;
+  const absl::Status found = store_->Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string id, ParseTaskName(source));
+    ASSIGN_OR_RETURN(row, ReadTask(connection, id));
+    return absl::OkStatus();
+  });
+  if (!found.ok()) return nullptr;  // deleted meanwhile
+  const absl::Status end = row.error.empty() ? absl::OkStatus() : StatusFromText(row.error);
+  const std::string message(MessageOf(end));
+  if (row.state == v1::Task::STATE_CANCELLED) {
+    return [this, message] {
+      hard_.Cancel(CancelReason::kUser, message);
+      return hard_.token().status();
+    };
+  }
+  const auto metadata = MetadataOf(end);
+  const auto by = metadata.find("cancel_reason");
+  if (row.state != v1::Task::STATE_STOPPED || by == metadata.end()) return nullptr;
+  const CancelReason reason = by->second == CancelReasonName(CancelReason::kDeadline)
+                                  ? CancelReason::kDeadline
+                                  : CancelReason::kBudget;
+  return [this, reason, message] {
+    soft_.Cancel(reason, message);
+    return soft_.token().status();
+  };
 }
 
 void LiveTask::ArmDeadline(absl::Duration limit, CancelReason reason, std::string_view what) {

@@ -41,6 +41,9 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
  private:
   absl::Status Prepare();
   AsyncStatus RunAlgorithm();
+  // What a replay's effects end with where the record of `source` breaks off, because that task was
+  // stopped or cancelled there: this one is then stopped alike. Empty if its record is complete.
+  std::function<absl::Status()> EndOfRecord(const std::string& source);
   void ArmDeadline(absl::Duration limit, CancelReason reason, std::string_view what);
   void OnQuestionsChanged();
   // Writes the row with a new state and its event; never waits.

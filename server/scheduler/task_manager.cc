@@ -1,24 +1,20 @@
 #include "server/scheduler/task_manager.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/io/coded_stream.h>
-#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <spdlog/spdlog.h>
 
 #include <asio/post.hpp>
 #include <asio/strand.hpp>
 #include <fstream>
 #include <future>
-#include <random>
 
 #include "agents/runtime/text.h"
 #include "server/scheduler/check_spec.h"
-#include "server/scheduler/resource_name.h"
 #include "server/scheduler/task_copy.h"
+#include "server/scheduler/task_identity.h"
 #include "server/scheduler/task_inputs.h"
 #include "server/store/journal_table.h"
 #include "tools/base/error.h"
-#include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
@@ -28,46 +24,9 @@ constexpr absl::Duration kStrandPatience = absl::Seconds(10);
 constexpr int kSweepAtOnce = 100;
 constexpr size_t kTitleBytes = 120;
 
-// The same bytes for equal messages, maps included.
-std::string Deterministic(const google::protobuf::MessageLite& message) {
-  std::string bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&bytes);
-    google::protobuf::io::CodedOutputStream coded(&stream);
-    coded.SetSerializationDeterministic(true);
-    message.SerializeToCodedStream(&coded);
-  }
-  return bytes;
-}
-
-// By which a request that comes again is known to be the same.
-std::string HashOf(const google::protobuf::MessageLite& request) {
-  return Sha256Hex(Deterministic(request));
-}
-
-uint64_t RandomBits() {
-  std::random_device device;
-  return (static_cast<uint64_t>(device()) << 32) | device();
-}
-
-// Sortable by time of submission, and unguessable enough not to collide.
-std::string NewTaskId(absl::Time now) {
-  return fmt::format("{}-{:08x}", absl::FormatTime("%Y%m%d-%H%M%S", now, absl::UTCTimeZone()),
-                     static_cast<uint32_t>(RandomBits()));
-}
-
 std::string FirstLine(const std::string& text) {
   std::string line = text.substr(0, text.find('\n'));
   return line.size() <= kTitleBytes ? line : TruncateUtf8(line, kTitleBytes) + "...";
-}
-
-absl::Status CopyFiles(const std::filesystem::path& from, const std::filesystem::path& to) {
-  std::error_code error;
-  if (!std::filesystem::exists(from, error)) return absl::OkStatus();
-  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive, error);
-  if (!error) return absl::OkStatus();
-  return Error(Reason::kStoreFailed,
-               fmt::format("copying {} failed: {}", from.string(), error.message()));
 }
 
 }  // namespace
@@ -210,8 +169,6 @@ void TaskManager::PinPrompts(const std::string& kind, v1::TaskSpec& spec) const 
   }
 }
 
-struct TaskManager::Copy : TaskCopy {};
-
 void TaskManager::Submit(const v1::SubmitTaskRequest& request, Accepted done) {
   if (const absl::Status valid = Check(request); !valid.ok()) return done(valid);
   const std::string id = request.task_id().empty() ? NewTaskId(services_.now()) : request.task_id();
@@ -221,7 +178,7 @@ void TaskManager::Submit(const v1::SubmitTaskRequest& request, Accepted done) {
     done(std::move(accepted));
   };
   if (!request.request_id().empty()) {
-    const auto earlier = EarlierSubmission(request.request_id(), HashOf(request));
+    const auto earlier = EarlierSubmission(request.request_id(), RequestHash(request));
     if (earlier.ok()) return release_and_done(Get(earlier->name));
     if (earlier.status().code() != absl::StatusCode::kNotFound) {
       return release_and_done(earlier.status());
@@ -269,7 +226,7 @@ absl::StatusOr<TaskRow> TaskManager::NewRow(const v1::SubmitTaskRequest& request
   TaskRow row;
   row.name = id;
   row.request_id = request.request_id();
-  row.request_hash = HashOf(request);
+  row.request_hash = RequestHash(request);
   row.create_time = row.update_time = services_.now();
   v1::TaskSpec spec = request.spec();
   row.kind = KindName(spec);
@@ -292,37 +249,41 @@ absl::Status TaskManager::CheckRoom() {
                {{"limit", "server.max_pending"}});
 }
 
-void TaskManager::Accept(TaskRow row, const Copy* copy, Accepted done) {
+void TaskManager::Accept(TaskRow row, const TaskCopy* copy, Accepted done) {
   if (const absl::Status room = CheckRoom(); !room.ok()) return done(room);
   {
     MutexLock lock(&mutex_);
     ++accepting_;
   }
   auto shared = std::make_shared<TaskRow>(std::move(row));
+  const int64_t first_sequence = (copy == nullptr ? 0 : copy->last_sequence) + 1;
   store_->Write(
-      [shared, copy](Connection& connection) -> absl::Status {
+      [shared, copy, first_sequence](Connection& connection) -> absl::Status {
         RETURN_IF_ERROR(InsertTask(connection, *shared));
         JournalEntry entry;
         entry.task_id = shared->name;
-        int64_t last_sequence = 0;
         if (copy != nullptr) {
           RETURN_IF_ERROR(ShareContents(connection, copy->source, shared->key));
           entry.contents = copy->contents;
-          entry.begun = copy->effects;
-          entry.ended = copy->effects;
-          last_sequence = copy->last_sequence;
+          entry.begun = copy->spans;
+          for (const SpanRecord& span : copy->spans) {
+            if (span.end_sequence != 0) entry.ended.push_back(span);
+          }
         }
-        entry.events.push_back({last_sequence + 1, shared->create_time, EventType::kState, "",
+        entry.events.push_back({first_sequence, shared->create_time, EventType::kState, "",
                                 v1::Task::State_Name(v1::Task::STATE_PENDING)});
         return AppendEntry(connection, entry);
       },
-      [this, shared, done = std::move(done)](const absl::Status& written) {
+      [this, shared, first_sequence, done = std::move(done)](const absl::Status& written) {
         // The store's thread has other things to do than to start tasks.
-        asio::post(threads_, [this, shared, written, done] { OnAccepted(*shared, written, done); });
+        asio::post(threads_, [this, shared, first_sequence, written, done] {
+          OnAccepted(*shared, first_sequence, written, done);
+        });
       });
 }
 
-void TaskManager::OnAccepted(TaskRow row, const absl::Status& written, const Accepted& done) {
+void TaskManager::OnAccepted(TaskRow row, int64_t last_sequence, const absl::Status& written,
+                             const Accepted& done) {
   {
     MutexLock lock(&mutex_);
     --accepting_;
@@ -341,12 +302,12 @@ void TaskManager::OnAccepted(TaskRow row, const absl::Status& written, const Acc
   }
   LiveTask::Snapshot snapshot;
   snapshot.row = row;
-  snapshot.last_sequence = 1;
+  snapshot.last_sequence = last_sequence;
   Launch(std::move(row));
   done(std::move(snapshot));
 }
 
-absl::StatusOr<LiveTask::Snapshot> TaskManager::AcceptAndWait(TaskRow row, const Copy& copy) {
+absl::StatusOr<LiveTask::Snapshot> TaskManager::AcceptAndWait(TaskRow row, const TaskCopy& copy) {
   auto promise = std::make_shared<std::promise<absl::StatusOr<LiveTask::Snapshot>>>();
   auto accepted = promise->get_future();
   Accept(std::move(row), &copy, [promise](absl::StatusOr<LiveTask::Snapshot> snapshot) {
@@ -478,97 +439,6 @@ absl::Status TaskManager::Respond(const std::string& id, int64_t question, Json 
     return Error(Reason::kDeadlineExceeded, "the answer was not recorded in time; ask again");
   }
   return durable.get();
-}
-
-absl::StatusOr<LiveTask::Snapshot> TaskManager::Fork(const v1::ForkTaskRequest& request) {
-  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  RETURN_IF_ERROR(CheckTaskId(request.task_id()));
-  const std::string request_hash = HashOf(request);
-  if (!request.request_id().empty()) {
-    const auto earlier = EarlierSubmission(request.request_id(), request_hash);
-    if (earlier.ok()) return Get(earlier->name);
-    if (earlier.status().code() != absl::StatusCode::kNotFound) return earlier.status();
-  }
-  ASSIGN_OR_RETURN(const SpanName name, ParseTaskOrSpan(request.name()));
-  ASSIGN_OR_RETURN(const TaskRow source, ReadRow(name.task));
-  ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(name.task));
-  Copy copy;
-  static_cast<TaskCopy&>(copy) = CopyEffects(name.task, spans, name.span);
-  if (name.span != 0) {
-    RETURN_IF_ERROR(AddReplaced(copy, spans, name.span, request));
-  } else if (request.replacement_case() != v1::ForkTaskRequest::REPLACEMENT_NOT_SET) {
-    return Error(Reason::kInvalidField,
-                 "name: a replacement needs the span whose result it replaces",
-                 {{"field", "name"}});
-  }
-  TaskRow row;
-  row.create_time = row.update_time = services_.now();
-  row.name = request.task_id().empty() ? NewTaskId(row.create_time) : request.task_id();
-  row.kind = source.kind;
-  row.title = source.title;
-  row.labels = source.labels;
-  row.state = v1::Task::STATE_PENDING;
-  row.seed = request.seed() != 0 ? request.seed() : source.seed;
-  row.request_id = request.request_id();
-  row.request_hash = request_hash;
-  row.forked_from = request.name();
-  v1::TaskSpec spec;
-  spec.ParseFromString(source.spec);
-  for (const auto& [role, model] : request.models()) (*spec.mutable_models())[role] = model;
-  for (const auto& [prompt, version] : request.prompts()) {
-    (*spec.mutable_prompts())[prompt] = version;
-  }
-  v1::SubmitTaskRequest as_submitted;
-  *as_submitted.mutable_spec() = spec;
-  as_submitted.mutable_spec()->clear_inputs();  // they are copied from the source's folder
-  RETURN_IF_ERROR(Check(as_submitted));
-  row.spec = spec.SerializeAsString();
-  if (ReadRow(row.name).ok()) {
-    return Error(Reason::kAlreadyExists, fmt::format("the task 'tasks/{}' exists", row.name),
-                 {{"field", "task_id"}});
-  }
-  std::error_code ignored;
-  std::filesystem::create_directories(WorkspaceOf(row.name).root, ignored);
-  RETURN_IF_ERROR(CopyFiles(WorkspaceOf(name.task).inputs(), WorkspaceOf(row.name).inputs()));
-  RETURN_IF_ERROR(CopyFiles(WorkspaceOf(name.task).artifacts(), WorkspaceOf(row.name).artifacts()));
-  return AcceptAndWait(std::move(row), copy);
-}
-
-absl::StatusOr<LiveTask::Snapshot> TaskManager::Replay(const v1::ReplayTaskRequest& request) {
-  RETURN_IF_ERROR(CheckRequestId(request.request_id()));
-  const std::string request_hash = HashOf(request);
-  if (!request.request_id().empty()) {
-    const auto earlier = EarlierSubmission(request.request_id(), request_hash);
-    if (earlier.ok()) return Get(earlier->name);
-    if (earlier.status().code() != absl::StatusCode::kNotFound) return earlier.status();
-  }
-  ASSIGN_OR_RETURN(const SpanName name, ParseTaskOrSpan(request.name()));
-  ASSIGN_OR_RETURN(TaskRow row, ReadRow(name.task));
-  if (row.end_time == absl::InfinitePast()) {
-    return Error(Reason::kTaskNotTerminal,
-                 fmt::format("the task 'tasks/{}' has not ended: replay it when it has", name.task),
-                 {{"name", request.name()}});
-  }
-  ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(name.task));
-  Copy copy;
-  static_cast<TaskCopy&>(copy) = CopyEffects(name.task, spans, 0);
-  TaskRow replay;
-  replay.create_time = replay.update_time = services_.now();
-  replay.name = NewTaskId(replay.create_time);
-  replay.kind = row.kind;
-  replay.title = row.title;
-  replay.labels = row.labels;
-  replay.state = v1::Task::STATE_PENDING;
-  replay.seed = row.seed;
-  replay.spec = row.spec;
-  replay.request_id = request.request_id();
-  replay.request_hash = request_hash;
-  replay.replay_of = "tasks/" + name.task;
-  std::error_code ignored;
-  std::filesystem::create_directories(WorkspaceOf(replay.name).root, ignored);
-  RETURN_IF_ERROR(
-      CopyFiles(WorkspaceOf(name.task).artifacts(), WorkspaceOf(replay.name).artifacts()));
-  return AcceptAndWait(std::move(replay), copy);
 }
 
 absl::Status TaskManager::Delete(const std::string& id, bool force) {

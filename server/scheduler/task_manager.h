@@ -19,6 +19,8 @@
 #include "agents/runtime/task_kind.h"
 #include "server/scheduler/event_hub.h"
 #include "server/scheduler/live_task.h"
+#include "server/scheduler/resource_name.h"
+#include "server/scheduler/task_copy.h"
 #include "server/store/store.h"
 #include "tools/base/mutex.h"
 #include "troupe/v1/task_service.pb.h"
@@ -54,6 +56,7 @@ class TaskManager {
   absl::StatusOr<LiveTask::Snapshot> Cancel(const std::string& id, const std::string& reason);
   // `question` is the begin sequence of the question's span; 0: the one question that waits.
   absl::Status Respond(const std::string& id, int64_t question, Json answer);
+  // task_forks.cc
   absl::StatusOr<LiveTask::Snapshot> Fork(const v1::ForkTaskRequest& request);
   absl::StatusOr<LiveTask::Snapshot> Replay(const v1::ReplayTaskRequest& request);
   absl::Status Delete(const std::string& id, bool force);
@@ -66,8 +69,6 @@ class TaskManager {
   Store& store() { return *store_; }
 
  private:
-  struct Copy;
-
   const TaskKind* KindOf(const std::string& name) const;
   absl::Status Check(const v1::SubmitTaskRequest& request) const;
   // Holds an id for one submission at a time; false if it is held already. `then` is called when
@@ -78,11 +79,13 @@ class TaskManager {
   absl::StatusOr<TaskRow> NewRow(const v1::SubmitTaskRequest& request, const std::string& id);
   void PinPrompts(const std::string& kind, v1::TaskSpec& spec) const;
   // Makes the task durable and starts it. `copy` lives until `done` is called.
-  void Accept(TaskRow row, const Copy* copy, Accepted done);
-  absl::StatusOr<LiveTask::Snapshot> AcceptAndWait(TaskRow row, const Copy& copy);
+  void Accept(TaskRow row, const TaskCopy* copy, Accepted done);
+  absl::StatusOr<LiveTask::Snapshot> AcceptAndWait(TaskRow row, const TaskCopy& copy);
   absl::Status CheckRoom();
-  void OnAccepted(TaskRow row, const absl::Status& written, const Accepted& done);
+  void OnAccepted(TaskRow row, int64_t last_sequence, const absl::Status& written,
+                  const Accepted& done);
   void RemoveOrphans();
+  absl::StatusOr<TaskCopy> CopyForFork(const v1::ForkTaskRequest& request, const SpanName& name);
   absl::StatusOr<TaskRow> ReadRow(const std::string& id);
   absl::StatusOr<TaskRow> EarlierSubmission(const std::string& request_id,
                                             const std::string& request_hash);

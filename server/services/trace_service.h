@@ -32,9 +32,13 @@ class TraceServiceImpl : public v1::TraceService::CallbackService {
       Context* context, const v1::ExportTraceRequest* request) override;
   grpc::ServerUnaryReactor* GetUsage(Context* context, const v1::GetUsageRequest* request,
                                      v1::GetUsageResponse* response) override;
+  // diff_traces.cc
+  grpc::ServerUnaryReactor* DiffTraces(Context* context, const v1::DiffTracesRequest* request,
+                                       v1::DiffTracesResponse* response) override;
 
  private:
   absl::Status FillTrace(const v1::GetTraceRequest& request, v1::GetTraceResponse& response);
+  absl::Status FillDiff(const v1::DiffTracesRequest& request, v1::DiffTracesResponse& response);
   ReadContentFn reader() const;
 
   TaskManager* const manager_;

@@ -68,6 +68,14 @@ class Server:
             return json.loads(done.stderr)
         return json.loads(done.stdout) if done.stdout.strip() else {}
 
+    def print(self, *args):
+        """Runs the command line; returns what it printed for people."""
+        done = subprocess.run([BINARIES / "troupe", "--server", self.address, *map(str, args)],
+                              capture_output=True, text=True, timeout=120)
+        if done.returncode not in (0, 4):
+            raise AssertionError(f"troupe {args}: exit {done.returncode}\n{done.stderr}")
+        return done.stdout
+
     def submit_spec(self, spec, *args, task_id="t"):
         """Submits a TaskSpec of any kind."""
         file = self.folder / f"{task_id}.spec.json"
@@ -90,7 +98,8 @@ class Server:
 
 
 class ModelServer:
-    """An OpenAI-compatible server that answers by a function of the request and keeps count."""
+    """An OpenAI-compatible server that answers by a function of the request, with a text or a whole
+    message, and keeps count."""
 
     def __init__(self, answer, delay=0.0):
         self.requests = []
@@ -109,8 +118,11 @@ class ModelServer:
                 with outer.lock:
                     outer.requests.append(body)
                 time.sleep(delay)
+                message = answer(request)
+                if isinstance(message, str):
+                    message = {"content": message}
                 reply = json.dumps({"id": "x", "choices": [{"index": 0, "finish_reason": "stop", "message": {
-                    "role": "assistant", "content": answer(request)}}],
+                    "role": "assistant", **message}}],
                     "usage": {"prompt_tokens": 10, "completion_tokens": 5}}).encode()
                 try:
                     self.send_response(200)

@@ -244,6 +244,67 @@ TEST_F(ServiceTest, ListsRefuseBadPagesAndFilters) {
          "INVALID_ARGUMENT_FIELD", "query");
 }
 
+TEST_F(ServiceTest, DiffsRefuseWhatIsNotThere) {
+  v1::SubmitTaskRequest request = Good();
+  request.set_task_id("diffed");
+  Expect(Submit(request), StatusCode::OK, "");
+  v1::DiffTracesRequest diff;
+  diff.set_name_a("tasks/diffed");
+  diff.set_name_b("diffed");
+  const auto call = [&] { return Call(traces_, &v1::TraceService::Stub::DiffTraces, diff); };
+  Expect(call(), StatusCode::INVALID_ARGUMENT, "INVALID_ARGUMENT_FIELD", "name_b");
+  diff.set_name_b("tasks/none");
+  Expect(call(), StatusCode::NOT_FOUND, "NOT_FOUND");
+  diff.set_name_b("tasks/diffed");
+  Expect(call(), StatusCode::OK, "");
+  diff.set_path("no/such/path");
+  Expect(call(), StatusCode::NOT_FOUND, "NOT_FOUND", "path");
+  diff.clear_path();
+  diff.set_page_size(-1);
+  Expect(call(), StatusCode::INVALID_ARGUMENT, "INVALID_ARGUMENT_FIELD", "page_size");
+  diff.set_page_size(0);
+  diff.set_page_token("forged");
+  Expect(call(), StatusCode::INVALID_ARGUMENT, "PAGE_TOKEN_INVALID", "page_token");
+}
+
+TEST_F(ServiceTest, PagesOfADiffCoverEverySpanOnce) {
+  v1::SubmitTaskRequest request = Good();
+  request.set_task_id("paged-a");
+  Expect(Submit(request), StatusCode::OK, "");
+  request.set_task_id("paged-b");
+  Expect(Submit(request), StatusCode::OK, "");
+  for (const char* name : {"tasks/paged-a", "tasks/paged-b"}) {
+    grpc::ClientContext context;
+    v1::WatchTaskRequest watch;
+    watch.set_name(name);
+    const auto stream = tasks_->WatchTask(&context, watch);
+    v1::WatchTaskResponse event;
+    while (stream->Read(&event) && !event.has_question_asked()) {
+    }
+    context.TryCancel();
+  }
+  v1::DiffTracesRequest diff;
+  diff.set_name_a("tasks/paged-a");
+  diff.set_name_b("tasks/paged-b");
+  diff.set_include_same(true);
+  diff.set_page_size(2);
+  std::multiset<std::string> paths;
+  int spans = 0;
+  do {
+    grpc::ClientContext context;
+    v1::DiffTracesResponse response;
+    ASSERT_TRUE(traces_->DiffTraces(&context, diff, &response).ok());
+    EXPECT_LE(response.diffs_size(), 2);
+    spans = response.totals().spans_a();
+    EXPECT_EQ(response.totals().only_a() + response.totals().only_b(), 0);
+    for (const v1::SpanDiff& pair : response.diffs()) paths.insert(pair.path());
+    diff.set_page_token(response.next_page_token());
+  } while (!diff.page_token().empty());
+  EXPECT_GT(spans, 3);
+  EXPECT_EQ(paths.size(), static_cast<size_t>(spans));
+  EXPECT_EQ(std::set<std::string>(paths.begin(), paths.end()).size(), paths.size());
+}
+
 TEST_F(ServiceTest, PagesCoverEveryTaskOnce) {
   std::set<std::string> made;
   for (int i = 0; i < 5; ++i) {

@@ -2,9 +2,8 @@
 
 #include <absl/strings/escaping.h>
 
+#include "tools/artifact_file.h"
 #include "tools/base/error.h"
-#include "tools/base/hash.h"
-#include "tools/base/safe_file.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
@@ -39,13 +38,9 @@ Async<ToolResult> WriteArtifactTool::Call(ToolCall call) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   std::filesystem::create_directory_symlink("../inputs", folder / "inputs", error);
-  Artifact artifact;
-  artifact.name = JsonString(call.arguments, "name");
-  artifact.description = JsonString(call.arguments, "description");
-  artifact.media_type = MediaTypeOf(artifact.name);
-  artifact.size_bytes = static_cast<int64_t>(bytes.size());
-  artifact.sha256 = Sha256Hex(bytes);
-  CO_RETURN_IF_ERROR(WriteBeneath(folder, artifact.name, bytes));
+  CO_ASSIGN_OR_RETURN(Artifact artifact,
+                      PutArtifact(call.context.workspace, JsonString(call.arguments, "name"),
+                                  JsonString(call.arguments, "description"), bytes));
   ToolResult result;
   result.value = {{"size_bytes", artifact.size_bytes}};
   result.artifacts.push_back(std::move(artifact));

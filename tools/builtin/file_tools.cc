@@ -267,4 +267,14 @@ Async<ToolResult> WriteFileTool::Call(ToolCall call) {
   co_return co_await pool_->Run<ToolResult>(std::move(work), std::move(cancel));
 }
 
+void WriteFileTool::Recall(const ToolCall& call, const ToolResult& result) {
+  if (result.is_error) return;
+  const std::string path = JsonString(call.arguments, "path");
+  const std::string text = JsonString(call.arguments, "text");
+  const auto there = ReadBeneath(call.context.workspace.root, path, kMaxReadBytes);
+  if (there.ok() && *there == text) return;
+  // Where that fails, whoever reads the file is told that it is not there.
+  Write(call.context.workspace, path, text).status().IgnoreError();
+}
+
 }  // namespace troupe

@@ -44,6 +44,8 @@ class WriteFileTool : public Tool {
   explicit WriteFileTool(std::shared_ptr<WorkerPool> pool);
   const ToolSpec& spec() const override { return spec_; }
   Async<ToolResult> Call(ToolCall call) override;
+  // Writes the file again where it is not as the call left it: a fork begins without files.
+  void Recall(const ToolCall& call, const ToolResult& result) override;
 
  private:
   std::shared_ptr<WorkerPool> pool_;

@@ -9,7 +9,6 @@
 #include <asio/use_awaitable.hpp>
 
 #include "tools/base/error.h"
-#include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
@@ -61,8 +60,7 @@ std::shared_ptr<KernelTree> KernelHost::Tree(const std::string& language,
     std::vector<SandboxMount> shared = shared_folders_;
     shared.push_back({kernel_folder_, kKernelInside, false});
     tree = std::make_shared<KernelTree>(config_, LanguageOf(language, config_), context.workspace,
-                                        std::move(shared), Sha256Prefix(context.task_id),
-                                        io_.get_executor());
+                                        std::move(shared), context.seed, io_.get_executor());
   }
   return tree;
 }
@@ -89,10 +87,10 @@ Async<CellResult> KernelHost::Run(std::string language, ToolContext context, std
 }
 
 void KernelHost::Recall(std::string language, ToolContext context, std::string state,
-                        std::optional<std::string> from, std::string code) {
+                        std::optional<std::string> from, std::string code, int64_t recorded_end) {
   asio::post(io_, [=, this] {
     auto tree = Tree(language, context);
-    tree->Recall(state, from.has_value() ? *from : tree->head(), code);
+    tree->Recall(state, from.has_value() ? *from : tree->head(), code, recorded_end);
   });
 }
 
@@ -103,16 +101,20 @@ void KernelHost::Discard(std::string language, std::string task_id, std::string 
   });
 }
 
-Async<std::filesystem::path> KernelHost::FindFolder(std::string task_id, std::string state) {
+Async<std::filesystem::path> KernelHost::FindFolder(std::string task_id, std::string state,
+                                                    CancelToken cancel) {
+  std::shared_ptr<KernelTree> holder;
   for (const auto& [key, tree] : trees_) {
-    if (key.first == task_id && tree->Has(state)) co_return tree->FolderOf(state);
+    if (key.first == task_id && tree->Has(state)) holder = tree;
   }
+  if (holder != nullptr) co_return co_await holder->FolderWithFiles(state, std::move(cancel));
   co_return Error(Reason::kNotFound, fmt::format("there is no state '{}'", state),
                   {{"field", "state"}});
 }
 
-Async<std::filesystem::path> KernelHost::FolderOf(std::string task_id, std::string state) {
-  auto finding = FindFolder(std::move(task_id), std::move(state));
+Async<std::filesystem::path> KernelHost::FolderOf(std::string task_id, std::string state,
+                                                  CancelToken cancel) {
+  auto finding = FindFolder(std::move(task_id), std::move(state), std::move(cancel));
   co_return co_await asio::co_spawn(io_, std::move(finding), asio::use_awaitable);
 }
 

@@ -32,10 +32,11 @@ class KernelHost {
   Async<CellResult> Run(std::string language, ToolContext context, std::string state,
                         std::optional<std::string> from, std::string code);
   void Recall(std::string language, ToolContext context, std::string state,
-              std::optional<std::string> from, std::string code);
+              std::optional<std::string> from, std::string code, int64_t recorded_end);
   void Discard(std::string language, std::string task_id, std::string state);
-  // The folder of a state, whichever language made it; kNotFound if there is none.
-  Async<std::filesystem::path> FolderOf(std::string task_id, std::string state);
+  // The folder of a state, whichever language made it, with the files that its cells made;
+  // kNotFound if there is none.
+  Async<std::filesystem::path> FolderOf(std::string task_id, std::string state, CancelToken cancel);
   // Ends the task's kernels.
   void Forget(std::string task_id);
 
@@ -45,7 +46,8 @@ class KernelHost {
   std::shared_ptr<KernelTree> Tree(const std::string& language, const ToolContext& context);
   Async<CellResult> RunHere(std::string language, ToolContext context, std::string state,
                             std::optional<std::string> from, std::string code);
-  Async<std::filesystem::path> FindFolder(std::string task_id, std::string state);
+  Async<std::filesystem::path> FindFolder(std::string task_id, std::string state,
+                                          CancelToken cancel);
 
   const SandboxConfig config_;
   const std::filesystem::path kernel_folder_;

@@ -3,8 +3,8 @@
 #include <absl/strings/escaping.h>
 #include <fmt/format.h>
 
+#include "tools/artifact_file.h"
 #include "tools/base/error.h"
-#include "tools/base/hash.h"
 #include "tools/base/safe_file.h"
 #include "tools/base/status_macros.h"
 
@@ -88,13 +88,14 @@ KernelTool::KernelTool(std::string language, std::shared_ptr<KernelHost> host)
         {"discard", {{"type", "array"}, {"items", {{"type", "string"}}}}}}},
       {"required", {"code"}},
       {"additionalProperties", false}};
-  spec_.result_schema = {{"type", "object"},
-                         {"properties",
-                          {{"state", {{"type", "string"}}},
-                           {"status", {{"enum", {"ok", "error", "timeout", "killed"}}}},
-                           {"outputs", {{"type", "array"}}},
-                           {"duration_ms", {{"type", "integer"}}}}},
-                         {"required", {"state", "status", "outputs"}}};
+  spec_.result_schema = {
+      {"type", "object"},
+      {"properties",
+       {{"state", {{"type", "string"}}},
+        {"status", {{"enum", {"ok", "error", "timeout", "killed"}}}},
+        {"outputs", {{"type", "array"}}},
+        {"from", {{"type", "string"}, {"description", "The state it continued from."}}}}},
+      {"required", {"state", "status", "outputs"}}};
   // A cell that was interrupted left nothing behind: its state never came to be.
   spec_.idempotent = true;
   spec_.timeout = host_->config().cell_time + absl::Seconds(30);
@@ -114,17 +115,18 @@ Async<ToolResult> KernelTool::Call(ToolCall call) {
   ToolResult result;
   result.content = TakeContent(cell.outputs);
   result.is_error = cell.status != "ok";
-  result.value = {{"state", state},
-                  {"status", cell.status},
-                  {"outputs", std::move(cell.outputs)},
-                  {"duration_ms", cell.duration_ms}};
+  result.value = {{"state", state}, {"status", cell.status}, {"outputs", std::move(cell.outputs)}};
+  if (!result.is_error) result.value["from"] = cell.from;
   co_return result;
 }
 
 void KernelTool::Recall(const ToolCall& call, const ToolResult& result) {
   if (result.is_error) return;
-  host_->Recall(language_, call.context, StateOf(call), FromOf(call.arguments),
-                JsonString(call.arguments, "code"));
+  // Which state a call without "from" went on from is known by its result alone.
+  std::optional<std::string> from = FromOf(call.arguments);
+  if (result.value.contains("from")) from = JsonString(result.value, "from");
+  host_->Recall(language_, call.context, StateOf(call), std::move(from),
+                JsonString(call.arguments, "code"), call.context.recorded_end);
 }
 
 void KernelTool::Forget(std::string_view task_id) { host_->Forget(std::string(task_id)); }
@@ -156,11 +158,10 @@ PublishTool::PublishTool(std::shared_ptr<KernelHost> host) : host_(std::move(hos
 Async<ToolResult> PublishTool::Call(ToolCall call) {
   CO_ASSIGN_OR_RETURN(
       const std::filesystem::path folder,
-      co_await host_->FolderOf(call.context.task_id, JsonString(call.arguments, "state")));
+      co_await host_->FolderOf(call.context.task_id, JsonString(call.arguments, "state"),
+                               call.context.cancel));
   ToolResult result;
   result.value = {{"missing", Json::array()}};
-  std::error_code error;
-  std::filesystem::create_directories(call.context.workspace.artifacts(), error);
   for (const Json& entry : call.arguments["files"]) {
     const std::string file = JsonString(entry, "file");
     const auto bytes = ReadBeneath(folder, file, kMaxArtifactBytes);
@@ -168,13 +169,9 @@ Async<ToolResult> PublishTool::Call(ToolCall call) {
       result.value["missing"].push_back(file);
       continue;
     }
-    Artifact artifact;
-    artifact.name = std::filesystem::path(file).filename().string();
-    artifact.description = JsonString(entry, "description");
-    artifact.media_type = MediaTypeOf(artifact.name);
-    artifact.size_bytes = static_cast<int64_t>(bytes->size());
-    artifact.sha256 = Sha256Hex(*bytes);
-    CO_RETURN_IF_ERROR(WriteBeneath(call.context.workspace.artifacts(), artifact.name, *bytes));
+    std::string name = std::filesystem::path(file).filename().string();
+    CO_ASSIGN_OR_RETURN(Artifact artifact, PutArtifact(call.context.workspace, std::move(name),
+                                                       JsonString(entry, "description"), *bytes));
     result.artifacts.push_back(std::move(artifact));
   }
   co_return result;

@@ -11,7 +11,7 @@ namespace troupe {
 
 // Arguments {"code", "from"?, "state"?, "discard"?}; see kernel_tree.h for what states are. `from`
 // "" is the empty state, absent the last successful one; `state` absent is the call's path. Value
-// {"state", "status", "outputs", "duration_ms"}; an image in outputs is {"content": i}, its bytes
+// {"state", "status", "outputs", "from"}; an image in outputs is {"content": i}, its bytes
 // being the result's i-th content. A cell that failed is an is_error result.
 class KernelTool : public Tool {
  public:

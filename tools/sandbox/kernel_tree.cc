@@ -8,6 +8,7 @@
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/use_awaitable.hpp>
+#include <limits>
 
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
@@ -256,6 +257,8 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
     (*process)->Freeze();
     states_[request.state] = {request.from, request.code, *process, ++uses_};
     head_ = request.state;
+    result->from = request.from;
+    head_end_ = std::numeric_limits<int64_t>::max();  // later than all that is recalled
     EvictIdle();
     co_return result;
   }
@@ -343,7 +346,6 @@ Async<CellResult> KernelTree::RunIn(std::shared_ptr<KernelProcess> process, std:
     }
   }
   CO_RETURN_IF_ERROR(cancel.status());
-  const int64_t duration_ms = absl::ToInt64Milliseconds(absl::Now() - start);
   const std::string time_message =
       fmt::format("the cell ran longer than {} and was stopped", absl::FormatDuration(limit));
   if (!wait->reply.ok()) {
@@ -353,14 +355,12 @@ Async<CellResult> KernelTree::RunIn(std::shared_ptr<KernelProcess> process, std:
                      killed.empty() ? "the kernel's process ended while the cell ran (a crash, an "
                                       "exit, or a limit of the system)"
                                     : killed);
-    result.duration_ms = duration_ms;
     co_return result;
   }
   CellResult result;
   result.status = JsonString(*wait->reply, "status") == "ok" ? "ok" : "error";
   const auto outputs = wait->reply->find("outputs");
   if (outputs != wait->reply->end()) result.outputs = CheckedOutputs(*outputs, config_);
-  result.duration_ms = duration_ms;
   if (late) {
     result.status = "timeout";
     const CellResult why = Ended("timeout", "Timeout", time_message);
@@ -369,11 +369,24 @@ Async<CellResult> KernelTree::RunIn(std::shared_ptr<KernelProcess> process, std:
   co_return result;
 }
 
-void KernelTree::Recall(const std::string& state, const std::string& from,
-                        const std::string& code) {
+void KernelTree::Recall(const std::string& state, const std::string& from, const std::string& code,
+                        int64_t recorded_end) {
   if (states_.contains(state)) return;
   states_[state] = {from, code, nullptr, ++uses_};
+  if (recorded_end != 0 && recorded_end < head_end_) return;
+  head_end_ = std::max(head_end_, recorded_end);
   head_ = state;
+}
+
+Async<std::filesystem::path> KernelTree::FolderWithFiles(std::string state, CancelToken cancel) {
+  auto self = shared_from_this();
+  std::error_code ignored;
+  if (Has(state) && std::filesystem::exists(FolderOf(state), ignored)) co_return FolderOf(state);
+  CO_RETURN_IF_ERROR(co_await TakeTurn(cancel));
+  const auto process = co_await Materialize(state, cancel);
+  EndTurn();
+  CO_RETURN_IF_ERROR(process.status());
+  co_return FolderOf(state);
 }
 
 void KernelTree::Discard(const std::string& state) {

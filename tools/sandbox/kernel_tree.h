@@ -46,7 +46,7 @@ struct CellRequest {
 struct CellResult {
   std::string status;            // "ok", "error", "timeout", "killed"
   Json outputs = Json::array();  // nbformat 4
-  int64_t duration_ms = 0;
+  std::string from;              // the state it continued from
 };
 
 class KernelTree : public std::enable_shared_from_this<KernelTree> {
@@ -61,14 +61,18 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   // state that does not exist, kAlreadyExists for a new one whose name is taken.
   Async<CellResult> Run(CellRequest request);
 
-  // Notes a state whose cell ran in an earlier life.
-  void Recall(const std::string& state, const std::string& from, const std::string& code);
+  // Notes a state whose cell ran in an earlier life and ended at `recorded_end` (0: after all
+  // others). The head is the state that was made last, in whichever order they are recalled.
+  void Recall(const std::string& state, const std::string& from, const std::string& code,
+              int64_t recorded_end);
   // Lets go of states that are not needed any more, with their folders.
   void Discard(const std::string& state);
 
   bool Has(const std::string& state) const { return states_.contains(state); }
   const std::string& head() const { return head_; }
-  std::filesystem::path FolderOf(const std::string& state) const;
+  // The state's folder with its files, made again if they are not there. kNotFound for a state
+  // that does not exist.
+  Async<std::filesystem::path> FolderWithFiles(std::string state, CancelToken cancel);
 
  private:
   struct State {
@@ -98,6 +102,7 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   bool SweepStrays();
   void EvictIdle();
   std::string FolderName(const std::string& state) const;
+  std::filesystem::path FolderOf(const std::string& state) const;
   // Waits until no other state is being made ready, or `cancel`; EndTurn ends what it began.
   AsyncStatus TakeTurn(CancelToken cancel);
   void EndTurn();
@@ -115,6 +120,7 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   std::vector<std::weak_ptr<KernelProcess>> processes_;  // of this sandbox
   std::multiset<pid_t> running_;                         // those that run a cell
   std::string head_;
+  int64_t head_end_ = 0;  // when the head's cell ended, if that was in an earlier life
   uint64_t uses_ = 0;
   bool busy_ = false;  // a state is being made ready
   std::deque<std::shared_ptr<TurnWaiter>> turn_waiters_;

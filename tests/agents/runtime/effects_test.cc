@@ -46,6 +46,11 @@ TEST_F(EffectsTest, ChangedRequestIsADivergenceThatShowsBoth) {
   EXPECT_EQ(metadata.at("path"), "ask");
   EXPECT_NE(metadata.at("recorded_request").find("the first text"), std::string::npos);
   EXPECT_NE(metadata.at("new_request").find("the other text"), std::string::npos);
+  // And for people, one below the other.
+  EXPECT_NE(MessageOf(second.status())
+                .find("-      - text: \"the first text\"\n+      - text: \"the other text\"\n"),
+            std::string::npos)
+      << second.status();
   EXPECT_EQ(model_.calls, 1);
 }
 
@@ -198,6 +203,22 @@ TEST_F(EffectsTest, ConversationCostsLinearSpace) {
                   })
                   .ok());
   EXPECT_LT(stored, 3 * *unique);
+}
+
+TEST_F(EffectsTest, DrawsAreRecordedAndRepeatedWhateverTheSeed) {
+  const auto algorithm = [](Scope& root) -> Async<std::string> {
+    const uint64_t first = root.Random("draw");
+    CO_RETURN_IF_ERROR((co_await root.Chat("ask", "r", Say(std::to_string(first)))).status());
+    co_return std::to_string(first) + " " + std::to_string(root.Random("draw"));
+  };
+  options_.seed = 1;
+  const auto first = Live<std::string>(algorithm);
+  ASSERT_TRUE(first.ok()) << first.status();
+  options_.seed = 2;
+  EXPECT_EQ(*Live<std::string>(algorithm), *first);
+  EXPECT_EQ(model_.calls, 1);
+  const size_t space = first->find(' ');
+  EXPECT_EQ(first->substr(0, space), first->substr(space + 1));
 }
 
 TEST_F(EffectsTest, StructuredReplyIsRepairedOnce) {

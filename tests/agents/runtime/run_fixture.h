@@ -10,9 +10,9 @@
 #include <memory>
 #include <string>
 
-#include "agents/models/chat_model.h"
 #include "agents/runtime/scope.h"
 #include "server/store/store.h"
+#include "tests/agents/runtime/counting.h"
 #include "tests/support/run_async.h"
 #include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
@@ -20,65 +20,6 @@
 #include "tools/tool_registry.h"
 
 namespace troupe {
-
-// Answers as `reply` says and counts its calls.
-class CountingModel : public ChatModel, public ModelDirectory {
- public:
-  const std::string& name() const override { return name_; }
-  const ModelCapabilities& capabilities() const override { return capabilities_; }
-  CostEstimate Estimate(const ChatRequest&) const override { return estimate; }
-  Async<ChatReply> Complete(ChatRequest request, ChatContext context) override {
-    ++calls;
-    CO_RETURN_IF_ERROR(context.cancel.status());
-    co_return reply(request);
-  }
-  absl::StatusOr<ChatModel*> ForRole(std::string_view, std::string_view) const override {
-    return const_cast<CountingModel*>(this);
-  }
-
-  int calls = 0;
-  CostEstimate estimate{10, 10, 100};
-  std::function<absl::StatusOr<ChatReply>(const ChatRequest&)> reply =
-      [](const ChatRequest& request) -> absl::StatusOr<ChatReply> {
-    ChatReply reply;
-    reply.message = AssistantMessage("echo " + request.messages.back().text());
-    reply.usage = {10, 0, 5, 0, false};
-    reply.cost_microusd = 50;
-    reply.model = "counting";
-    return reply;
-  };
-
- private:
-  const std::string name_ = "counting";
-  ModelCapabilities capabilities_;
-};
-
-// Counts its calls.
-class CountingTool : public Tool {
- public:
-  CountingTool(std::string name, bool idempotent) {
-    spec_.name = std::move(name);
-    spec_.idempotent = idempotent;
-    spec_.arguments_schema = {{"type", "object"}};
-    spec_.result_schema = Json::object();
-  }
-  const ToolSpec& spec() const override { return spec_; }
-  Async<ToolResult> Call(ToolCall) override {
-    ++calls;
-    if (on_call) CO_RETURN_IF_ERROR(on_call());
-    ToolResult result;
-    result.value = calls;
-    co_return result;
-  }
-  void Recall(const ToolCall&, const ToolResult&) override { ++recalls; }
-
-  int calls = 0;
-  int recalls = 0;
-  std::function<absl::Status()> on_call;
-
- private:
-  ToolSpec spec_;
-};
 
 class RunTest : public testing::Test {
  protected:

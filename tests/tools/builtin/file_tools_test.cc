@@ -123,6 +123,21 @@ TEST_F(FileToolsTest, WritesAndReplaces) {
   EXPECT_EQ(bench_.Get("read_file", {{"path", "files/notes/a.md"}}).value["text"], "x");
 }
 
+TEST_F(FileToolsTest, WritesAgainWhatAForkDoesNotHave) {
+  ToolCall call;
+  call.arguments = {{"path", "files/a.md"}, {"text", "as recorded"}};
+  call.context.workspace = bench_.workspace();
+  ToolResult result;
+  Tool* const tool = *bench_.registry().Find("write_file");
+  tool->Recall(call, result);
+  EXPECT_EQ(bench_.Get("read_file", {{"path", "files/a.md"}}).value["text"], "as recorded");
+  // A call that failed wrote nothing.
+  call.arguments["path"] = "files/b.md";
+  result.is_error = true;
+  tool->Recall(call, result);
+  EXPECT_TRUE(bench_.Get("read_file", {{"path", "files/b.md"}}).is_error);
+}
+
 TEST_F(FileToolsTest, NeverWritesElsewhere) {
   TempFolder outside;
   bench_.Write("inputs/a.txt", "kept");

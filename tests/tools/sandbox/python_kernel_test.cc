@@ -129,6 +129,42 @@ TEST_F(PythonKernelTest, RebuildsStateAfterRestart) {
   EXPECT_EQ(Output("two", "print(2 * x, open('made').read())"), "42 here\n");
 }
 
+// Cells that do not say where they start from ran side by side; they are recalled in whichever
+// order the task repeats them.
+TEST_F(PythonKernelTest, RecallsWhereEachCellStartedAndWhichWasLast) {
+  const auto cell = [&](const std::string& state, const std::string& code) {
+    ToolCall call = Cell(state, "", code);
+    call.arguments.erase("from");
+    return call;
+  };
+  const ToolCall base = cell("base", "x = 1");
+  const ToolCall left = cell("left", "x += 10");
+  const ToolCall right = cell("right", "x += 100");
+  const auto based = RunToEnd(tool_->Call(base));
+  ToolCall right_now = right;
+  const auto righted = RunToEnd(tool_->Call(std::move(right_now)));
+  ToolCall from_base = Cell("left", "base", "x += 10");  // as if both had begun at once
+  const auto lefted = RunToEnd(tool_->Call(std::move(from_base)));
+  ASSERT_TRUE(based.ok() && righted.ok() && lefted.ok());
+  Restart();
+  tool_->Recall(left, *lefted);
+  tool_->Recall(base, *based);
+  tool_->Recall(right, *righted);
+  EXPECT_EQ(Output("right", "print(x)"), "101\n");
+  EXPECT_EQ(Output("left", "print(x)"), "11\n");
+  Restart();
+  const auto recall = [&](ToolCall call, const absl::StatusOr<ToolResult>& result, int64_t end) {
+    call.context.recorded_end = end;
+    tool_->Recall(call, *result);
+  };
+  recall(base, based, 2);
+  recall(left, lefted, 6);  // which ended last
+  recall(right, righted, 4);
+  const auto head = RunToEnd(tool_->Call(cell("look", "print(x)")));
+  ASSERT_TRUE(head.ok()) << head.status();
+  EXPECT_EQ(Text(*head), "11\n");
+}
+
 TEST_F(PythonKernelTest, CrashIsAnErrorAndOtherStatesLiveOn) {
   ASSERT_FALSE(Run("base", "", "x = 5")->is_error);
   for (const char* code : {"import os; os._exit(3)", "import ctypes; ctypes.string_at(0)",
@@ -333,6 +369,24 @@ TEST_F(PythonKernelTest, LetsACellUseSeveralProcesses) {
                        "time.sleep(60)");
   ASSERT_TRUE(hog.ok()) << hog.status();
   EXPECT_NE(Text(*hog).find("memory"), std::string::npos) << Text(*hog);
+}
+
+// A fork publishes from a state that was made in another task's workspace.
+TEST_F(PythonKernelTest, PublishesFromARecalledStateWithoutItsFiles) {
+  const ToolCall made = Cell("made", "", "open('labels.csv', 'w').write('a,b')");
+  const auto result = RunToEnd(tool_->Call(made));
+  ASSERT_TRUE(result.ok()) << result.status();
+  Restart();
+  std::filesystem::remove_all(context_.workspace.states());
+  tool_->Recall(made, *result);
+  PublishTool publish(host_);
+  ToolCall call;
+  call.context = context_;
+  call.arguments = {{"state", "made"}, {"files", {{{"file", "labels.csv"}}}}};
+  const auto published = RunToEnd(publish.Call(std::move(call)));
+  ASSERT_TRUE(published.ok()) << published.status();
+  EXPECT_EQ(published->value["missing"].size(), 0U);
+  EXPECT_TRUE(std::filesystem::exists(context_.workspace.artifacts() / "labels.csv"));
 }
 
 TEST_F(PythonKernelTest, PublishesFilesButNoLinks) {

@@ -1,0 +1,46 @@
+// Two texts, or two JSON values, side by side for people: where they begin to differ, as a unified
+// diff of bounded size. Stateless functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "tools/base/json.h"
+
+namespace troupe {
+
+// JSON laid out for reading and for comparing line by line: one member a line, indented, a text of
+// several lines as a block of its own lines, a text that is JSON itself (as structured replies are)
+// laid out alike.
+//
+//   messages:
+//     - parts:
+//         - text: |
+//             You plan.
+//             Answer in JSON.
+//       role: "user"
+std::string ReadableJson(const Json& value);
+
+struct DiffLayout {
+  int context = 3;         // equal lines shown around a change
+  int max_lines = 60;      // of the excerpt; what follows is counted
+  size_t max_width = 160;  // bytes of a line; of a longer one the part that differs is shown
+};
+
+// "" if the texts are equal. Otherwise, from the first line that differs on:
+//
+//   --- {before_label}
+//   +++ {after_label}
+//   @@ -12,5 +12,5 @@
+//    the line before
+//   -the old line
+//   +the new line
+std::string UnifiedDiff(std::string_view before, std::string_view after,
+                        std::string_view before_label, std::string_view after_label,
+                        const DiffLayout& layout = {});
+
+// The same of two values as ReadableJson lays them out.
+std::string UnifiedJsonDiff(const Json& before, const Json& after, std::string_view before_label,
+                            std::string_view after_label, const DiffLayout& layout = {});
+
+}  // namespace troupe
