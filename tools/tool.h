@@ -79,7 +79,7 @@ struct ToolContext {
   std::string path;  // of the effect, unique in the task and the same when the task is run again
   Workspace workspace;
   CancelToken cancel;                            // a call must end within a second of it
-  absl::Time deadline = absl::InfiniteFuture();  // ends with DEADLINE_EXCEEDED after it
+  absl::Time deadline = absl::InfiniteFuture();  // of SteadyNow; DEADLINE_EXCEEDED after it
   std::function<void(std::string_view)> progress = [](std::string_view) {};  // a line for watchers
 };
 

@@ -7,6 +7,7 @@
 #include "agents/runtime/text.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 
 namespace troupe {
 namespace {
@@ -86,9 +87,9 @@ Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest
   context.path = effect.record.path;
   context.role_order = role_order;
   context.cancel = cancel_token();
-  const absl::Time start = run.services().now();
+  const absl::Time start = SteadyNow();
   auto reply = co_await (*model)->Complete(request, std::move(context));
-  const absl::Duration time = run.services().now() - start;
+  const absl::Duration time = SteadyNow() - start;
   if (!reply.ok()) {
     // A call that was stopped has no outcome: it is made again when the task goes on.
     CO_RETURN_IF_ERROR(cancelled());
