@@ -24,6 +24,7 @@
 #include "server/store/prompt_store.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 #include "tools/builtin/builtin_tools.h"
 #include "tools/sandbox/kernel_tools.h"
 
@@ -262,13 +263,14 @@ void Server::Stop() {
   Parts& parts = *parts_;
   if (parts.stopped) return;
   parts.stopped = true;
-  const absl::Time deadline = absl::Now() + parts.config.shutdown_grace;
+  const absl::Time deadline = SteadyNow() + parts.config.shutdown_grace;
   if (parts.sweep_timer != nullptr) parts.sweep_timer->cancel();
   if (parts.grpc != nullptr) parts.grpc->GetHealthCheckService()->SetServingStatus(false);
   parts.streams.EndAll();
   if (parts.manager != nullptr) parts.manager->Shutdown(deadline);
   if (parts.grpc != nullptr) {
-    parts.grpc->Shutdown(absl::ToChronoTime(deadline));
+    const absl::Duration left = std::max(deadline - SteadyNow(), absl::ZeroDuration());
+    parts.grpc->Shutdown(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(left));
     parts.grpc->Wait();
   }
   if (parts.api_threads != nullptr) parts.api_threads->join();

@@ -87,7 +87,7 @@ struct ToolContext {
   int64_t recorded_end = 0;
   Workspace workspace;
   CancelToken cancel;                            // a call must end within a second of it
-  absl::Time deadline = absl::InfiniteFuture();  // ends with DEADLINE_EXCEEDED after it
+  absl::Time deadline = absl::InfiniteFuture();  // of SteadyNow; DEADLINE_EXCEEDED after it
   std::function<void(std::string_view)> progress = [](std::string_view) {};  // a line for watchers
 };
 

@@ -8,6 +8,7 @@
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 #include "tools/json_schema.h"
 
 namespace troupe {
@@ -60,7 +61,7 @@ void LimitOutput(ToolResult& result, int64_t limit) {
 // The tool sees one token that is cancelled by the caller and by the deadline.
 Async<ToolResult> CallUntilDeadline(std::shared_ptr<Tool> tool, ToolCall call) {
   const ToolSpec& spec = tool->spec();
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   if (call.context.deadline <= now) {
     co_return Error(Reason::kDeadlineExceeded, fmt::format("{} was called too late", spec.name),
                     {{"tool", spec.name}});

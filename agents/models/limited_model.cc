@@ -7,6 +7,7 @@
 #include "tools/base/error.h"
 #include "tools/base/pause.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 
 namespace troupe {
 namespace {
@@ -18,7 +19,7 @@ constexpr double kBurstMinutes = 0.1;
 
 LimitedModel::LimitedModel(std::unique_ptr<ChatModel> model, ModelLimits limits)
     : model_(std::move(model)), limits_(limits) {
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   const auto full = [&](int64_t per_minute) {
     const double rate = static_cast<double>(per_minute);
     return Bucket{rate, std::max(1.0, rate * kBurstMinutes), now};
@@ -48,7 +49,7 @@ absl::Duration LimitedModel::Bucket::Wait(double amount) const {
 
 absl::Duration LimitedModel::BookRates(double tokens) {
   MutexLock lock(&mutex_);
-  const absl::Time now = absl::Now();
+  const absl::Time now = SteadyNow();
   requests_.Fill(now);
   tokens_.Fill(now);
   const absl::Duration wait = std::max(requests_.Wait(1), tokens_.Wait(tokens));

@@ -6,8 +6,10 @@
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -91,9 +93,16 @@ struct Content {
   std::string bytes;
 };
 
+// The entries of one life of a task: once one of them could not be written, none behind it is, or
+// the record would have a hole. The task then goes on in another life, from what is recorded.
+struct EntryChain {
+  std::atomic<bool> broken = false;
+};
+
 // What is appended at once: all of it becomes durable or none.
 struct JournalEntry {
   std::string task_id;
+  std::shared_ptr<EntryChain> chain;  // null: the entry stands alone
   std::vector<Content> contents;
   std::vector<SpanRecord> begun;  // new rows
   std::vector<SpanRecord> ended;  // rows known by begin_sequence

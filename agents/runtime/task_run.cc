@@ -95,6 +95,7 @@ void TaskRun::Queue(JournalEntry entry) {
 JournalEntry TaskRun::TakeQueued() {
   JournalEntry taken = std::exchange(queued_, JournalEntry());
   taken.task_id = options_.task_id;
+  taken.chain = chain_;
   return taken;
 }
 
@@ -109,7 +110,20 @@ void TaskRun::Append(JournalEntry entry) {
 }
 
 void TaskRun::Flush() {
-  if (!queued_.empty()) services_.journal->Append(TakeQueued(), nullptr);
+  if (queued_.empty()) return;
+  services_.journal->Append(TakeQueued(), [weak = weak_from_this()](const absl::Status& written) {
+    if (written.ok()) return;
+    auto run = weak.lock();
+    if (run == nullptr) return;
+    const asio::any_io_executor strand = run->strand_;
+    asio::post(strand, [run = std::move(run), written] { run->NoteJournalFailure(written); });
+  });
+}
+
+void TaskRun::NoteJournalFailure(const absl::Status& failure) {
+  if (!journal_failure_.ok()) return;
+  journal_failure_ = failure;
+  if (on_journal_failure) on_journal_failure();
 }
 
 AsyncStatus TaskRun::AppendDurably(JournalEntry entry) {
@@ -124,6 +138,7 @@ AsyncStatus TaskRun::AppendDurably(JournalEntry entry) {
       }
     });
   });
+  if (!durable.ok()) NoteJournalFailure(durable.status());
   co_return durable.status();
 }
 

@@ -102,6 +102,13 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   AsyncStatus AppendDurably(JournalEntry entry);
   // Writes at once what Append queued, for what must come behind it.
   void Flush();
+  // What breaks when an entry of this run cannot be written.
+  const std::shared_ptr<EntryChain>& chain() const { return chain_; }
+  // Why an entry could not be written; OkStatus while all could. Then the run has no future: what
+  // comes is not recorded.
+  const absl::Status& journal_failure() const { return journal_failure_; }
+  // Called once, on the strand, when journal_failure is set.
+  std::function<void()> on_journal_failure;
   // Whether a content was queued by this run, or found in the record of an earlier one.
   bool IsStored(const std::string& hash) const;
   void NoteStored(const std::string& hash);
@@ -132,6 +139,7 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   // Moves `entry` to the end of what is queued.
   void Queue(JournalEntry entry);
   JournalEntry TakeQueued();
+  void NoteJournalFailure(const absl::Status& failure);
 
   RunServices services_;
   RunOptions options_;
@@ -146,6 +154,8 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   JournalEntry queued_;                                 // what Append took since the last write
   bool flush_posted_ = false;
   uint64_t tool_seed_ = 0;
+  const std::shared_ptr<EntryChain> chain_ = std::make_shared<EntryChain>();
+  absl::Status journal_failure_;
   int64_t last_sequence_;
 };
 

@@ -6,6 +6,7 @@
 #include "agents/runtime/text.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 
 namespace troupe {
 namespace {
@@ -85,7 +86,7 @@ ToolCall Scope::MakeToolCall(const Effect& effect, const ToolSpec& spec, Json ar
   call.context.recorded_end = effect.record.end_sequence;
   call.context.workspace = run_options.workspace;
   call.context.cancel = cancel_token();
-  call.context.deadline = node_->run->services().now() + spec.timeout;
+  call.context.deadline = SteadyNow() + spec.timeout;
   return call;
 }
 
@@ -99,10 +100,10 @@ Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) 
   if (!reservation.ok() && !closing_) {
     co_return co_await FailEffect(std::move(effect), reservation.status(), Usage());
   }
-  const absl::Time start = run.services().now();
+  const absl::Time start = SteadyNow();
   ToolCall call = MakeToolCall(effect, tool->spec(), arguments);
   auto result = co_await run.services().tools->Call(tool->spec().name, std::move(call));
-  one_call.tool_time = absl::Trunc(run.services().now() - start, absl::Microseconds(1));
+  one_call.tool_time = absl::Trunc(SteadyNow() - start, absl::Microseconds(1));
   if (!result.ok()) CO_RETURN_IF_ERROR(cancelled());
   if (reservation.ok()) {
     reservation->Settle(one_call);

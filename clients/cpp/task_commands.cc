@@ -26,6 +26,8 @@ void AddWatch(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->add_option("task", settings->task, "tasks/ID or ID")->required();
   command->add_option("--after", settings->after_sequence, "Leave out events up to this sequence");
   command->add_flag("-q,--quiet", settings->quiet, "States, questions and progress alone");
+  command->add_flag("!--no-reconnect", settings->reconnect,
+                    "End when the stream breaks, and say why it did");
   command->callback([settings, &global, &exit_code] {
     Connection connection(global.server);
     settings->task = TaskName(settings->task);

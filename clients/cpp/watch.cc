@@ -103,7 +103,8 @@ int Watch(Connection& connection, const WatchSettings& settings) {
     }
     const grpc::Status status = stream->Finish();
     if (ended || (status.ok() && state != v1::Task::STATE_UNSPECIFIED)) return ExitOf(state);
-    if (status.error_code() != grpc::StatusCode::UNAVAILABLE || reconnects >= kMostReconnects) {
+    if (!settings.reconnect || status.error_code() != grpc::StatusCode::UNAVAILABLE ||
+        reconnects >= kMostReconnects) {
       return Report(status, settings.json);
     }
     if (last == settings.after_sequence && reconnects == 0) return Report(status, settings.json);

@@ -12,10 +12,11 @@ struct WatchSettings {
   int64_t after_sequence = 0;
   bool json = false;   // one event a line
   bool quiet = false;  // states, questions and progress alone
+  bool reconnect = true;
 };
 
-// Prints events until the task ends, reconnecting from the last event when the stream breaks, and
-// says how to exit by how the task ended.
+// Prints events until the task ends, reconnecting (unless told not to) from the last event when the
+// stream breaks, and says how to exit by how the task ended.
 int Watch(Connection& connection, const WatchSettings& settings);
 
 }  // namespace troupe::client

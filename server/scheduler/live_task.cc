@@ -22,10 +22,9 @@ absl::Duration DurationOf(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 
-// Ends, in one transaction, the spans that are still open, and writes the task's last row and
-// event.
-absl::Status WriteEnd(Connection& connection, const TaskRow& row, int64_t last_sequence,
-                      const std::string& state_name) {
+}  // namespace
+
+absl::Status WriteEnd(Connection& connection, const TaskRow& row, int64_t last_sequence) {
   ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, row.name));
   SpanQuery open;
   open.where = "s.task = ? AND e.span IS NULL";
@@ -39,12 +38,11 @@ absl::Status WriteEnd(Connection& connection, const TaskRow& row, int64_t last_s
     span.record.end_time = row.end_time;
     entry.ended.push_back(std::move(span.record));
   }
-  entry.events.push_back({++last_sequence, row.end_time, EventType::kState, "", state_name});
+  entry.events.push_back({++last_sequence, row.end_time, EventType::kState, "",
+                          v1::Task::State_Name(static_cast<v1::Task::State>(row.state))});
   RETURN_IF_ERROR(AppendEntry(connection, entry));
   return UpdateTask(connection, row);
 }
-
-}  // namespace
 
 BudgetLimits LimitsOf(const v1::Budget& budget) {
   BudgetLimits limits;
@@ -75,7 +73,8 @@ v1::Usage UsageMessage(const Usage& usage) {
 }
 
 LiveTask::LiveTask(RunServices services, Store* store, const TaskKind* kind, TaskRow row,
-                   Workspace workspace, asio::any_io_executor strand, std::function<void()> on_end)
+                   Workspace workspace, asio::any_io_executor strand,
+                   std::function<void(Ending)> on_end)
     : services_(std::move(services)),
       store_(store),
       kind_(kind),
@@ -124,6 +123,12 @@ absl::Status LiveTask::Prepare() {
                                    last_sequence);
   run_->on_questions_changed = [weak = weak_from_this()] {
     if (auto self = weak.lock()) self->OnQuestionsChanged();
+  };
+  run_->on_journal_failure = [weak = weak_from_this()] {
+    auto self = weak.lock();
+    if (self == nullptr || self->run_ == nullptr) return;
+    self->hard_.Cancel(CancelReason::kStoreFailed,
+                       std::string(MessageOf(self->run_->journal_failure())));
   };
   if (row_.start_time == absl::InfinitePast()) row_.start_time = services_.now();
   if (row_.replay_of.empty()) {
@@ -213,10 +218,17 @@ void LiveTask::Finish(const absl::StatusOr<v1::TaskResult>& result) {
   timers_.clear();
   if (run_ != nullptr) run_->Flush();
   const absl::Status hard = hard_.token().status();
-  const auto error_metadata = MetadataOf(hard);
-  if (!hard.ok() && error_metadata.at("cancel_reason") == "shutdown") {
-    on_end_();  // it goes on when the server starts again
-    return;
+  const std::string reason = hard.ok() ? "" : MetadataOf(hard).at("cancel_reason");
+  if (reason == "shutdown") return on_end_(Ending::kLeft);
+  // What the algorithm made of it is of no account: it is run again from what is recorded.
+  const absl::Status unrecorded = run_ == nullptr ? absl::OkStatus() : run_->journal_failure();
+  // An entry that the store can never take would be refused again and again.
+  if (HasReason(unrecorded, Reason::kStoreFailed)) {
+    return Settle(v1::Task::STATE_FAILED, unrecorded, unrecorded);
+  }
+  if (!unrecorded.ok() || HasReason(result.status(), Reason::kStoreReadOnly)) {
+    spdlog::warn("task {}: left until the store takes writes again", row_.name);
+    return on_end_(Ending::kStranded);
   }
   if (!hard.ok()) return Settle(v1::Task::STATE_CANCELLED, hard, result);
   if (result.ok()) {
@@ -239,24 +251,34 @@ void LiveTask::Settle(v1::Task::State state, const absl::Status& error,
   if (result.ok()) row_.result = result->SerializeAsString();
   const Usage usage = run_ == nullptr ? Usage() : run_->ledger().spent();
   row_.usage = UsageMessage(usage).SerializeAsString();
-  int64_t last_sequence = run_ == nullptr ? 0 : run_->last_sequence();
+  // Without a run, or after entries of it were refused, the record itself says how far it goes.
+  const bool known = run_ != nullptr && run_->journal_failure().ok();
+  const int64_t last_sequence = known ? run_->last_sequence() : 0;
+  const std::shared_ptr<EntryChain> chain = known ? run_->chain() : nullptr;
   store_->Write(
-      [row = row_, last_sequence](Connection& connection) -> absl::Status {
+      [row = row_, last_sequence, chain](Connection& connection) -> absl::Status {
+        if (chain != nullptr && chain->broken) return BrokenChain(row.name);
         int64_t last = last_sequence;
-        if (last == 0) {  // it never ran
+        if (last == 0) {
           ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, row.name));
           ASSIGN_OR_RETURN(last, LastSequenceOf(connection, key));
         }
-        return WriteEnd(connection, row, last,
-                        v1::Task::State_Name(static_cast<v1::Task::State>(row.state)));
+        return WriteEnd(connection, row, last);
       },
       [self = shared_from_this()](absl::Status written) {
         if (!written.ok()) {
           spdlog::error("task {}: its end could not be written: {}", self->row_.name,
                         MessageOf(written));
         }
-        asio::post(self->strand_, [self] { self->on_end_(); });
+        asio::post(self->strand_, [self, written] { self->on_end_(self->EndingOf(written)); });
       });
+}
+
+LiveTask::Ending LiveTask::EndingOf(const absl::Status& written) const {
+  if (written.ok()) return Ending::kDone;
+  const bool known = run_ == nullptr || run_->journal_failure().ok();
+  const absl::Status& why = known ? written : run_->journal_failure();
+  return HasReason(why, Reason::kStoreFailed) ? Ending::kLeft : Ending::kStranded;
 }
 
 void LiveTask::Cancel(CancelReason reason, std::string message) {

@@ -27,13 +27,21 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
     int64_t last_sequence = 0;
   };
 
-  // `on_end` is called once, on the strand, when the task's end is durable, or when it was left
-  // unfinished because the server closes or the store fails.
+  // How a life of a task ended.
+  enum class Ending {
+    kDone,      // the task has ended, durably
+    kLeft,      // the server closes, or cannot write its end: it goes on when the server starts
+    kStranded,  // the store failed: it goes on from its record when the store takes writes again
+  };
+
+  // `on_end` is called once, on the strand.
   LiveTask(RunServices services, Store* store, const TaskKind* kind, TaskRow row,
-           Workspace workspace, asio::any_io_executor strand, std::function<void()> on_end);
+           Workspace workspace, asio::any_io_executor strand, std::function<void(Ending)> on_end);
 
   void Start();
   void Cancel(CancelReason reason, std::string message);
+  // Whether a person has asked to cancel it. On the strand.
+  bool cancelled_by_person() const { return cancelled_by_person_; }
   void Inspect(std::function<void(Snapshot)> done);
   // See TaskRun::Answer. `done` when the answer is durable or refused.
   void Answer(std::string path, Json answer, std::function<void(absl::Status)> done);
@@ -51,13 +59,15 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
   void Finish(const absl::StatusOr<v1::TaskResult>& result);
   void Settle(v1::Task::State state, const absl::Status& error,
               const absl::StatusOr<v1::TaskResult>& result);
+  // By how the task's last row was written.
+  Ending EndingOf(const absl::Status& written) const;
 
   const RunServices services_;
   Store* const store_;
   const TaskKind* const kind_;
   const Workspace workspace_;
   const asio::any_io_executor strand_;
-  const std::function<void()> on_end_;
+  const std::function<void(Ending)> on_end_;
   CancelSource hard_;  // by a person or a shutdown
   CancelSource soft_;  // follows hard_; also by deadline and budget
 
@@ -69,6 +79,10 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
   bool cancelled_by_person_ = false;
   bool ended_ = false;
 };
+
+// Ends, in one transaction, the spans of a task that are still open, and writes the task's last row
+// and event.
+absl::Status WriteEnd(Connection& connection, const TaskRow& row, int64_t last_sequence);
 
 // The runtime's limits out of a budget.
 BudgetLimits LimitsOf(const v1::Budget& budget);

@@ -16,6 +16,7 @@
 #include "server/store/journal_table.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 
 namespace troupe {
 namespace {
@@ -23,6 +24,7 @@ namespace {
 constexpr absl::Duration kStrandPatience = absl::Seconds(10);
 constexpr int kSweepAtOnce = 100;
 constexpr size_t kTitleBytes = 120;
+constexpr absl::Duration kStrandedPause = absl::Seconds(1);
 
 std::string FirstLine(const std::string& text) {
   std::string line = text.substr(0, text.find('\n'));
@@ -42,7 +44,7 @@ TaskManager::TaskManager(TaskManagerOptions options, RunServices services, Store
 }
 
 TaskManager::~TaskManager() {
-  Shutdown(absl::Now() + absl::Seconds(10));
+  Shutdown(SteadyNow() + absl::Seconds(10));
   bool all_ended = false;
   {
     MutexLock lock(&mutex_);
@@ -83,27 +85,79 @@ absl::Status TaskManager::Resume() {
   }));
   for (const std::string& name : names) {
     ASSIGN_OR_RETURN(TaskRow row, ReadRow(name));
-    const bool cancelling = row.state == v1::Task::STATE_CANCELLING;
-    Launch(std::move(row));
-    if (cancelling) {
-      if (auto live = Live(name)) live->Cancel(CancelReason::kUser, "asked before a restart");
-    }
+    Restart(std::move(row), false);
   }
   if (!names.empty()) spdlog::info("resumed {} unfinished tasks", names.size());
   return absl::OkStatus();
 }
 
+void TaskManager::Restart(TaskRow row, bool cancelling) {
+  const std::string name = row.name;
+  cancelling = cancelling || row.state == v1::Task::STATE_CANCELLING;
+  Launch(std::move(row));
+  if (!cancelling) return;
+  if (auto live = Live(name)) live->Cancel(CancelReason::kUser, "asked before a restart");
+}
+
+void TaskManager::Strand(const std::string& id, bool cancelling) {
+  MutexLock lock(&mutex_);
+  if (closing_) return;
+  auto& timer = stranded_[id];
+  timer = std::make_unique<asio::steady_timer>(threads_);
+  timer->expires_after(absl::ToChronoNanoseconds(kStrandedPause));
+  timer->async_wait([this, id, cancelling](asio::error_code) { ProbeStore(id, cancelling); });
+}
+
+void TaskManager::ProbeStore(const std::string& id, bool cancelling) {
+  const auto leave = [this, id] {
+    MutexLock lock(&mutex_);
+    stranded_.erase(id);
+    return !closing_;
+  };
+  {
+    MutexLock lock(&mutex_);
+    if (closing_) {
+      stranded_.erase(id);
+      return;
+    }
+  }
+  // Behind all that the earlier life has queued, and with something to write.
+  const auto probe = [id](Connection& connection) { return TouchTask(connection, id); };
+  store_->Write(probe, [this, id, cancelling, leave](const absl::Status& written) {
+    asio::post(threads_, [this, id, cancelling, leave, written] {
+      if (HasReason(written, Reason::kNotFound)) {
+        leave();  // deleted meanwhile
+        return;
+      }
+      auto row = ReadRow(id);
+      const bool can_go_on = written.ok() && row.ok();
+      if (!leave()) return;
+      if (!can_go_on) return Strand(id, cancelling);
+      if (row->end_time == absl::InfinitePast()) Restart(*std::move(row), cancelling);
+    });
+  });
+}
+
+bool TaskManager::Stranded(const std::string& id) {
+  MutexLock lock(&mutex_);
+  return stranded_.contains(id);
+}
+
 void TaskManager::Shutdown(absl::Time deadline) {
+  store_->StopRetrying();
   std::vector<std::shared_ptr<LiveTask>> live;
   {
     MutexLock lock(&mutex_);
     closing_ = true;
     waiting_.clear();
     for (const auto& [name, task] : live_) live.push_back(task);
+    for (const auto& [name, timer] : stranded_) timer->cancel();
   }
   for (const auto& task : live) task->Cancel(CancelReason::kShutdown, "the server closes");
   MutexLock lock(&mutex_);
-  const auto stopped = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return live_.empty(); };
+  const auto stopped = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return live_.empty() && stranded_.empty();
+  };
   mutex_.AwaitWithDeadline(Condition(&stopped), deadline);
 }
 
@@ -331,16 +385,20 @@ void TaskManager::Launch(TaskRow row) {
       spdlog::error("task {}: this server does not run the kind '{}'", name, row.kind);
       return;
     }
-    task = std::make_shared<LiveTask>(services_, store_, kind, std::move(row), WorkspaceOf(name),
-                                      asio::make_strand(threads_.get_executor()),
-                                      [this, name] { OnEnd(name); });
+    task = std::make_shared<LiveTask>(
+        services_, store_, kind, std::move(row), WorkspaceOf(name),
+        asio::make_strand(threads_.get_executor()), [this, name](LiveTask::Ending ending) {
+          auto live = Live(name);
+          OnEnd(name, ending, live != nullptr && live->cancelled_by_person());
+        });
     live_[name] = task;
   }
   task->Start();
 }
 
-void TaskManager::OnEnd(const std::string& id) {
+void TaskManager::OnEnd(const std::string& id, LiveTask::Ending ending, bool cancelling) {
   services_.tools->Forget(id);
+  if (ending == LiveTask::Ending::kStranded) Strand(id, cancelling);
   TaskRow next;
   {
     MutexLock lock(&mutex_);
@@ -395,8 +453,11 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Cancel(const std::string& id,
     }
     row.state = v1::Task::STATE_CANCELLED;
     row.end_time = row.update_time = services_.now();
-    RETURN_IF_ERROR(store_->WriteAndWait(
-        [row](Connection& connection) { return UpdateTask(connection, row); }));
+    RETURN_IF_ERROR(store_->WriteAndWait([row](Connection& connection) -> absl::Status {
+      ASSIGN_OR_RETURN(const int64_t last, LastSequenceOf(connection, row.key));
+      return WriteEnd(connection, row, last);
+    }));
+    hub_.Notify(id);
     return Get(id);
   }
   live->Cancel(CancelReason::kUser,
@@ -411,6 +472,12 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Cancel(const std::string& id,
 absl::Status TaskManager::Respond(const std::string& id, int64_t question, Json answer) {
   ASSIGN_OR_RETURN(const TaskRow row, ReadRow(id));
   auto live = Live(id);
+  if (live == nullptr && Stranded(id)) {
+    return Error(
+        Reason::kStoreReadOnly,
+        fmt::format("the task 'tasks/{}' waits for the store to take writes; try later", id),
+        {{"name", "tasks/" + id}});
+  }
   if (live == nullptr) {
     return Error(Reason::kQuestionNotPending, fmt::format("the task 'tasks/{}' does not wait", id),
                  {{"name", "tasks/" + id}});

@@ -7,6 +7,7 @@
 
 #include <absl/base/thread_annotations.h>
 
+#include <asio/steady_timer.hpp>
 #include <asio/thread_pool.hpp>
 #include <deque>
 #include <filesystem>
@@ -45,7 +46,8 @@ class TaskManager {
 
   // Starts the tasks that an earlier life of the server left unfinished.
   absl::Status Resume();
-  // Stops accepting and stops all tasks; returns when all have, or at `deadline`.
+  // Stops accepting and stops all tasks; returns when all have, or at `deadline` (of SteadyNow).
+  // Writes that fail are not tried again.
   void Shutdown(absl::Time deadline);
 
   // Checks the request at once. `done` is called, from any thread, when the task is durable or
@@ -90,7 +92,12 @@ class TaskManager {
   absl::StatusOr<TaskRow> EarlierSubmission(const std::string& request_id,
                                             const std::string& request_hash);
   void Launch(TaskRow row);
-  void OnEnd(const std::string& id);
+  void Restart(TaskRow row, bool cancelling);
+  void OnEnd(const std::string& id, LiveTask::Ending ending, bool cancelling);
+  // A task that the store's failure left: tries after a pause whether it can go on.
+  void Strand(const std::string& id, bool cancelling);
+  void ProbeStore(const std::string& id, bool cancelling);
+  bool Stranded(const std::string& id);
   std::shared_ptr<LiveTask> Live(const std::string& id);
 
   const TaskManagerOptions options_;
@@ -103,6 +110,7 @@ class TaskManager {
   std::deque<TaskRow> waiting_ ABSL_GUARDED_BY(mutex_);
   size_t accepting_ ABSL_GUARDED_BY(mutex_) = 0;  // submitted, not durable yet
   std::map<std::string, std::vector<std::function<void()>>> reserved_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, std::unique_ptr<asio::steady_timer>> stranded_ ABSL_GUARDED_BY(mutex_);
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   asio::thread_pool threads_;
 };

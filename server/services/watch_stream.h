@@ -39,8 +39,10 @@ struct WatchCodec {
 // Keeps the streams that are open, so that a closing server can end them.
 class OpenStreams {
  public:
+  // 0 and no stream kept if all were asked to end already: then this one must, too.
   uint64_t Add(std::function<void()> end) {
     MutexLock lock(&mutex_);
+    if (closed_) return 0;
     streams_[next_id_] = std::move(end);
     return next_id_++;
   }
@@ -48,11 +50,12 @@ class OpenStreams {
     MutexLock lock(&mutex_);
     streams_.erase(id);
   }
-  // Asks every stream to end.
+  // Asks every stream to end, those that come later too.
   void EndAll() {
     std::map<uint64_t, std::function<void()>> streams;
     {
       MutexLock lock(&mutex_);
+      closed_ = true;
       streams.swap(streams_);
     }
     for (auto& [id, end] : streams) end();
@@ -60,6 +63,7 @@ class OpenStreams {
 
  private:
   Mutex mutex_;
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<uint64_t, std::function<void()>> streams_ ABSL_GUARDED_BY(mutex_);
 };
@@ -127,13 +131,16 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
       if (auto stream = weak.lock()) stream->Wake();
     });
     open_id_ = open_->Add([weak] {
-      auto stream = weak.lock();
-      if (stream == nullptr) return;
-      stream->FinishOnce(
-          Error(Reason::kShuttingDown, "the server closes; watch again from the last sequence"));
+      if (auto stream = weak.lock()) stream->EndForShutdown();
     });
+    if (open_id_ == 0) return EndForShutdown();
     Wake();
     ArmHeartbeat();
+  }
+
+  void EndForShutdown() {
+    FinishOnce(
+        Error(Reason::kShuttingDown, "the server closes; watch again from the last sequence"));
   }
 
   // Something may have come: look, on the API's threads.

@@ -162,6 +162,10 @@ absl::Status Connection::Execute(const std::string& sql) {
   return absl::OkStatus();
 }
 
+void Connection::SetBusyTimeout(absl::Duration timeout) {
+  sqlite3_busy_timeout(database_, static_cast<int>(absl::ToInt64Milliseconds(timeout)));
+}
+
 int64_t Connection::LastInsertId() const { return sqlite3_last_insert_rowid(database_); }
 int64_t Connection::Changes() const { return sqlite3_changes64(database_); }
 

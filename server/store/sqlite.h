@@ -3,6 +3,7 @@
 #pragma once
 
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include <cstdint>
 #include <memory>
@@ -68,6 +69,9 @@ class Connection {
   absl::Status Run(std::string_view sql);
   // Runs SQL that takes no parameters, several statements separated by semicolons.
   absl::Status Execute(const std::string& sql);
+
+  // How long a statement waits for another process's lock.
+  void SetBusyTimeout(absl::Duration timeout);
 
   int64_t LastInsertId() const;
   int64_t Changes() const;  // rows that the last statement changed

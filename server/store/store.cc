@@ -1,17 +1,41 @@
 #include "server/store/store.h"
 
+#include <fmt/format.h>
+
 #include "server/store/journal_table.h"
 #include "server/store/schema.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
+namespace {
+
+// Short: who writes tries again itself, and must notice soon when the server closes.
+constexpr absl::Duration kWriterBusyTimeout = absl::Milliseconds(250);
+
+absl::Status AppendInChain(Connection& connection, const JournalEntry& entry) {
+  if (entry.chain == nullptr) return AppendEntry(connection, entry);
+  if (entry.chain->broken) return BrokenChain(entry.task_id);
+  absl::Status appended = AppendEntry(connection, entry);
+  // A disk that takes no writes may take them when the whole batch is tried again.
+  if (!appended.ok() && !HasReason(appended, Reason::kStoreReadOnly)) entry.chain->broken = true;
+  return appended;
+}
+
+}  // namespace
+
+absl::Status BrokenChain(const std::string& task_id) {
+  return Error(Reason::kStoreFailed,
+               fmt::format("an earlier entry of the task '{}' could not be written", task_id),
+               {{"name", "tasks/" + task_id}});
+}
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options) {
   std::unique_ptr<Store> store(new Store());
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer,
                    Connection::Open(options.path, Connection::Mode::kReadWrite));
   RETURN_IF_ERROR(Migrate(*writer));
+  writer->SetBusyTimeout(kWriterBusyTimeout);
   for (int i = 0; i < options.readers; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader,
                      Connection::Open(options.path, Connection::Mode::kReadOnly));
@@ -30,8 +54,9 @@ void Store::SetListener(std::function<void(const std::string&)> listener) {
 
 void Store::Append(JournalEntry entry, std::function<void(absl::Status)> done) {
   auto shared = std::make_shared<JournalEntry>(std::move(entry));
-  writer_->Submit([shared](Connection& connection) { return AppendEntry(connection, *shared); },
+  writer_->Submit([shared](Connection& connection) { return AppendInChain(connection, *shared); },
                   [this, shared, done = std::move(done)](absl::Status status) {
+                    if (!status.ok() && shared->chain != nullptr) shared->chain->broken = true;
                     if (status.ok() && listener_) listener_(shared->task_id);
                     if (done) done(std::move(status));
                   });

@@ -21,6 +21,9 @@
 
 namespace troupe {
 
+// What is refused because an entry before it in its chain was not written.
+absl::Status BrokenChain(const std::string& task_id);
+
 class Store : public Journal {
  public:
   struct Options {
@@ -49,6 +52,9 @@ class Store : public Journal {
   absl::Status Read(const std::function<absl::Status(Connection&)>& read);
 
   bool healthy() const { return writer_->healthy(); }
+
+  // The server closes: a write that fails is not tried again.
+  void StopRetrying() { writer_->StopRetrying(); }
 
   // Gives free pages back to the file system, a bounded number at a time.
   absl::Status Vacuum();

@@ -137,6 +137,14 @@ absl::Status UpdateTask(Connection& connection, const TaskRow& row) {
   return absl::OkStatus();
 }
 
+absl::Status TouchTask(Connection& connection, const std::string& name) {
+  ASSIGN_OR_RETURN(Statement update, connection.Prepare("UPDATE tasks SET revision = revision + 1 "
+                                                        "WHERE name = ?"));
+  update.Bind(std::string_view(name));
+  RETURN_IF_ERROR(update.Run());
+  return connection.Changes() == 0 ? NoSuchTask(name) : absl::OkStatus();
+}
+
 absl::StatusOr<TaskRow> ReadTask(Connection& connection, const std::string& name) {
   return ReadWhere(connection, "name", name);
 }

@@ -20,6 +20,9 @@ struct SqlCondition {
 // Inserts the row and its labels; kAlreadyExists if the name is taken. Sets row.key.
 absl::Status InsertTask(Connection& connection, TaskRow& row);
 
+// Changes the row's revision alone; kNotFound if the task is gone.
+absl::Status TouchTask(Connection& connection, const std::string& name);
+
 // Writes what changes in a task's life: state, times, error, result, usage; counts the revision.
 // kNotFound if the task is gone.
 absl::Status UpdateTask(Connection& connection, const TaskRow& row);

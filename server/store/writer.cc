@@ -4,6 +4,7 @@
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 
 namespace troupe {
 namespace {
@@ -19,8 +20,14 @@ StoreWriter::~StoreWriter() {
   {
     MutexLock lock(&mutex_);
     stopping_ = true;
+    retrying_ends_ = true;
   }
   thread_.join();
+}
+
+void StoreWriter::StopRetrying() {
+  MutexLock lock(&mutex_);
+  retrying_ends_ = true;
 }
 
 void StoreWriter::Submit(Change change, Callback done) {
@@ -77,7 +84,7 @@ void StoreWriter::Loop() {
 }
 
 std::vector<absl::Status> StoreWriter::Commit(std::vector<Job>& batch) {
-  const absl::Time give_up = absl::Now() + options_.give_up;
+  const absl::Time give_up = SteadyNow() + options_.give_up;
   for (;;) {
     std::vector<absl::Status> results;
     const absl::Status committed = TryCommit(batch, results);
@@ -87,13 +94,13 @@ std::vector<absl::Status> StoreWriter::Commit(std::vector<Job>& batch) {
     }
     connection_->Execute("ROLLBACK").IgnoreError();
     if (healthy_.exchange(false)) spdlog::error("{}", std::string(committed.message()));
-    bool stopping = false;
+    bool ends = false;
     {
       // Waits for the disk, but not when the server closes.
       MutexLock lock(&mutex_);
-      stopping = mutex_.AwaitWithTimeout(Condition(&stopping_), kRetryPause);
+      ends = mutex_.AwaitWithTimeout(Condition(&retrying_ends_), kRetryPause);
     }
-    if (stopping || absl::Now() > give_up || !HasReason(committed, Reason::kStoreReadOnly)) {
+    if (ends || SteadyNow() > give_up || !HasReason(committed, Reason::kStoreReadOnly)) {
       return std::vector<absl::Status>(batch.size(), committed);
     }
   }

@@ -44,6 +44,9 @@ class StoreWriter {
   // Submits and waits.
   absl::Status SubmitAndWait(Change change);
 
+  // From now on a commit that fails is not tried again.
+  void StopRetrying();
+
   // False while commits fail.
   bool healthy() const { return healthy_.load(); }
 
@@ -68,6 +71,7 @@ class StoreWriter {
   Mutex mutex_;
   std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  bool retrying_ends_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

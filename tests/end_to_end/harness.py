@@ -18,11 +18,15 @@ TERMINAL = ("STATE_SUCCEEDED", "STATE_STOPPED", "STATE_FAILED", "STATE_CANCELLED
 
 
 class Server:
-    """trouped on a free port with its data in a temporary folder; can be killed and started again."""
+    """trouped on a free port with its data in a temporary folder; can be killed and started again.
+    `environment` comes on top of the harness's own."""
 
-    def __init__(self, models, roles=None, extra="", folder=None):
+    def __init__(self, models, roles=None, extra="", folder=None, environment=None):
         self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix="troupe-e2e-"))
+        self.environment = {**os.environ, **(environment or {})}
         self.process = None
+        self.address = None
+        self.listening = False
         config = ['[server]', 'listen = "127.0.0.1:0"', f'data_folder = "{self.folder}/data"',
                   '[toolboxes]', f'folders = ["{SOURCE}/tests/end_to_end/toolbox"]',
                   '[inputs]', f'allowed_folders = ["{SHARED}", "{self.folder}"]', extra]
@@ -35,24 +39,33 @@ class Server:
         self.start()
 
     def start(self):
+        self.launch()
+        self.wait_until_listening()
+
+    def launch(self):
+        """Starts the process; it does not listen yet."""
         port_file = self.folder / "port"
         port_file.unlink(missing_ok=True)
-        self.log = open(self.folder / "trouped.log", "a")
-        self.process = subprocess.Popen(
-            [BINARIES / "trouped", "--config", self.folder / "troupe.toml", "--port-file", port_file],
-            stdout=self.log, stderr=self.log)
+        with open(self.folder / "trouped.log", "a") as log:
+            self.process = subprocess.Popen(
+                [BINARIES / "trouped", "--config", self.folder / "troupe.toml", "--port-file", port_file],
+                stdout=log, stderr=log, env=self.environment)
+
+    def wait_until_listening(self):
+        port_file = self.folder / "port"
         end = time.monotonic() + 30
         while not port_file.exists():
             if self.process.poll() is not None or time.monotonic() > end:
                 raise RuntimeError("trouped did not start:\n" + (self.folder / "trouped.log").read_text())
             time.sleep(0.01)
         self.address = "127.0.0.1:" + port_file.read_text().strip()
+        self.listening = True
 
     def stop(self, how=signal.SIGTERM):
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(how)
             self.process.wait(timeout=30)
-        self.log.close()
+        self.listening = False
 
     def close(self):
         self.stop()

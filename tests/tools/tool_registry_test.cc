@@ -10,6 +10,7 @@
 #include "tools/base/error.h"
 #include "tools/base/pause.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 
 namespace troupe {
 namespace {
@@ -124,9 +125,9 @@ TEST_F(ToolRegistryTest, KeepsTheToolsDeadline) {
 TEST_F(ToolRegistryTest, KeepsTheCallersDeadlineAndCancellation) {
   ToolCall call;
   call.arguments = {{"do", "wait"}};
-  call.context.deadline = absl::Now() + absl::Milliseconds(20);
+  call.context.deadline = SteadyNow() + absl::Milliseconds(20);
   EXPECT_TRUE(absl::IsDeadlineExceeded(RunTool(registry_, "dice", call).status()));
-  call.context.deadline = absl::Now() - absl::Seconds(1);
+  call.context.deadline = SteadyNow() - absl::Seconds(1);
   EXPECT_TRUE(absl::IsDeadlineExceeded(RunTool(registry_, "dice", call).status()));
   CancelSource source;
   source.Cancel(CancelReason::kUser, "asked to stop");

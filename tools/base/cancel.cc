@@ -35,6 +35,8 @@ std::string_view CancelReasonName(CancelReason reason) {
       return "shutdown";
     case CancelReason::kAbandoned:
       return "abandoned";
+    case CancelReason::kStoreFailed:
+      return "store_failed";
   }
   return "unknown";
 }

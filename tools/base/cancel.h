@@ -17,7 +17,7 @@
 
 namespace troupe {
 
-enum class CancelReason { kUser, kDeadline, kBudget, kShutdown, kAbandoned };
+enum class CancelReason { kUser, kDeadline, kBudget, kShutdown, kAbandoned, kStoreFailed };
 
 std::string_view CancelReasonName(CancelReason reason);
 

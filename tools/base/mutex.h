@@ -7,13 +7,14 @@
 #pragma once
 
 #include <absl/base/thread_annotations.h>
-#include <absl/time/clock.h>
 #include <absl/time/time.h>
 
 #include <chrono>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
+
+#include "tools/base/steady_time.h"
 
 namespace troupe {
 
@@ -49,17 +50,17 @@ class ABSL_LOCKABLE Mutex {
       return true;
     });
   }
-  // False if the time passed first.
+  // False if the time passed first. `deadline` is one of SteadyNow.
   bool AwaitWithDeadline(const Condition& condition, absl::Time deadline) {
     return Wait(condition, [&](std::unique_lock<std::mutex>& lock) {
-      const absl::Duration left = deadline - absl::Now();
+      const absl::Duration left = deadline - SteadyNow();
       if (left <= absl::ZeroDuration()) return false;
       changed_.wait_for(lock, absl::ToChronoNanoseconds(std::min(left, absl::Hours(1))));
       return true;
     });
   }
   bool AwaitWithTimeout(const Condition& condition, absl::Duration timeout) {
-    return AwaitWithDeadline(condition, absl::Now() + timeout);
+    return AwaitWithDeadline(condition, SteadyNow() + timeout);
   }
 
  private:

@@ -15,6 +15,7 @@
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 
 namespace troupe {
 namespace {
@@ -173,7 +174,7 @@ absl::Status SqlSession::ErrorOf(int code) const {
 int SqlSession::OnProgress(void* self) {
   auto* session = static_cast<SqlSession*>(self);
   session->stopped_ = session->limits_.cancel.status();
-  if (session->stopped_.ok() && absl::Now() > session->limits_.deadline) {
+  if (session->stopped_.ok() && SteadyNow() > session->limits_.deadline) {
     session->stopped_ = Error(Reason::kSandboxLimit, "the query took too long: ask for less");
   }
   // SQLite counts the memory of the whole process, which is near enough to stop a runaway.

@@ -19,7 +19,7 @@ namespace troupe {
 
 struct SqlLimits {
   int64_t rows = 100;
-  absl::Time deadline = absl::InfiniteFuture();
+  absl::Time deadline = absl::InfiniteFuture();  // of SteadyNow
   int64_t memory_bytes = 256 * 1024 * 1024;
   CancelToken cancel;
 };

@@ -16,6 +16,7 @@
 
 #include "tools/base/error.h"
 #include "tools/base/mutex.h"
+#include "tools/base/steady_time.h"
 #include "tools/base/suspend.h"
 
 namespace troupe {
@@ -64,7 +65,7 @@ size_t OnHeader(char* data, size_t, size_t size, void* user) {
 
 size_t OnBody(char* data, size_t, size_t size, void* user) {
   auto* transfer = static_cast<Transfer*>(user);
-  transfer->last_byte = absl::Now();
+  transfer->last_byte = SteadyNow();
   transfer->body_bytes += static_cast<int64_t>(size);
   if (transfer->body_bytes > transfer->request.max_response_bytes) {
     transfer->stopped = absl::ResourceExhaustedError(
@@ -184,7 +185,7 @@ class HttpClient::Loop {
     auto* loop = static_cast<Loop*>(user);
     loop->timer_ = timeout_milliseconds < 0
                        ? absl::InfiniteFuture()
-                       : absl::Now() + absl::Milliseconds(timeout_milliseconds);
+                       : SteadyNow() + absl::Milliseconds(timeout_milliseconds);
     return 0;
   }
 
@@ -222,14 +223,14 @@ class HttpClient::Loop {
       if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) ready |= CURL_CSELECT_ERR;
       curl_multi_socket_action(multi_, event.data.fd, ready, &running);
     }
-    if (absl::Now() >= timer_) {
+    if (SteadyNow() >= timer_) {
       timer_ = absl::InfiniteFuture();
       curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
     }
   }
 
   int WaitMilliseconds() const {
-    const absl::Duration until_timer = timer_ - absl::Now();
+    const absl::Duration until_timer = timer_ - SteadyNow();
     if (until_timer <= absl::ZeroDuration()) return 0;
     // Without transfers nothing but a wake-up can happen.
     const int64_t longest = active_.empty() ? 60'000 : kTickMilliseconds;
@@ -264,7 +265,7 @@ class HttpClient::Loop {
 
   static void Prepare(Transfer& transfer) {
     const HttpRequest& request = transfer.request;
-    transfer.started = absl::Now();
+    transfer.started = SteadyNow();
     CURL* easy = transfer.easy.get();
     curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
@@ -319,7 +320,7 @@ class HttpClient::Loop {
   }
 
   void CheckTimeouts() {
-    const absl::Time now = absl::Now();
+    const absl::Time now = SteadyNow();
     if (now - last_check_ < absl::Milliseconds(kTickMilliseconds)) return;
     last_check_ = now;
     std::vector<std::pair<uint64_t, absl::Status>> late;

@@ -10,6 +10,7 @@
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 
 namespace troupe {
 namespace {
@@ -74,7 +75,7 @@ Async<CellResult> KernelHost::RunHere(std::string language, ToolContext context,
   request.code = std::move(code);
   request.cancel = context.cancel;
   request.time_limit =
-      std::min(config_.cell_time, std::max(absl::Seconds(1), context.deadline - absl::Now()));
+      std::min(config_.cell_time, std::max(absl::Seconds(1), context.deadline - SteadyNow()));
   co_return co_await tree->Run(std::move(request));
 }
 

@@ -27,9 +27,7 @@ constexpr char kGoneKey[] = "gone";
 constexpr char kBusyKey[] = "busy";
 constexpr absl::Duration kForkPatience = absl::Seconds(20);
 
-absl::Status Gone() {
-  return Error(Reason::kSandboxFailed, "the kernel's process is gone", {{kGoneKey, "process"}});
-}
+absl::Status Gone() { return GoneError("the kernel's process is gone"); }
 
 // Sends a frame with a descriptor attached to its first byte.
 bool SendWithDescriptor(int socket, const std::string& frame, int descriptor) {
@@ -76,6 +74,10 @@ std::string Frame(const Json& message) {
 }
 
 }  // namespace
+
+absl::Status GoneError(std::string message) {
+  return Error(Reason::kSandboxFailed, std::move(message), {{kGoneKey, "process"}});
+}
 
 bool IsGone(const absl::Status& status) { return MetadataOf(status).contains(kGoneKey); }
 
@@ -179,12 +181,13 @@ Async<std::shared_ptr<KernelProcess>> KernelProcess::Fork() {
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) co_return Gone();
   FileDescriptor ours(ends[0]);
   FileDescriptor theirs(ends[1]);
+  // Before the child can speak: what it sends carries its id only to an end that asks for that.
+  auto child = std::make_shared<KernelProcess>(executor_, std::move(ours));
   if (!SendWithDescriptor(socket_.native_handle(), Frame({{"op", "fork"}}), theirs.get())) {
     Kill();
     co_return Gone();
   }
   theirs.Close();
-  auto child = std::make_shared<KernelProcess>(executor_, std::move(ours));
   const absl::Status greeted = co_await child->WaitForHello(kForkPatience);
   CO_ASSIGN_OR_RETURN(const Json answer, co_await Receive());
   if (greeted.ok()) co_return child;

@@ -58,6 +58,9 @@ class KernelProcess : public std::enable_shared_from_this<KernelProcess> {
   std::deque<Done<bool>> fork_waiters_;
 };
 
+// An error that IsGone tells from others.
+absl::Status GoneError(std::string message);
+
 // Whether `status` says that a process went away, which another in its place may not do.
 bool IsGone(const absl::Status& status);
 // Whether `status` says that there were too many processes, which will not last.

@@ -14,6 +14,7 @@
 #include "tools/base/hash.h"
 #include "tools/base/pause.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 #include "tools/sandbox/cell_outputs.h"
 
 namespace troupe {
@@ -25,7 +26,7 @@ constexpr absl::Duration kInterruptGrace = absl::Seconds(2);
 constexpr int kTicksPerFolderCheck = 5;
 constexpr int kSweepRounds = 100;
 constexpr absl::Duration kSweepPause = absl::Milliseconds(20);
-constexpr int kForkAttempts = 3;
+constexpr size_t kForkAttempts = 3;
 constexpr int kBusyWaits = 50;
 constexpr int64_t kMega = 1024 * 1024;
 constexpr char kStatesInside[] = "/workspace";
@@ -103,9 +104,12 @@ AsyncStatus KernelTree::StartSandbox() {
   const std::string complaint = sandbox_->Complaint();
   root_.reset();
   sandbox_.reset();
+  if (complaint.empty()) {  // killed from outside, perhaps
+    co_return GoneError(
+        fmt::format("the {} kernel did not start and said nothing", language_.name));
+  }
   co_return Error(Reason::kSandboxFailed,
-                  fmt::format("the {} kernel did not start: {}", language_.name,
-                              complaint.empty() ? "it said nothing" : complaint),
+                  fmt::format("the {} kernel did not start: {}", language_.name, complaint),
                   {{"language", language_.name}});
 }
 
@@ -200,10 +204,11 @@ Async<std::shared_ptr<KernelProcess>> KernelTree::Materialize(std::string name,
   CO_ASSIGN_OR_RETURN(const CellResult result,
                       co_await RunIn(*process, name, from, code, config_.cell_time, cancel));
   if (result.status != "ok") {
-    co_return Error(Reason::kSandboxFailed,
-                    fmt::format("the state '{}' could not be rebuilt: its code, which ran before, "
-                                "now ends with {}",
-                                name, result.status));
+    std::string why = fmt::format(
+        "the state '{}' could not be rebuilt: its code, which ran before, now ends with {}", name,
+        result.status);
+    if (result.status == "killed") co_return GoneError(std::move(why));  // from outside, perhaps
+    co_return Error(Reason::kSandboxFailed, std::move(why));
   }
   (*process)->Freeze();
   found = states_.find(name);
@@ -230,7 +235,10 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   }
   CO_RETURN_IF_ERROR(co_await TakeTurn(request.cancel));
   absl::StatusOr<std::shared_ptr<KernelProcess>> process = absl::UnknownError("not tried yet");
-  for (int attempt = 1; attempt <= kForkAttempts; ++attempt) {
+  // When a sandbox dies, its processes do one after another: each that is found to be gone costs an
+  // attempt.
+  const size_t attempts = kForkAttempts + LiveStates();
+  for (size_t attempt = 1; attempt <= attempts; ++attempt) {
     auto parent = co_await Materialize(request.from, request.cancel);
     process = parent;
     if (parent.ok()) process = co_await ForkFrom(*parent, request.cancel);
@@ -321,7 +329,7 @@ Async<CellResult> KernelTree::RunIn(std::shared_ptr<KernelProcess> process, std:
                    wait->done = true;
                    wait->timer.cancel();
                  });
-  const absl::Time start = absl::Now();
+  const absl::Time start = SteadyNow();
   std::string killed;
   bool late = false;
   for (int tick = 1; !wait->done; ++tick) {
@@ -329,7 +337,7 @@ Async<CellResult> KernelTree::RunIn(std::shared_ptr<KernelProcess> process, std:
     wait->timer.expires_after(absl::ToChronoNanoseconds(kTick));
     co_await wait->timer.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
     if (wait->done) break;
-    const absl::Duration elapsed = absl::Now() - start;
+    const absl::Duration elapsed = SteadyNow() - start;
     if (!killed.empty()) continue;  // waits for the channel to close
     if (cancel.cancelled()) {
       killed = "the task was stopped";
@@ -396,6 +404,12 @@ void KernelTree::Discard(const std::string& state) {
   found->second.process.reset();
   std::error_code ignored;
   std::filesystem::remove_all(FolderOf(state), ignored);
+}
+
+size_t KernelTree::LiveStates() const {
+  size_t live = 0;
+  for (const auto& [name, state] : states_) live += state.process != nullptr ? 1 : 0;
+  return live;
 }
 
 void KernelTree::EvictIdle() {

@@ -100,6 +100,7 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   // Kills what a cell that ended badly left behind: its orphans hang below other states' processes.
   // False if there was nothing.
   bool SweepStrays();
+  size_t LiveStates() const;  // that have a process, as far as is known
   void EvictIdle();
   std::string FolderName(const std::string& state) const;
   std::filesystem::path FolderOf(const std::string& state) const;

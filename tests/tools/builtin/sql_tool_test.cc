@@ -8,6 +8,7 @@
 
 #include "tests/tools/builtin/tool_bench.h"
 #include "tools/base/error.h"
+#include "tools/base/steady_time.h"
 #include "tools/builtin/sql_session.h"
 #include "tools/builtin/worker_pool.h"
 
@@ -97,7 +98,7 @@ TEST_F(SqlToolTest, StopsARunawayQuery) {
   auto session = SqlSession::Open(bench_.workspace().root, "inputs/cells.db");
   ASSERT_TRUE(session.ok()) << session.status();
   SqlLimits late;
-  late.deadline = absl::Now() + absl::Milliseconds(50);
+  late.deadline = SteadyNow() + absl::Milliseconds(50);
   EXPECT_TRUE(
       HasReason((*session)->Query(kEndless, Json::array(), late).status(), Reason::kSandboxLimit));
   SqlLimits small;

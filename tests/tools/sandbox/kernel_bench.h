@@ -8,6 +8,7 @@
 
 #include "tests/support/run_async.h"
 #include "tests/support/temp_folder.h"
+#include "tools/base/steady_time.h"
 #include "tools/sandbox/kernel_tools.h"
 
 namespace troupe {
@@ -20,7 +21,7 @@ class KernelBench {
     context_.task_id = "t";
     context_.path = "cell";
     context_.workspace.root = folder_.path() / "task";
-    context_.deadline = absl::Now() + absl::Minutes(2);
+    context_.deadline = SteadyNow() + absl::Minutes(2);
     std::filesystem::create_directories(context_.workspace.inputs());
     std::ofstream(context_.workspace.inputs() / "data.txt") << "42";
   }

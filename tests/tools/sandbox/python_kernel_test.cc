@@ -1,4 +1,6 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
 #include <fstream>
 
@@ -6,6 +8,7 @@
 #include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
 #include "tools/sandbox/kernel_tools.h"
+#include "tools/sandbox/sandbox.h"
 
 namespace troupe {
 namespace {
@@ -23,7 +26,7 @@ class PythonKernelTest : public testing::Test {
     context_.task_id = "t";
     context_.path = "cell";
     context_.workspace.root = folder_.path() / "task";
-    context_.deadline = absl::Now() + absl::Minutes(2);
+    context_.deadline = SteadyNow() + absl::Minutes(2);
     std::filesystem::create_directories(context_.workspace.inputs());
     std::ofstream(context_.workspace.inputs() / "data.txt") << "42";
   }
@@ -234,13 +237,13 @@ TEST_F(PythonKernelTest, StopsAtLimits) {
 }
 
 TEST_F(PythonKernelTest, StopsLoopsAndCancelledCells) {
-  context_.deadline = absl::Now() + absl::Seconds(1);
+  context_.deadline = SteadyNow() + absl::Seconds(1);
   auto loop = Run("loop", "", "while True: pass");
   ASSERT_TRUE(loop.ok()) << loop.status();
   EXPECT_TRUE(loop->is_error);
   EXPECT_EQ(JsonString(loop->value, "status"), "timeout");
 
-  context_.deadline = absl::Now() + absl::Minutes(1);
+  context_.deadline = SteadyNow() + absl::Minutes(1);
   CancelSource source;
   context_.cancel = source.token();
   asio::io_context io;
@@ -387,6 +390,20 @@ TEST_F(PythonKernelTest, PublishesFromARecalledStateWithoutItsFiles) {
   ASSERT_TRUE(published.ok()) << published.status();
   EXPECT_EQ(published->value["missing"].size(), 0U);
   EXPECT_TRUE(std::filesystem::exists(context_.workspace.artifacts() / "labels.csv"));
+}
+
+TEST_F(PythonKernelTest, LongChainOfStatesIsRebuiltAfterTheSandboxDied) {
+  ASSERT_FALSE(Run("s0", "", "x = 0")->is_error);
+  constexpr int kStates = 6;
+  for (int i = 1; i <= kStates; ++i) {
+    ASSERT_FALSE(Run(fmt::format("s{}", i), fmt::format("s{}", i - 1), "x += 1")->is_error);
+  }
+  // They die one after another, so that some look alive while the next cell is started.
+  const std::vector<pid_t> tree = ProcessTree(getpid());
+  for (size_t i = 1; i < tree.size(); ++i) kill(tree[i], SIGKILL);
+  const auto next = Run("next", fmt::format("s{}", kStates), "print('x is', x)");
+  ASSERT_TRUE(next.ok()) << next.status();
+  EXPECT_NE(Text(*next).find(fmt::format("x is {}", kStates)), std::string::npos) << Text(*next);
 }
 
 TEST_F(PythonKernelTest, PublishesFilesButNoLinks) {

@@ -1,0 +1,112 @@
+"""The kinds of task that faults are tried on. A new kind is one entry of KINDS: what is submitted,
+what the model answers (a function of the request alone, so that a request made again is answered
+alike), and what must come out. Whatever else the result holds must equal an undisturbed run's."""
+import dataclasses
+import json
+import re
+from typing import Callable
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    spec: Callable[[str], dict]        # of the tool server's address, a TaskSpec
+    answer: Callable[[str, dict], dict]  # of that and the model's request, the message of the reply
+    text: str                          # of the result
+    artifacts: dict                    # name to content
+    posts: tuple = ()                  # what tools send out, each to happen once
+    # Whether each model call is made from the results of all that came before it, so that its
+    # request proves that they were recorded.
+    sequential: bool = True
+
+
+def call(number, tool, **arguments):
+    return {"id": f"call_{number}", "type": "function",
+            "function": {"name": tool, "arguments": json.dumps(arguments)}}
+
+
+# --- chat: a conversation in three turns, with tools that run side by side ---
+
+def chat_spec(tools):
+    return {"chat": {"turns": ["Note and post one", "Post two", "Show and keep the notes"], "max_rounds": 40,
+                     "tools": ["python", "http_request", "write_artifact"]}}
+
+
+def append(word):
+    return "python", {"code": f"import time\nwith open('notes.txt', 'a') as file:\n    file.write('{word}\\n')\ntime.sleep(0.05)"}
+
+
+def post(tools, body):
+    return "http_request", {"method": "POST", "url": tools + "/orders", "body": body}
+
+
+def failed(result):
+    return result.startswith("The call failed")
+
+
+def chat_turn(tools, turn, told):
+    """The rounds of calls of one turn, and what the model says behind them. `told` is what the last
+    call that did not fail printed."""
+    keep = ("write_artifact", {"name": "notes.txt", "text": told})
+    show = ("python", {"code": "print(open('notes.txt').read(), end='')"})
+    return {1: ([[append("one"), post(tools, "order one")], [append("two")]], "Noted."),
+            2: ([[post(tools, "order two"), append("three")]], "Posted."),
+            3: ([[show], [keep]], "Kept the notes.")}[turn]
+
+
+def chat_answer(tools, request):
+    """Goes through the rounds of the turn, calling again what failed."""
+    messages = request["messages"]
+    users = [i for i, message in enumerate(messages) if message["role"] == "user"]
+    said = messages[users[-1] + 1:]
+    results = [message["content"] for message in said if message["role"] == "tool"]
+    rounds, last_words = chat_turn(tools, len(users),
+                                   next((each for each in reversed(results) if not failed(each)), ""))
+    given = iter(results)
+    number = 0
+    for calls in rounds:
+        left = calls
+        while left:
+            outcome = [next(given, None) for _ in left]
+            if None in outcome:
+                return {"content": "", "tool_calls": [call(number + i, tool, **arguments)
+                                                      for i, (tool, arguments) in enumerate(left)]}
+            number += len(left)
+            left = [each for each, result in zip(left, outcome) if failed(result)]
+    return {"content": last_words}
+
+
+# --- CellAgent: a plan of steps, each with code that goes on from the state of the one before ---
+
+STEPS = 4
+
+
+def cellagent_spec(kind="work"):
+    return lambda tools: {"cellagent": {"request": f"Sum up by {kind}", "toolbox": "plain", "max_attempts": 8}}
+
+
+def cellagent_answer(kind="work"):
+    def answer(tools, request):
+        name = request["response_format"]["json_schema"]["name"]
+        text = str(request["messages"][0]["content"])
+        if name == "plan":
+            content = {"question": None, "steps": [{"title": f"Step {i}", "kind": kind, "description": f"Add {i}"}
+                                                   for i in range(1, STEPS + 1)]}
+        elif name == "solution":
+            step = int(re.search(r"The step to do now: Step (\d+)", text).group(1))
+            first = "total = 0\n" if step == 1 else ""
+            content = {"analysis": "add", "code": first + f"import time\ntotal += {step}\n"
+                       f"with open('steps.txt', 'a') as file:\n    file.write('{step} ')\ntime.sleep(0.05)\n"
+                       "print('total', total, open('steps.txt').read())"}
+        elif name == "verdict":
+            content = {"critique": "good", "score": 9, "ok": True, "next": ""}
+        else:
+            content = {"report": "All is summed up."}
+        return {"content": json.dumps(content)}
+    return answer
+
+
+KINDS = {
+    "chat": Kind(chat_spec, chat_answer, "Kept the notes.", {"notes.txt": "one\ntwo\nthree\n"},
+                 posts=("order one", "order two")),
+    "cellagent": Kind(cellagent_spec(), cellagent_answer(), "All is summed up.", {"total.txt": "10"}),
+}
