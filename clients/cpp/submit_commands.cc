@@ -169,11 +169,11 @@ int Submit(const SubmitOptions& options, v1::TaskSpec spec, const GlobalOptions&
 }
 
 void AddCommonOptions(CLI::App& command, SubmitOptions& options) {
-  command.add_option("-i,--input", options.inputs, "A file to upload (3 MiB at most each)");
-  command.add_option("--server-input", options.server_inputs, "A file on the server's machine");
-  command.add_option("--label", options.labels, "A label: KEY=VALUE");
-  command.add_option("--model", options.models, "A model for a role: ROLE=NAME (or default=NAME)");
-  command.add_option("--prompt", options.prompts, "A version of a prompt: NAME=VERSION");
+  AddList(command, "-i,--input", options.inputs, "A file to upload (3 MiB at most each)");
+  AddList(command, "--server-input", options.server_inputs, "A file on the server's machine");
+  AddList(command, "--label", options.labels, "A label: KEY=VALUE");
+  AddList(command, "--model", options.models, "A model for a role: ROLE=NAME (or default=NAME)");
+  AddList(command, "--prompt", options.prompts, "A version of a prompt: NAME=VERSION");
   command.add_option("--title", options.title, "One line for people");
   command.add_option("--task-id", options.task_id, "The task's id");
   command.add_option("--request-id", options.request_id, "UUID that makes the call idempotent");
@@ -197,7 +197,7 @@ void AddSubmit(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->add_option("--requirements", cellagent->requirements, "Constraints on how");
   command->add_option("--toolbox", cellagent->toolbox,
                       "Domain knowledge: single_cell, tabular ...");
-  command->add_option("--context", cellagent->context, "What is known: KEY=VALUE");
+  AddList(*command, "--context", cellagent->context, "What is known: KEY=VALUE");
   command->add_option("--max-steps", cellagent->max_steps, "Steps of the plan at most");
   command->add_option("--max-trials", cellagent->max_trials, "Trials of a step at most");
   command->add_option("--max-attempts", cellagent->max_attempts, "Attempts of a trial at most");
@@ -219,7 +219,7 @@ void AddChat(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->add_option("turn", chat->turns, "What you say; several are said one after another")
       ->required();
   command->add_option("--system", chat->system, "What the model is told before all else");
-  command->add_option("--tool", chat->tools, "A tool that the model may call (troupe tools)");
+  AddList(*command, "--tool", chat->tools, "A tool that the model may call (troupe tools)");
   command->add_option("--max-rounds", chat->max_rounds, "Rounds of tool calls in a turn at most");
   AddCommonOptions(*command, *options);
   command->callback(
@@ -227,6 +227,11 @@ void AddChat(CLI::App& app, GlobalOptions& global, int& exit_code) {
 }
 
 }  // namespace
+
+CLI::Option* AddList(CLI::App& command, const std::string& name, std::vector<std::string>& values,
+                     const std::string& help) {
+  return command.add_option(name, values, help)->allow_extra_args(false);
+}
 
 std::pair<std::string, std::string> KeyValue(const std::string& text) {
   const size_t equals = text.find('=');

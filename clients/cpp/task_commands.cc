@@ -119,8 +119,8 @@ void AddFork(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->add_option("name", options->name, "tasks/ID/spans/N, or a task")->required();
   command->add_option("--text", options->text, "What the model or person says there instead");
   command->add_option("--value-json", options->json, "What the tool returns there instead");
-  command->add_option("--model", options->models, "A model for a role: ROLE=NAME");
-  command->add_option("--prompt", options->prompts, "A prompt's version: PROMPT=VERSION");
+  AddList(*command, "--model", options->models, "A model for a role: ROLE=NAME");
+  AddList(*command, "--prompt", options->prompts, "A prompt's version: PROMPT=VERSION");
   command->add_option("--seed", options->seed, "Another seed");
   command->add_option("--task-id", options->task_id, "The new task's id");
   command->callback([=, &global, &exit_code] {
