@@ -9,6 +9,7 @@
 
 #include "clients/cpp/commands.h"
 #include "clients/cpp/connection.h"
+#include "clients/cpp/render.h"
 #include "clients/cpp/watch.h"
 
 namespace troupe::client {
@@ -146,9 +147,13 @@ int WatchAndShow(Connection& connection, const std::string& task, const GlobalOp
   get.set_name(task);
   v1::GetTaskResponse got;
   const auto read = connection.tasks().GetTask(CallContext().get(), get, &got);
-  if (!global.json) std::cout << std::endl;
-  const int printed = PrintTask(read, got.task(), global);
-  return printed != kExitOk ? printed : watched;
+  if (!read.ok()) return Report(read, global.json);
+  if (global.json) {  // the last of the lines of JSON
+    std::cout << ToJson(got, false) << std::endl;
+  } else {
+    std::cout << "\n" << TaskText(got.task()) << std::endl;
+  }
+  return watched;
 }
 
 int Submit(const SubmitOptions& options, v1::TaskSpec spec, const GlobalOptions& global) {

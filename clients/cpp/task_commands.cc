@@ -26,6 +26,7 @@ void AddWatch(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->add_option("task", settings->task, "tasks/ID or ID")->required();
   command->add_option("--after", settings->after_sequence, "Leave out events up to this sequence");
   command->add_flag("-q,--quiet", settings->quiet, "States, questions and progress alone");
+  command->add_flag("--lines", settings->lines, "One event a line, on a terminal too");
   command->callback([settings, &global, &exit_code] {
     Connection connection(global.server);
     settings->task = TaskName(settings->task);
@@ -38,13 +39,16 @@ void AddTasks(CLI::App& app, GlobalOptions& global, int& exit_code) {
   auto request = std::make_shared<v1::ListTasksRequest>();
   auto filter = std::make_shared<std::string>();
   auto limit = std::make_shared<int>(20);
+  auto page = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("tasks", "List tasks, newest first");
   command->add_option("--filter", *filter, "As: state = RUNNING AND labels.team = bio");
   command->add_option("-n,--limit", *limit, "How many")->capture_default_str();
+  command->add_option("--page-token", *page, "Go on after an earlier page (its next_page_token)");
   command->callback([=, &global, &exit_code] {
     Connection connection(global.server);
     request->set_filter(*filter);
     request->set_page_size(*limit);
+    request->set_page_token(*page);
     v1::ListTasksResponse response;
     const auto status = connection.tasks().ListTasks(CallContext().get(), *request, &response);
     if (!status.ok()) {
@@ -54,10 +58,12 @@ void AddTasks(CLI::App& app, GlobalOptions& global, int& exit_code) {
     } else {
       for (const v1::Task& task : response.tasks()) {
         std::cout << fmt::format("{:<34} {:<15} {}", task.name(), StateText(task.state()),
-                                 task.title())
+                                 OneLine(task.title(), 0))
                   << std::endl;
       }
-      if (!response.next_page_token().empty()) std::cout << "..." << std::endl;
+      if (const std::string& next = response.next_page_token(); !next.empty()) {
+        std::cout << "more: --page-token " << next << std::endl;
+      }
     }
   });
 }
@@ -158,8 +164,9 @@ void AddDelete(CLI::App& app, GlobalOptions& global, int& exit_code) {
     request.set_name(TaskName(*task));
     request.set_force(*force);
     v1::DeleteTaskResponse response;
-    exit_code =
-        Report(connection.tasks().DeleteTask(CallContext().get(), request, &response), global.json);
+    const auto status = connection.tasks().DeleteTask(CallContext().get(), request, &response);
+    exit_code = Report(status, global.json);
+    if (status.ok() && global.json) std::cout << ToJson(response) << std::endl;
   });
 }
 
