@@ -99,7 +99,11 @@ Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) 
   auto result = co_await run.services().tools->Call(tool->spec().name, std::move(call));
   one_call.tool_time = run.services().now() - start;
   if (!result.ok()) CO_RETURN_IF_ERROR(cancelled());
-  if (reservation.ok()) reservation->Settle(one_call);
+  if (reservation.ok()) {
+    reservation->Settle(one_call);
+  } else {
+    run.ledger().Charge("", one_call);  // not limited, but used all the same
+  }
   if (!result.ok()) {
     co_return co_await FailEffect(std::move(effect), result.status(), one_call);
   }

@@ -55,7 +55,8 @@ std::string ManualText(const CLI::App& app) {
   text +=
       "OUTPUT\n"
       "       Text for people, on a terminal in color unless NO_COLOR is set. With --json every\n"
-      "       command prints one JSON value on standard output; watch and submit --watch print one\n"
+      "       command prints one JSON value on standard output; watch and submit --watch print "
+      "one\n"
       "       event a line. Errors go to standard error; with --json as {\"error\": {\"code\",\n"
       "       \"reason\", \"message\", \"metadata\"}}.\n\n"
       "EXIT STATUS\n"

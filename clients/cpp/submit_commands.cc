@@ -26,7 +26,9 @@ struct SubmitOptions {
   std::vector<std::string> models;
   std::vector<std::string> prompts;
   bool watch = false;
+  std::vector<std::string> role_budgets;
   int64_t max_calls = 0;
+  int64_t max_tool_calls = 0;
   int64_t max_tokens = 0;
   double max_cost = 0;
   int64_t timeout = 0;
@@ -74,6 +76,27 @@ void AddInputs(const SubmitOptions& options, v1::TaskSpec& spec) {
   }
 }
 
+// "programmer.calls=20"
+void AddRoleBudget(const std::string& text, v1::Budget& budget) {
+  const auto [key, value] = KeyValue(text);
+  const size_t dot = key.rfind('.');
+  double number = 0;
+  const bool is_number = CLI::detail::lexical_cast(value, number) && number > 0;
+  const std::string limit = dot == std::string::npos ? "" : key.substr(dot + 1);
+  v1::RoleBudget& role = (*budget.mutable_roles())[key.substr(0, dot)];
+  if (is_number && limit == "calls") {
+    role.set_max_model_calls(static_cast<int64_t>(number));
+  } else if (is_number && limit == "tokens") {
+    role.set_max_tokens(static_cast<int64_t>(number));
+  } else if (is_number && limit == "cost") {
+    role.set_max_cost_microusd(static_cast<int64_t>(number * 1e6));
+  } else if (is_number && limit == "seconds") {
+    role.mutable_max_model_time()->set_seconds(static_cast<int64_t>(number));
+  } else {
+    throw CLI::ValidationError(text, "give ROLE.calls, .tokens, .cost or .seconds, and a number");
+  }
+}
+
 // Sets what the command line gives, over what the spec has.
 void Apply(const SubmitOptions& options, v1::TaskSpec& spec) {
   if (!options.title.empty()) spec.set_title(options.title);
@@ -91,10 +114,12 @@ void Apply(const SubmitOptions& options, v1::TaskSpec& spec) {
   }
   v1::Budget& budget = *spec.mutable_budget();
   if (options.max_calls > 0) budget.set_max_model_calls(options.max_calls);
+  if (options.max_tool_calls > 0) budget.set_max_tool_calls(options.max_tool_calls);
   if (options.max_tokens > 0) budget.set_max_tokens(options.max_tokens);
   if (options.max_cost > 0) {
     budget.set_max_cost_microusd(static_cast<int64_t>(options.max_cost * 1e6));
   }
+  for (const std::string& text : options.role_budgets) AddRoleBudget(text, budget);
   if (options.timeout > 0) spec.mutable_timeout()->set_seconds(options.timeout);
   if (options.seed > 0) spec.set_seed(options.seed);
   AddInputs(options, spec);
@@ -183,8 +208,11 @@ void AddCommonOptions(CLI::App& command, SubmitOptions& options) {
   command.add_option("--task-id", options.task_id, "The task's id");
   command.add_option("--request-id", options.request_id, "UUID that makes the call idempotent");
   command.add_option("--max-calls", options.max_calls, "Budget: model calls");
+  command.add_option("--max-tool-calls", options.max_tool_calls, "Budget: tool calls");
   command.add_option("--max-tokens", options.max_tokens, "Budget: tokens");
   command.add_option("--max-cost", options.max_cost, "Budget: US dollars");
+  AddList(command, "--role-budget", options.role_budgets,
+          "Budget of a role: ROLE.calls=N, ROLE.tokens=N, ROLE.cost=DOLLARS or ROLE.seconds=N");
   command.add_option("--timeout", options.timeout, "Seconds that the task may take");
   command.add_option("--seed", options.seed, "What random draws derive from");
   command.add_flag("-w,--watch", options.watch, "Watch it to its end and show the result");

@@ -161,7 +161,8 @@ TEST_F(ServiceTest, SubmitRefusesEveryWrongField) {
   v1::InputFile* input = outside.mutable_spec()->add_inputs();
   input->set_name("x");
   input->set_path("/etc/passwd");
-  Expect(Submit(outside), StatusCode::PERMISSION_DENIED, "PERMISSION_DENIED", "spec.inputs.path");
+  Expect(Submit(outside), StatusCode::PERMISSION_DENIED, "PERMISSION_DENIED",
+         "spec.inputs[0].path");
 }
 
 TEST_F(ServiceTest, SubmitIsIdempotentByRequestId) {
