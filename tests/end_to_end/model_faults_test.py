@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """What model servers do wrong on the wire, and that tasks come through or fail with a clear reason."""
 import json
+import pathlib
 import socket
+import tempfile
 import threading
 import time
 import unittest
@@ -63,6 +65,7 @@ class FaultyServer:
             while len(body) < length:
                 body += connection.recv(65536)
             request = json.loads(body)
+            self.head = head
             self.seen += 1
             try:
                 if self.seen <= len(self.faults):
@@ -176,6 +179,28 @@ class ModelFaultsTest(unittest.TestCase):
         self.addCleanup(lambda: os.environ.pop("TROUPE_TEST_KEY"))
         _, server = self.start([reply(401, json.dumps({"error": {"message": f"bad key {SECRET}"}}))])
         server.wait(seconds=40)
+        server.stop()
+        for path in server.folder.rglob("*"):
+            if path.is_file():
+                self.assertNotIn(SECRET.encode(), path.read_bytes(), path)
+
+    def test_key_from_a_file_reaches_the_server(self):
+        seen = []
+
+        def look(server, connection, request):
+            seen.append(server.head)
+            connection.sendall(good(request))
+
+        key = pathlib.Path(tempfile.mkdtemp(prefix="troupe-key-")) / "model.key"
+        self.addCleanup(lambda: (key.unlink(), key.parent.rmdir()))
+        key.write_text(f"{SECRET}\n")
+        model = FaultyServer([look])
+        self.addCleanup(model.close)
+        server = Server({"m": {"kind": "openai", "url": model.url, "api_key_file": str(key)}})
+        self.addCleanup(server.close)
+        server.submit("Do the work", "--toolbox", "plain")
+        self.assertEqual(server.wait(seconds=40)["state"], "STATE_SUCCEEDED")
+        self.assertIn(f"Authorization: Bearer {SECRET}".encode(), seen[0].split(b"\r\n"))
         server.stop()
         for path in server.folder.rglob("*"):
             if path.is_file():
