@@ -154,6 +154,17 @@ class CommandLineTest(unittest.TestCase):
         self.assertIn("troupe: ", said.stderr)
         self.assertIn("none", said.stderr)
 
+    def test_budgets(self):
+        budget = self.server.troupe("submit", "x", "--toolbox", "plain", "--max-calls", 9, "--max-tool-calls", 8,
+                                    "--max-cost", 0.5, "--role-budget", "planner.calls=1", "--role-budget",
+                                    "planner.seconds=60", "--role-budget", "programmer.cost=0.25")["spec"]["budget"]
+        self.assertEqual(budget, {
+            "max_model_calls": "9", "max_tool_calls": "8", "max_cost_microusd": "500000",
+            "roles": {"planner": {"max_model_calls": "1", "max_model_time": "60s"},
+                      "programmer": {"max_cost_microusd": "250000"}}})
+        for wrong in ("planner=1", "planner.moons=1", "planner.calls=many", "planner.calls=-1"):
+            self.assertEqual(self.at("submit", "x", "--role-budget", wrong).returncode, 2, wrong)
+
     def test_tasks_page_by_page(self):
         first = json.loads(self.at("--json", "tasks", "-n", "1").stdout)
         self.server.submit("Sum up", "--toolbox", "plain", task_id="later")
