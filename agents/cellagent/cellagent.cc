@@ -89,8 +89,11 @@ AsyncStatus CarryOut(const Scope& task, Situation& situation, CellAgentReport& r
 AsyncStatus WriteFile(const Scope& scope, TextFile file, CellAgentReport& report) {
   const std::string effect = "write " + file.name;
   Json arguments = {{"name", file.name}, {"description", file.description}};
-  arguments[file.base64.empty() ? "text" : "base64"] =
-      file.base64.empty() ? std::move(file.text) : std::move(file.base64);
+  if (file.base64.empty()) {
+    arguments["text"] = std::move(file.text);
+  } else {
+    arguments["base64"] = std::move(file.base64);
+  }
   CO_ASSIGN_OR_RETURN(const ToolResult written,
                       co_await scope.CallTool(effect, "write_artifact", std::move(arguments)));
   report.artifacts.insert(report.artifacts.end(), written.artifacts.begin(),

@@ -82,6 +82,10 @@ class AnalysisTest(unittest.TestCase):
                     for cell, fine in truth.items())
         print(f"agreement with bulk_labels, coarse types: {right / len(truth):.3f}")
         self.assertGreaterEqual(right / len(truth), 0.8)
+        figures = list(self.artifacts.glob("figure-*.png"))
+        self.assertTrue(figures)
+        for figure in figures:
+            self.assertTrue(figure.read_bytes().startswith(b"\x89PNG\r\n"), figure)
         self.rerun_notebook(cells=4)
 
     def test_airquality(self):
