@@ -33,9 +33,9 @@ AsyncStatus Survey(const Scope& task, Situation& situation) {
                       co_await scope.CallTool("probe", "python", std::move(probe)));
   const auto available = PrintedJson(probed);
   for (const ToolCard& card : toolbox.cards) {
-    const auto& needed = card.requires_modules;
-    const bool usable = std::all_of(needed.begin(), needed.end(), [&](const std::string& module) {
-      return available.ok() && JsonBool(*available, module);
+    const auto& needed = card.required;
+    const bool usable = std::all_of(needed.begin(), needed.end(), [&](const std::string& name) {
+      return available.ok() && JsonBool(*available, name);
     });
     if (usable) situation.cards.push_back(&card);
   }
