@@ -173,6 +173,32 @@ class ModelFaultsTest(unittest.TestCase):
         server.start()
         self.assertEqual(server.wait(seconds=40)["state"], "STATE_SUCCEEDED")
 
+    def test_server_without_schemas_is_told_in_the_prompt(self):
+        """It may refuse them, or be known to have none; each kind of reply is refused once at most."""
+        def answer(server, connection, request):
+            if "response_format" in request:
+                server.refused += 1
+                error = {"error": {"message": "unknown parameter: response_format", "type": "invalid_request_error"}}
+                return connection.sendall(http(400, json.dumps(error)))
+            said = request["messages"][-1]["content"]
+            self.assertIn("valid by this JSON Schema", said)
+            name = next(name for name, value in REPLIES.items() if all(f'"{key}"' in said for key in value))
+            return connection.sendall(http(200, json.dumps(
+                {"choices": [{"message": {"content": f"```json\n{json.dumps(REPLIES[name])}\n```"}}]})))
+
+        for reply_schema, refused in (("openai", 4), ("none", 0)):
+            model = FaultyServer([answer] * 20)
+            model.refused = 0
+            self.addCleanup(model.close)
+            server = Server({"m": {"kind": "openai", "url": model.url, "reply_schema": reply_schema}})
+            self.addCleanup(server.close)
+            for task in ("one", "two"):
+                server.submit("Do the work", "--toolbox", "plain", task_id=task)
+                done = server.wait(task, seconds=40)
+                self.assertEqual(done["state"], "STATE_SUCCEEDED", done.get("error"))
+            self.assertEqual(model.refused, refused)
+            self.assertEqual(model.seen, 8 + refused)
+
     def test_key_is_nowhere(self):
         import os
         os.environ["TROUPE_TEST_KEY"] = SECRET
