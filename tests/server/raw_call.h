@@ -1,5 +1,5 @@
-// Calls of any method by its path, with bytes as they are: for requests that no generated stub would
-// send, and for services of gRPC's own.
+// Calls of any method by its path, with bytes as they are: for requests that no generated stub
+// would send, and for services of gRPC's own.
 #pragma once
 
 #include <grpcpp/generic/generic_stub.h>
