@@ -9,6 +9,7 @@ RUN scripts/install-packages build analysis \
  && ln -s /opt/troupe/build/release/bin/troupe /usr/local/bin/troupe \
  && ln -s /opt/troupe/build/release/bin/trouped /usr/local/bin/trouped \
  && rm -rf /var/lib/apt/lists/*
+COPY docker/troupe.toml /etc/troupe/troupe.toml
 VOLUME /data
 EXPOSE 7433
 CMD ["trouped", "--config", "/etc/troupe/troupe.toml"]

@@ -34,6 +34,7 @@ namespace {
 constexpr int kKeepalivePermitMilliseconds = 30'000;
 constexpr int kMaxStreamsPerConnection = 1000;
 constexpr absl::Duration kSweepInterval = absl::Minutes(1);
+constexpr absl::Duration kSweepAgain = absl::Seconds(1);
 constexpr int kSecretBytes = 32;
 
 bool IsLoopback(const std::string& address) {
@@ -200,16 +201,16 @@ struct Server::Parts {
     return absl::OkStatus();
   }
 
-  // Once a minute: tasks whose retention is over go, and health says whether the store takes
-  // writes.
-  void ScheduleSweep() {
-    sweep_timer->expires_after(absl::ToChronoNanoseconds(kSweepInterval));
+  // Once a minute, and more often while there is something to remove: tasks whose retention is over
+  // go, free space is given back, and health says whether the store takes writes.
+  void ScheduleSweep(absl::Duration wait = kSweepInterval) {
+    sweep_timer->expires_after(absl::ToChronoNanoseconds(wait));
     sweep_timer->async_wait([this](asio::error_code error) {
       if (error) return;
       const auto swept = manager->Sweep();
       if (!swept.ok()) spdlog::warn("sweeping: {}", MessageOf(swept.status()));
       grpc->GetHealthCheckService()->SetServingStatus(store->healthy());
-      ScheduleSweep();
+      ScheduleSweep(swept.ok() && *swept > 0 ? kSweepAgain : kSweepInterval);
     });
   }
 };

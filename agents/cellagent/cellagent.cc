@@ -33,9 +33,9 @@ AsyncStatus Survey(const Scope& task, Situation& situation) {
                       co_await scope.CallTool("probe", "python", std::move(probe)));
   const auto available = PrintedJson(probed);
   for (const ToolCard& card : toolbox.cards) {
-    const auto& needed = card.requires_modules;
-    const bool usable = std::all_of(needed.begin(), needed.end(), [&](const std::string& module) {
-      return available.ok() && JsonBool(*available, module);
+    const auto& needed = card.required;
+    const bool usable = std::all_of(needed.begin(), needed.end(), [&](const std::string& name) {
+      return available.ok() && JsonBool(*available, name);
     });
     if (usable) situation.cards.push_back(&card);
   }
@@ -89,8 +89,11 @@ AsyncStatus CarryOut(const Scope& task, Situation& situation, CellAgentReport& r
 AsyncStatus WriteFile(const Scope& scope, TextFile file, CellAgentReport& report) {
   const std::string effect = "write " + file.name;
   Json arguments = {{"name", file.name}, {"description", file.description}};
-  arguments[file.base64.empty() ? "text" : "base64"] =
-      file.base64.empty() ? std::move(file.text) : std::move(file.base64);
+  if (file.base64.empty()) {
+    arguments["text"] = std::move(file.text);
+  } else {
+    arguments["base64"] = std::move(file.base64);
+  }
   CO_ASSIGN_OR_RETURN(const ToolResult written,
                       co_await scope.CallTool(effect, "write_artifact", std::move(arguments)));
   report.artifacts.insert(report.artifacts.end(), written.artifacts.begin(),

@@ -65,6 +65,9 @@ absl::Status CellAgentKind::Validate(const v1::TaskSpec& spec) const {
   if (cellagent.request().empty()) return Wrong("request", "say what to find out");
   if (cellagent.request().size() > kMaxText) return Wrong("request", "at most 32 KiB");
   if (cellagent.requirements().size() > kMaxText) return Wrong("requirements", "at most 32 KiB");
+  size_t context = 0;
+  for (const auto& [key, value] : cellagent.context()) context += key.size() + value.size();
+  if (context > kMaxText) return Wrong("context", "at most 32 KiB together");
   if (!toolboxes_.contains(ToolboxName(cellagent))) {
     std::vector<std::string_view> names;
     for (const auto& [name, toolbox] : toolboxes_) names.push_back(name);

@@ -16,6 +16,20 @@ namespace troupe {
 namespace {
 
 constexpr std::string_view kFence = "+++\n";
+constexpr std::string_view kRPrefix = "R:";
+
+// Asks R which of its packages are there, in one run of Rscript.
+constexpr std::string_view kProbeR = R"py(
+import subprocess as _s
+_r = _j.loads({})
+try:
+    _run = _s.run(["Rscript", "--vanilla", "-e", "for (p in commandArgs(TRUE)) "
+                   "cat(p, nzchar(system.file(package = p)), '\\n')", *_r],
+                  capture_output=True, text=True, timeout=60)
+    _there = {{line.split()[0] for line in _run.stdout.splitlines() if line.endswith("TRUE ")}}
+except (OSError, _s.TimeoutExpired):
+    _there = set()
+_found.update({{"R:" + p: p in _there for p in _r}}))py";
 
 absl::Status Malformed(const std::filesystem::path& file, std::string_view what) {
   return Error(Reason::kInvalidField, fmt::format("{}: {}", file.string(), what),
@@ -87,11 +101,14 @@ absl::StatusOr<ToolCard> ReadCard(const std::filesystem::path& file) {
   ToolCard card;
   try {
     const toml::table head = toml::parse(text.substr(kFence.size(), end + 1 - kFence.size()));
-    RETURN_IF_ERROR(CheckKeys(head, {"name", "brief", "steps", "requires"}, file));
+    RETURN_IF_ERROR(CheckKeys(head, {"name", "brief", "steps", "requires", "requires_r"}, file));
     card.name = head["name"].value_or("");
     card.brief = head["brief"].value_or("");
     card.steps = Strings(head["steps"]);
-    card.requires_modules = Strings(head["requires"]);
+    card.required = Strings(head["requires"]);
+    for (const std::string& package : Strings(head["requires_r"])) {
+      card.required.push_back(std::string(kRPrefix) + package);
+    }
   } catch (const toml::parse_error& e) {
     return Malformed(file, std::string(e.description()));
   }
@@ -141,13 +158,26 @@ const StepKind* Toolbox::FindStep(const std::string& kind) const {
 
 std::string Toolbox::ProbeCode() const {
   std::set<std::string> modules;
+  std::set<std::string> packages;
   for (const ToolCard& card : cards) {
-    modules.insert(card.requires_modules.begin(), card.requires_modules.end());
+    for (const std::string& name : card.required) {
+      if (name.starts_with(kRPrefix)) {
+        packages.insert(name.substr(kRPrefix.size()));
+      } else {
+        modules.insert(name);
+      }
+    }
   }
-  return fmt::format(
+  // A list of names as a literal of Python's.
+  const auto quoted = [](const std::set<std::string>& names) {
+    return DumpJson(Json(DumpJson(Json(names))));
+  };
+  std::string code = fmt::format(
       "import importlib.util as _u, json as _j\n"
-      "print(_j.dumps({{m: _u.find_spec(m) is not None for m in _j.loads({})}}))",
-      DumpJson(Json(DumpJson(Json(modules)))));
+      "_found = {{m: _u.find_spec(m) is not None for m in _j.loads({})}}",
+      quoted(modules));
+  if (!packages.empty()) code += fmt::format(kProbeR, quoted(packages));
+  return code + "\nprint(_j.dumps(_found))";
 }
 
 absl::StatusOr<Toolbox> LoadToolbox(const std::filesystem::path& folder) {

@@ -34,10 +34,11 @@ struct StepKind {
 
 struct ToolCard {
   std::string name;
-  std::string brief;                          // for the selector
-  std::string description;                    // for the programmer
-  std::vector<std::string> steps;             // kinds of steps it is for; empty: all
-  std::vector<std::string> requires_modules;  // Python modules; a card is offered if all are there
+  std::string brief;               // for the selector
+  std::string description;         // for the programmer
+  std::vector<std::string> steps;  // kinds of steps it is for; empty: all
+  // Python modules and R packages, these as "R:Seurat"; a card is offered if all are there.
+  std::vector<std::string> required;
 };
 
 struct Toolbox {
@@ -56,7 +57,7 @@ struct Toolbox {
 
   std::filesystem::path lib() const { return folder / "lib"; }
   const StepKind* FindStep(const std::string& kind) const;
-  // Prints, as one JSON object, which of all required modules there are.
+  // Prints, as one JSON object, which of all required modules and packages there are.
   std::string ProbeCode() const;
 };
 

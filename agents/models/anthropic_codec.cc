@@ -60,8 +60,14 @@ FinishReason DecodeStop(const std::string& reason) {
   return FinishReason::kOther;
 }
 
-TokenUsage DecodeUsage(const Json& usage) {
+TokenUsage DecodeUsage(const Json& usage, const ChatRequest& request, const Message& message) {
   TokenUsage tokens;
+  if (!usage.contains("input_tokens")) {  // servers that imitate the protocol leave it out
+    tokens.estimated = true;
+    tokens.input_tokens = EstimateTokens(request);
+    tokens.output_tokens = EstimateTokens(message.text());
+    return tokens;
+  }
   tokens.cached_input_tokens = JsonInt(usage, "cache_read_input_tokens");
   // This protocol counts cached tokens apart; ours includes them.
   tokens.input_tokens = JsonInt(usage, "input_tokens") + tokens.cached_input_tokens +
@@ -85,6 +91,7 @@ Json EncodeAnthropicRequest(const ChatRequest& request, const ModelConfig& confi
     }
     const char* role = message.role == MessageRole::kAssistant ? "assistant" : "user";
     const Json blocks = EncodeBlocks(message);
+    if (blocks.empty()) continue;  // an empty reply that is answered: empty content is refused
     // Two messages of one role in a row are one.
     if (!body["messages"].empty() && body["messages"].back()["role"] == role) {
       for (const Json& block : blocks) body["messages"].back()["content"].push_back(block);
@@ -141,7 +148,7 @@ absl::StatusOr<ChatReply> DecodeAnthropicReply(const Json& body, const ChatReque
   reply.message.tool_uses = std::move(uses);
   reply.finish = DecodeStop(JsonString(body, "stop_reason"));
   if (answered && reply.finish == FinishReason::kToolUse) reply.finish = FinishReason::kStop;
-  reply.usage = DecodeUsage(JsonObject(body, "usage"));
+  reply.usage = DecodeUsage(JsonObject(body, "usage"), request, reply.message);
   reply.cost_microusd = CostOf(reply.usage, config.price);
   reply.model = config.name;
   return reply;

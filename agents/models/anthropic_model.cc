@@ -1,6 +1,7 @@
 #include "agents/models/anthropic_model.h"
 
 #include "agents/models/anthropic_codec.h"
+#include "agents/models/structured_reply.h"
 #include "agents/models/wire.h"
 #include "tools/base/error.h"
 
@@ -14,6 +15,10 @@ CostEstimate AnthropicModel::Estimate(const ChatRequest& request) const {
 }
 
 Async<ChatReply> AnthropicModel::Complete(ChatRequest request, ChatContext context) {
+  if (config_.schema_dialect == SchemaDialect::kNone) {
+    DescribeSchemaInPrompt(request);
+    request.reply_schema.reset();
+  }
   const bool stream = config_.stream || context.on_text;
   HttpRequest post;
   post.method = "POST";

@@ -47,7 +47,7 @@ struct ModelConfig {
   ModelKind kind = ModelKind::kOpenAi;
   std::string url;      // up to and with /v1
   std::string model;    // the backend's name for it
-  std::string api_key;  // read from the environment at start; never printed
+  std::string api_key;  // read from the environment or a file at start; never printed
   std::string anthropic_version = "2023-06-01";
   ModelCapabilities capabilities;
   SchemaDialect schema_dialect = SchemaDialect::kOpenAi;

@@ -1,5 +1,7 @@
 #include "agents/models/openai_model.h"
 
+#include <absl/strings/ascii.h>
+
 #include "agents/models/openai_codec.h"
 #include "agents/models/structured_reply.h"
 #include "agents/models/wire.h"
@@ -7,6 +9,23 @@
 #include "tools/base/status_macros.h"
 
 namespace troupe {
+namespace {
+
+constexpr size_t kMaxRefused = 1000;
+
+// Whether a server that knows no schemas for replies, or not this one, said no.
+bool RefusesSchema(const absl::Status& status) {
+  if (!HasReason(status, Reason::kModelRejected)) return false;
+  const std::string http_status = MetadataOf(status)["http_status"];
+  if (http_status != "400" && http_status != "422" && http_status != "501") return false;
+  const std::string said = absl::AsciiStrToLower(std::string(MessageOf(status)));
+  for (const char* word : {"response_format", "json_schema", "structured output", "grammar"}) {
+    if (said.find(word) != std::string::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
 
 OpenAiModel::OpenAiModel(ModelConfig config, HttpClient* http)
     : config_(std::move(config)), http_(http) {}
@@ -28,8 +47,32 @@ HttpRequest OpenAiModel::Post(std::string body) const {
   return request;
 }
 
+bool OpenAiModel::HasRefused(const std::string& schema) const {
+  MutexLock lock(&mutex_);
+  return refused_.contains(schema);
+}
+
+void OpenAiModel::NoteRefused(const std::string& schema) {
+  MutexLock lock(&mutex_);
+  if (refused_.size() < kMaxRefused) refused_.insert(schema);
+}
+
 Async<ChatReply> OpenAiModel::Complete(ChatRequest request, ChatContext context) {
-  if (config_.schema_dialect == SchemaDialect::kNone) DescribeSchemaInPrompt(request);
+  if (!request.reply_schema.has_value()) {
+    co_return co_await Send(std::move(request), std::move(context));
+  }
+  const std::string schema = request.reply_schema->name;
+  if (config_.schema_dialect != SchemaDialect::kNone && !HasRefused(schema)) {
+    auto reply = co_await Send(request, context);
+    if (!RefusesSchema(reply.status())) co_return reply;
+    NoteRefused(schema);
+  }
+  DescribeSchemaInPrompt(request);
+  request.reply_schema.reset();
+  co_return co_await Send(std::move(request), std::move(context));
+}
+
+Async<ChatReply> OpenAiModel::Send(ChatRequest request, ChatContext context) {
   const bool stream = config_.stream || context.on_text;
   HttpRequest post = Post(EncodeOpenAiRequest(request, config_, stream));
   if (!stream) {

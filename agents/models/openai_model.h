@@ -3,13 +3,17 @@
 #pragma once
 
 #include <memory>
+#include <set>
+#include <string>
 
 #include "agents/models/chat_model.h"
 #include "agents/models/model_config.h"
+#include "tools/base/mutex.h"
 
 namespace troupe {
 
-// Sends each request once; see retrying_model.h and limited_model.h for what goes around it.
+// Sends each request once, and once more, with its schema in the prompt, if the server refuses it
+// for its schema; see retrying_model.h and limited_model.h for what goes around it.
 class OpenAiModel : public ChatModel {
  public:
   // `http` outlives the model.
@@ -22,9 +26,15 @@ class OpenAiModel : public ChatModel {
 
  private:
   HttpRequest Post(std::string body) const;
+  Async<ChatReply> Send(ChatRequest request, ChatContext context);
+  bool HasRefused(const std::string& schema) const;
+  void NoteRefused(const std::string& schema);
 
   const ModelConfig config_;
   HttpClient* http_;
+  mutable Mutex mutex_;
+  // Names of the schemas that the server did not take: these go into the prompt.
+  std::set<std::string> refused_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace troupe

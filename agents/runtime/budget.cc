@@ -70,6 +70,17 @@ absl::Status Ledger::Check(const Limits& limits, const Account& account, const U
          {"of", std::string(whose)},
          {"value", std::to_string(line.limit)}});
   }
+  // How long a call will take is not known before: one that begins in time may end beyond it.
+  if (limits.model_time > absl::ZeroDuration() && account.spent.model_time >= limits.model_time) {
+    return Error(Reason::kBudgetExceeded,
+                 fmt::format("the budget of {} is used up: model_time allows {}, {} are spent; "
+                             "raise the budget to go further",
+                             whose, absl::FormatDuration(limits.model_time),
+                             absl::FormatDuration(account.spent.model_time)),
+                 {{"limit", "model_time"},
+                  {"of", std::string(whose)},
+                  {"value", absl::FormatDuration(limits.model_time)}});
+  }
   return absl::OkStatus();
 }
 

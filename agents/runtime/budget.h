@@ -5,6 +5,7 @@
 #pragma once
 
 #include <absl/status/statusor.h>
+#include <absl/time/time.h>
 
 #include <map>
 #include <string>
@@ -19,6 +20,7 @@ struct Limits {
   int64_t tool_calls = 0;
   int64_t tokens = 0;  // input and output together
   int64_t cost_microusd = 0;
+  absl::Duration model_time;  // waiting for models; of roles alone
 };
 
 struct BudgetLimits {

@@ -110,6 +110,10 @@ int Promote(const GlobalOptions& global, const std::string& name, const std::str
   v1::PromotePromptResponse response;
   const auto status = connection.prompts().PromotePrompt(CallContext().get(), request, &response);
   if (!status.ok()) return Report(status, global.json);
+  if (global.json) {
+    std::cout << ToJson(response.prompt()) << std::endl;
+    return kExitOk;
+  }
   std::cout << fmt::format("{} uses version {}", response.prompt().name(),
                            response.prompt().active_version())
             << std::endl;

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "troupe/v1/task.pb.h"
 
@@ -20,9 +21,15 @@ struct GlobalOptions {
 // Each adds its commands to `app`; `exit_code` is set when one has run. All outlive the parsing.
 void AddSubmitCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddTaskCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
+void AddArtifactCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddTraceCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddDiffCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddCatalogCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
+
+// An option that may be given several times, with one value each time: otherwise it would take the
+// words that follow, which may be arguments.
+CLI::Option* AddList(CLI::App& command, const std::string& name, std::vector<std::string>& values,
+                     const std::string& help);
 
 // "key=value" in its two parts; throws CLI's error, which is printed as a usage error.
 std::pair<std::string, std::string> KeyValue(const std::string& text);

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "clients/cpp/render.h"
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 
@@ -46,7 +47,7 @@ int Report(const grpc::Status& status, bool json) {
   if (status.ok()) return kExitOk;
   const std::string code = kCodeNames[std::min<int>(status.error_code(), 16)];
   std::string reason;
-  nlohmann::json metadata = nlohmann::json::object();
+  std::map<std::string, std::string> metadata;
   google::rpc::Status details;
   if (details.ParseFromString(status.error_details())) {
     for (const auto& detail : details.details()) {
@@ -57,20 +58,29 @@ int Report(const grpc::Status& status, bool json) {
     }
   }
   if (json) {
-    const nlohmann::json error = {{"error",
-                                   {{"code", code},
-                                    {"reason", reason},
-                                    {"message", status.error_message()},
-                                    {"metadata", metadata}}}};
-    std::cerr << error.dump(2) << std::endl;
+    std::cerr << ErrorJson(code, reason, status.error_message(), metadata) << std::endl;
   } else {
-    std::cerr << "troupe: " << status.error_message() << " [" << (reason.empty() ? code : reason)
-              << "]" << std::endl;
+    std::cerr << "troupe: " << Printable(status.error_message()) << " ["
+              << (reason.empty() ? code : reason) << "]" << std::endl;
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE && reason.empty()) {
       std::cerr << "Is the server running? --server or TROUPE_SERVER says where." << std::endl;
     }
   }
   return status.error_code() == grpc::StatusCode::UNAVAILABLE ? kExitUnavailable : kExitFailed;
+}
+
+std::string ErrorJson(const std::string& code, const std::string& reason,
+                      const std::string& message,
+                      const std::map<std::string, std::string>& metadata) {
+  const nlohmann::json error = {
+      {"error",
+       {{"code", code}, {"reason", reason}, {"message", message}, {"metadata", metadata}}}};
+  // What a server says may hold bytes that are no text.
+  return error.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+std::string JsonOf(const std::map<std::string, std::string>& texts) {
+  return nlohmann::json(texts).dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
 std::string TaskName(const std::string& given) {

@@ -4,6 +4,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -49,6 +50,14 @@ int Report(const grpc::Status& status, bool json);
 
 // "tasks/x" for "x" and for "tasks/x".
 std::string TaskName(const std::string& given);
+
+// An error as a JSON object: {"error": {"code", "reason", "message", "metadata"}}.
+std::string ErrorJson(const std::string& code, const std::string& reason,
+                      const std::string& message,
+                      const std::map<std::string, std::string>& metadata = {});
+
+// Texts by name as a JSON object.
+std::string JsonOf(const std::map<std::string, std::string>& texts);
 
 // One message as JSON with the names of the .proto files.
 std::string ToJson(const google::protobuf::Message& message, bool pretty = true);

@@ -1,48 +1,77 @@
 // troupe: the command line.
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
+#include <string_view>
 
 #include "clients/cpp/commands.h"
+#include "clients/cpp/completion.h"
 #include "clients/cpp/connection.h"
+#include "clients/cpp/manual.h"
 
+namespace troupe::client {
 namespace {
 
-// The names of all commands, for the shell to complete.
-void PrintCompletion(const CLI::App& app) {
-  std::string words;
-  for (const CLI::App* command : app.get_subcommands({})) words += command->get_name() + " ";
-  std::cout << "complete -W \"" << words << "--server --json --help\" troupe" << std::endl;
+// What the completion script calls; not a command, as its arguments look like options.
+constexpr std::string_view kCompleteWords = "complete-words";
+
+void PrintText(const char* name, const std::string& text, const GlobalOptions& options) {
+  std::cout << (options.json ? JsonOf({{name, text}}) + "\n" : text);
 }
 
-}  // namespace
+void AddHelpCommands(CLI::App& app, const GlobalOptions& options) {
+  app.add_subcommand("completion", "Print shell completion: eval \"$(troupe completion)\"")
+      ->callback([&options] { PrintText("script", CompletionScript(), options); });
+  app.add_subcommand("manual", "Print the manual: all commands, options and exit codes")
+      ->callback([&app, &options] { PrintText("manual", ManualText(app), options); });
+}
 
-int main(int argc, char** argv) {
+int Run(int argc, char** argv) {
   CLI::App app{
       "troupe: submit tasks to a Troupe server, follow them and look at what they did.\n"
       "Exit codes: 0 done, 1 refused or failed, 2 wrong command line, 3 server not reached,\n"
-      "4 task stopped by a limit or cancelled."};
-  troupe::client::GlobalOptions options;
+      "4 task stopped by a limit or cancelled. More in: troupe manual.",
+      "troupe"};
+  GlobalOptions options;
   if (const char* server = std::getenv("TROUPE_SERVER"); server != nullptr) {
     options.server = server;
   }
   app.add_option("--server", options.server, "The server's address (or TROUPE_SERVER)")
       ->capture_default_str();
-  app.add_flag("--json", options.json, "Print JSON");
+  app.add_flag("--json", options.json, "Print JSON, errors too (these to standard error)");
   app.fallthrough();
   app.require_subcommand(1);
-  int exit_code = troupe::client::kExitOk;
-  troupe::client::AddSubmitCommands(app, options, exit_code);
-  troupe::client::AddTaskCommands(app, options, exit_code);
-  troupe::client::AddTraceCommands(app, options, exit_code);
-  troupe::client::AddDiffCommand(app, options, exit_code);
-  troupe::client::AddCatalogCommands(app, options, exit_code);
-  app.add_subcommand("completion", "Print shell completion: eval \"$(troupe completion)\"")
-      ->callback([&app] { PrintCompletion(app); });
+  int exit_code = kExitOk;
+  AddSubmitCommands(app, options, exit_code);
+  AddTaskCommands(app, options, exit_code);
+  AddArtifactCommands(app, options, exit_code);
+  AddTraceCommands(app, options, exit_code);
+  AddDiffCommand(app, options, exit_code);
+  AddCatalogCommands(app, options, exit_code);
+  AddHelpCommands(app, options);
+  if (argc > 1 && argv[1] == kCompleteWords) {
+    for (const std::string& word : Complete(app, {argv + 2, argv + argc}, options)) {
+      std::cout << word << "\n";
+    }
+    return kExitOk;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    const int printed = app.exit(error);
-    return printed == 0 ? troupe::client::kExitOk : troupe::client::kExitUsage;
+    const bool is_error = error.get_exit_code() != 0;  // help is none
+    // The line may be wrong before --json is reached.
+    const bool json = std::find(argv + 1, argv + argc, std::string_view("--json")) != argv + argc;
+    if (is_error && json) {
+      std::cerr << ErrorJson("USAGE", "", error.what()) << std::endl;
+    } else {
+      app.exit(error);
+    }
+    return is_error ? kExitUsage : kExitOk;
   }
   return exit_code;
 }
+
+}  // namespace
+}  // namespace troupe::client
+
+int main(int argc, char** argv) { return troupe::client::Run(argc, argv); }

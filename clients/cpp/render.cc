@@ -7,6 +7,8 @@
 namespace troupe::client {
 namespace {
 
+constexpr size_t kMaxErrorShown = 160;
+
 // 1234567 as 1,234,567.
 std::string Grouped(int64_t number) {
   std::string digits = std::to_string(number);
@@ -76,6 +78,41 @@ void AddTurns(const v1::ChatResult& result, std::string& text) {
 
 }  // namespace
 
+std::string Printable(std::string_view text) {
+  std::string kept;
+  kept.reserve(text.size());
+  for (size_t i = 0; i < text.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const bool control = byte < 0x20 || byte == 0x7F;
+    // The second half of the control characters is two bytes in UTF-8: C2 80 to C2 9F.
+    const bool steers =
+        byte == 0xC2 && i + 1 < text.size() && static_cast<unsigned char>(text[i + 1]) < 0xA0;
+    if (steers) ++i;
+    if (steers || (control && byte != '\n' && byte != '\t')) {
+      kept += ' ';
+    } else {
+      kept += text[i];
+    }
+  }
+  return kept;
+}
+
+std::string OneLine(std::string_view text, size_t width) {
+  std::string line = Printable(text);
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  std::replace(line.begin(), line.end(), '\t', ' ');
+  if (width == 0) return line;
+  const auto begins = [&](size_t i) { return (line[i] & 0xC0) != 0x80; };
+  size_t characters = 0;
+  size_t cut = 0;  // where the dots would go
+  for (size_t i = 0; i < line.size(); ++i) {
+    if (!begins(i)) continue;
+    if (width > 3 && characters == width - 3) cut = i;
+    if (++characters > width) return line.substr(0, cut) + (width > 3 ? "..." : "");
+  }
+  return line;
+}
+
 std::string UsageText(const v1::Usage& usage) {
   std::string text = fmt::format("{} model calls, {} tool calls, {} + {} tokens",
                                  Grouped(usage.model_calls()), Grouped(usage.tool_calls()),
@@ -112,11 +149,15 @@ std::string SpanLine(const v1::Span& span) {
   std::string line = fmt::format("{}{} {}", std::string(static_cast<size_t>(2 * depth), ' '),
                                  Mark(span.state()), span.type());
   if (!span.title().empty() && span.title() != span.type()) line += " " + span.title();
-  if (!span.role().empty()) line += fmt::format(" [{}: {}]", span.role(), span.model());
+  if (!span.model().empty()) {
+    line += fmt::format(" [{}: {}]", span.role(), span.model());
+  } else if (!span.role().empty()) {
+    line += fmt::format(" [{}]", span.role());
+  }
   if (const std::string time = DurationText(span); !time.empty()) line += "  " + time;
   if (const std::string origin = OriginText(span); !origin.empty()) line += "  " + origin;
   const v1::Usage& usage = span.usage();
-  if (span.has_end_time() && usage.input_tokens() + usage.output_tokens() > 0) {
+  if (usage.input_tokens() + usage.output_tokens() > 0) {
     line += fmt::format("  {}+{} tokens", Grouped(usage.input_tokens()),
                         Grouped(usage.output_tokens()));
     if (usage.cost_microusd() > 0) {
@@ -129,9 +170,9 @@ std::string SpanLine(const v1::Span& span) {
   }
   if (span.has_error()) {
     const std::string& message = span.error().message();
-    line += "  " + message.substr(0, std::min<size_t>(160, message.find('\n')));
+    line += "  " + OneLine(message.substr(0, message.find('\n')), kMaxErrorShown);
   }
-  return line;
+  return OneLine(line, 0);
 }
 
 std::string TaskText(const v1::Task& task) {
@@ -155,7 +196,7 @@ std::string TaskText(const v1::Task& task) {
                           artifact.description());
     }
   }
-  return text;
+  return Printable(text);
 }
 
 }  // namespace troupe::client

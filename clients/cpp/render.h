@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "troupe/v1/span.pb.h"
 #include "troupe/v1/task.pb.h"
@@ -23,6 +24,12 @@ std::string OriginText(const v1::Span& span);
 
 // One line of a tree: mark, indentation by the path, title, what it cost, and its score or error.
 std::string SpanLine(const v1::Span& span);
+
+// The text without what could steer a terminal: models and tools write it. Lines and tabs stay.
+std::string Printable(std::string_view text);
+
+// Printable text on one line, cut to `width` characters with "..." at its end; 0: not cut.
+std::string OneLine(std::string_view text, size_t width);
 
 // "1.2 s", "350 ms", or "" while it runs.
 std::string DurationText(const v1::Span& span);

@@ -9,6 +9,7 @@
 
 #include "clients/cpp/commands.h"
 #include "clients/cpp/connection.h"
+#include "clients/cpp/render.h"
 #include "clients/cpp/watch.h"
 
 namespace troupe::client {
@@ -25,7 +26,9 @@ struct SubmitOptions {
   std::vector<std::string> models;
   std::vector<std::string> prompts;
   bool watch = false;
+  std::vector<std::string> role_budgets;
   int64_t max_calls = 0;
+  int64_t max_tool_calls = 0;
   int64_t max_tokens = 0;
   double max_cost = 0;
   int64_t timeout = 0;
@@ -73,6 +76,27 @@ void AddInputs(const SubmitOptions& options, v1::TaskSpec& spec) {
   }
 }
 
+// "programmer.calls=20"
+void AddRoleBudget(const std::string& text, v1::Budget& budget) {
+  const auto [key, value] = KeyValue(text);
+  const size_t dot = key.rfind('.');
+  double number = 0;
+  const bool is_number = CLI::detail::lexical_cast(value, number) && number > 0;
+  const std::string limit = dot == std::string::npos ? "" : key.substr(dot + 1);
+  v1::RoleBudget& role = (*budget.mutable_roles())[key.substr(0, dot)];
+  if (is_number && limit == "calls") {
+    role.set_max_model_calls(static_cast<int64_t>(number));
+  } else if (is_number && limit == "tokens") {
+    role.set_max_tokens(static_cast<int64_t>(number));
+  } else if (is_number && limit == "cost") {
+    role.set_max_cost_microusd(static_cast<int64_t>(number * 1e6));
+  } else if (is_number && limit == "seconds") {
+    role.mutable_max_model_time()->set_seconds(static_cast<int64_t>(number));
+  } else {
+    throw CLI::ValidationError(text, "give ROLE.calls, .tokens, .cost or .seconds, and a number");
+  }
+}
+
 // Sets what the command line gives, over what the spec has.
 void Apply(const SubmitOptions& options, v1::TaskSpec& spec) {
   if (!options.title.empty()) spec.set_title(options.title);
@@ -90,10 +114,12 @@ void Apply(const SubmitOptions& options, v1::TaskSpec& spec) {
   }
   v1::Budget& budget = *spec.mutable_budget();
   if (options.max_calls > 0) budget.set_max_model_calls(options.max_calls);
+  if (options.max_tool_calls > 0) budget.set_max_tool_calls(options.max_tool_calls);
   if (options.max_tokens > 0) budget.set_max_tokens(options.max_tokens);
   if (options.max_cost > 0) {
     budget.set_max_cost_microusd(static_cast<int64_t>(options.max_cost * 1e6));
   }
+  for (const std::string& text : options.role_budgets) AddRoleBudget(text, budget);
   if (options.timeout > 0) spec.mutable_timeout()->set_seconds(options.timeout);
   if (options.seed > 0) spec.set_seed(options.seed);
   AddInputs(options, spec);
@@ -146,9 +172,13 @@ int WatchAndShow(Connection& connection, const std::string& task, const GlobalOp
   get.set_name(task);
   v1::GetTaskResponse got;
   const auto read = connection.tasks().GetTask(CallContext().get(), get, &got);
-  if (!global.json) std::cout << std::endl;
-  const int printed = PrintTask(read, got.task(), global);
-  return printed != kExitOk ? printed : watched;
+  if (!read.ok()) return Report(read, global.json);
+  if (global.json) {  // the last of the lines of JSON
+    std::cout << ToJson(got, false) << std::endl;
+  } else {
+    std::cout << "\n" << TaskText(got.task()) << std::endl;
+  }
+  return watched;
 }
 
 int Submit(const SubmitOptions& options, v1::TaskSpec spec, const GlobalOptions& global) {
@@ -169,17 +199,20 @@ int Submit(const SubmitOptions& options, v1::TaskSpec spec, const GlobalOptions&
 }
 
 void AddCommonOptions(CLI::App& command, SubmitOptions& options) {
-  command.add_option("-i,--input", options.inputs, "A file to upload (3 MiB at most each)");
-  command.add_option("--server-input", options.server_inputs, "A file on the server's machine");
-  command.add_option("--label", options.labels, "A label: KEY=VALUE");
-  command.add_option("--model", options.models, "A model for a role: ROLE=NAME (or default=NAME)");
-  command.add_option("--prompt", options.prompts, "A version of a prompt: NAME=VERSION");
+  AddList(command, "-i,--input", options.inputs, "A file to upload (3 MiB at most each)");
+  AddList(command, "--server-input", options.server_inputs, "A file on the server's machine");
+  AddList(command, "--label", options.labels, "A label: KEY=VALUE");
+  AddList(command, "--model", options.models, "A model for a role: ROLE=NAME (or default=NAME)");
+  AddList(command, "--prompt", options.prompts, "A version of a prompt: NAME=VERSION");
   command.add_option("--title", options.title, "One line for people");
   command.add_option("--task-id", options.task_id, "The task's id");
   command.add_option("--request-id", options.request_id, "UUID that makes the call idempotent");
   command.add_option("--max-calls", options.max_calls, "Budget: model calls");
+  command.add_option("--max-tool-calls", options.max_tool_calls, "Budget: tool calls");
   command.add_option("--max-tokens", options.max_tokens, "Budget: tokens");
   command.add_option("--max-cost", options.max_cost, "Budget: US dollars");
+  AddList(command, "--role-budget", options.role_budgets,
+          "Budget of a role: ROLE.calls=N, ROLE.tokens=N, ROLE.cost=DOLLARS or ROLE.seconds=N");
   command.add_option("--timeout", options.timeout, "Seconds that the task may take");
   command.add_option("--seed", options.seed, "What random draws derive from");
   command.add_flag("-w,--watch", options.watch, "Watch it to its end and show the result");
@@ -197,7 +230,7 @@ void AddSubmit(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->add_option("--requirements", cellagent->requirements, "Constraints on how");
   command->add_option("--toolbox", cellagent->toolbox,
                       "Domain knowledge: single_cell, tabular ...");
-  command->add_option("--context", cellagent->context, "What is known: KEY=VALUE");
+  AddList(*command, "--context", cellagent->context, "What is known: KEY=VALUE");
   command->add_option("--max-steps", cellagent->max_steps, "Steps of the plan at most");
   command->add_option("--max-trials", cellagent->max_trials, "Trials of a step at most");
   command->add_option("--max-attempts", cellagent->max_attempts, "Attempts of a trial at most");
@@ -219,7 +252,7 @@ void AddChat(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->add_option("turn", chat->turns, "What you say; several are said one after another")
       ->required();
   command->add_option("--system", chat->system, "What the model is told before all else");
-  command->add_option("--tool", chat->tools, "A tool that the model may call (troupe tools)");
+  AddList(*command, "--tool", chat->tools, "A tool that the model may call (troupe tools)");
   command->add_option("--max-rounds", chat->max_rounds, "Rounds of tool calls in a turn at most");
   AddCommonOptions(*command, *options);
   command->callback(
@@ -227,6 +260,11 @@ void AddChat(CLI::App& app, GlobalOptions& global, int& exit_code) {
 }
 
 }  // namespace
+
+CLI::Option* AddList(CLI::App& command, const std::string& name, std::vector<std::string>& values,
+                     const std::string& help) {
+  return command.add_option(name, values, help)->allow_extra_args(false);
+}
 
 std::pair<std::string, std::string> KeyValue(const std::string& text) {
   const size_t equals = text.find('=');

@@ -28,6 +28,7 @@ void AddWatch(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->add_flag("-q,--quiet", settings->quiet, "States, questions and progress alone");
   command->add_flag("!--no-reconnect", settings->reconnect,
                     "End when the stream breaks, and say why it did");
+  command->add_flag("--lines", settings->lines, "One event a line, on a terminal too");
   command->callback([settings, &global, &exit_code] {
     Connection connection(global.server);
     settings->task = TaskName(settings->task);
@@ -40,13 +41,16 @@ void AddTasks(CLI::App& app, GlobalOptions& global, int& exit_code) {
   auto request = std::make_shared<v1::ListTasksRequest>();
   auto filter = std::make_shared<std::string>();
   auto limit = std::make_shared<int>(20);
+  auto page = std::make_shared<std::string>();
   CLI::App* command = app.add_subcommand("tasks", "List tasks, newest first");
   command->add_option("--filter", *filter, "As: state = RUNNING AND labels.team = bio");
   command->add_option("-n,--limit", *limit, "How many")->capture_default_str();
+  command->add_option("--page-token", *page, "Go on after an earlier page (its next_page_token)");
   command->callback([=, &global, &exit_code] {
     Connection connection(global.server);
     request->set_filter(*filter);
     request->set_page_size(*limit);
+    request->set_page_token(*page);
     v1::ListTasksResponse response;
     const auto status = connection.tasks().ListTasks(CallContext().get(), *request, &response);
     if (!status.ok()) {
@@ -56,10 +60,12 @@ void AddTasks(CLI::App& app, GlobalOptions& global, int& exit_code) {
     } else {
       for (const v1::Task& task : response.tasks()) {
         std::cout << fmt::format("{:<34} {:<15} {}", task.name(), StateText(task.state()),
-                                 task.title())
+                                 OneLine(task.title(), 0))
                   << std::endl;
       }
-      if (!response.next_page_token().empty()) std::cout << "..." << std::endl;
+      if (const std::string& next = response.next_page_token(); !next.empty()) {
+        std::cout << "more: --page-token " << next << std::endl;
+      }
     }
   });
 }
@@ -132,8 +138,8 @@ void AddFork(CLI::App& app, GlobalOptions& global, int& exit_code) {
       ->add_option("--value-json", options->json,
                    "The same as JSON, of a tool by its result schema")
       ->excludes(text);
-  command->add_option("--model", options->models, "A model for a role: ROLE=NAME");
-  command->add_option("--prompt", options->prompts, "A prompt's version: PROMPT=VERSION");
+  AddList(*command, "--model", options->models, "A model for a role: ROLE=NAME");
+  AddList(*command, "--prompt", options->prompts, "A prompt's version: PROMPT=VERSION");
   command->add_option("--seed", options->seed, "Another seed");
   command->add_option("--task-id", options->task_id, "The new task's id");
   command->callback([=, &global, &exit_code] {
@@ -171,8 +177,9 @@ void AddDelete(CLI::App& app, GlobalOptions& global, int& exit_code) {
     request.set_name(TaskName(*task));
     request.set_force(*force);
     v1::DeleteTaskResponse response;
-    exit_code =
-        Report(connection.tasks().DeleteTask(CallContext().get(), request, &response), global.json);
+    const auto status = connection.tasks().DeleteTask(CallContext().get(), request, &response);
+    exit_code = Report(status, global.json);
+    if (status.ok() && global.json) std::cout << ToJson(response) << std::endl;
   });
 }
 

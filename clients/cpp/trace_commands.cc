@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iostream>
 
 #include "clients/cpp/commands.h"
 #include "clients/cpp/connection.h"
+#include "clients/cpp/output_file.h"
 #include "clients/cpp/render.h"
 
 namespace troupe::client {
@@ -67,8 +67,8 @@ int Trace(const GlobalOptions& global, const std::string& task, bool full) {
   for (const v1::Span* span : TreeOrder(spans)) {
     std::cout << SpanLine(*span) << "  (" << span->begin_sequence() << ")" << std::endl;
     if (full && !span->request_json().empty()) {
-      std::cout << "    request: " << span->request_json()
-                << "\n    response: " << span->response_json() << std::endl;
+      std::cout << "    request: " << Printable(span->request_json())
+                << "\n    response: " << Printable(span->response_json()) << std::endl;
     }
   }
   return kExitOk;
@@ -92,16 +92,12 @@ int Export(const GlobalOptions& global, const std::string& task, const std::stri
   request.set_name(TaskName(task));
   request.set_format(format == "notebook" ? v1::ExportTraceRequest::FORMAT_NOTEBOOK
                                           : v1::ExportTraceRequest::FORMAT_JSONL);
-  std::ofstream out;
-  if (!file.empty()) {
-    out.open(file, std::ios::binary);
-    if (!out) throw CLI::ValidationError(file, "cannot be written");
-  }
+  OutputFile out(file);
   grpc::ClientContext context;
   auto stream = connection.traces().ExportTrace(&context, request);
   v1::ExportTraceResponse piece;
-  while (stream->Read(&piece)) (file.empty() ? std::cout : out) << piece.chunk();
-  return Report(stream->Finish(), global.json);
+  while (stream->Read(&piece)) out.Write(piece.chunk());
+  return out.Finish(stream->Finish(), global);
 }
 
 int Search(const GlobalOptions& global, const std::string& query, const std::string& task) {
@@ -117,9 +113,8 @@ int Search(const GlobalOptions& global, const std::string& query, const std::str
     return kExitOk;
   }
   for (const v1::SpanHit& hit : response.hits()) {
-    std::string snippet = hit.snippet();
-    std::replace(snippet.begin(), snippet.end(), '\n', ' ');
-    std::cout << hit.span().name() << "  " << hit.span().path() << "\n    " << snippet << std::endl;
+    std::cout << hit.span().name() << "  " << hit.span().path() << "\n    "
+              << OneLine(hit.snippet(), 0) << std::endl;
   }
   return kExitOk;
 }

@@ -1,69 +1,11 @@
 #include "clients/cpp/watch.h"
 
-#include <fmt/format.h>
-#include <unistd.h>
-
-#include <condition_variable>
-#include <iostream>
-#include <mutex>
-
-#include "clients/cpp/render.h"
+#include "clients/cpp/event_view.h"
 
 namespace troupe::client {
 namespace {
 
 constexpr int kMostReconnects = 20;
-
-class EventPrinter {
- public:
-  explicit EventPrinter(const WatchSettings& settings)
-      : settings_(settings), colored_(isatty(STDOUT_FILENO) != 0 && !settings.json) {}
-
-  void Print(const v1::WatchTaskResponse& event) {
-    if (settings_.json) {
-      if (event.sequence() != 0) std::cout << ToJson(event, false) << std::endl;
-      return;
-    }
-    switch (event.event_case()) {
-      case v1::WatchTaskResponse::kStateChanged:
-        Line("1", StateText(event.state_changed().state()));
-        break;
-      case v1::WatchTaskResponse::kSpanStarted:
-        if (!settings_.quiet) Line("2", SpanLine(event.span_started().span()));
-        break;
-      case v1::WatchTaskResponse::kSpanEnded:
-        if (!settings_.quiet) {
-          const v1::Span& span = event.span_ended().span();
-          Line(span.state() == v1::Span::STATE_ERROR ? "31" : "32", SpanLine(span));
-        }
-        break;
-      case v1::WatchTaskResponse::kProgress:
-        Line("36", "* " + event.progress().text());
-        break;
-      case v1::WatchTaskResponse::kQuestionAsked:
-        Line("33", fmt::format("? {}\n  answer with: troupe respond {} TEXT",
-                               event.question_asked().prompt(), event.question_asked().name()));
-        break;
-      case v1::WatchTaskResponse::kQuestionAnswered:
-        Line("33", "= " + event.question_answered().answer_json());
-        break;
-      default:
-        break;
-    }
-  }
-
- private:
-  void Line(const char* color, const std::string& text) {
-    if (colored_) {
-      std::cout << "\x1b[" << color << "m" << text << "\x1b[0m" << std::endl;
-    } else {
-      std::cout << text << std::endl;
-    }
-  }
-
-  const WatchSettings& settings_;
-  const bool colored_;
-};
 
 int ExitOf(v1::Task::State state) {
   switch (state) {
@@ -77,12 +19,15 @@ int ExitOf(v1::Task::State state) {
   }
 }
 
-}  // namespace
-
-int Watch(Connection& connection, const WatchSettings& settings) {
-  EventPrinter printer(settings);
-  int64_t last = settings.after_sequence;
+struct Outcome {
   v1::Task::State state = v1::Task::STATE_UNSPECIFIED;
+  grpc::Status error;  // why watching ended before the task did
+};
+
+// Shows events until the task's last, or until the server cannot be reached again.
+Outcome Follow(Connection& connection, const WatchSettings& settings, EventView& view) {
+  Outcome outcome;
+  int64_t last = settings.after_sequence;
   for (int reconnects = 0;; ++reconnects) {
     grpc::ClientContext context;  // without a deadline: a task may take days
     context.set_wait_for_ready(reconnects > 0);
@@ -97,18 +42,38 @@ int Watch(Connection& connection, const WatchSettings& settings) {
         last = event.sequence();
         reconnects = 0;
       }
-      if (event.has_state_changed()) state = event.state_changed().state();
-      printer.Print(event);
+      if (event.has_state_changed()) outcome.state = event.state_changed().state();
+      view.Show(event);
       ended = ended || event.last();
     }
     const grpc::Status status = stream->Finish();
-    if (ended || (status.ok() && state != v1::Task::STATE_UNSPECIFIED)) return ExitOf(state);
-    if (!settings.reconnect || status.error_code() != grpc::StatusCode::UNAVAILABLE ||
-        reconnects >= kMostReconnects) {
-      return Report(status, settings.json);
+    if (ended || (status.ok() && outcome.state != v1::Task::STATE_UNSPECIFIED)) return outcome;
+    const bool lost = status.error_code() == grpc::StatusCode::UNAVAILABLE;
+    const bool never_there = last == settings.after_sequence && reconnects == 0;
+    if (!settings.reconnect || !lost || never_there || reconnects >= kMostReconnects) {
+      outcome.error = status;
+      return outcome;
     }
-    if (last == settings.after_sequence && reconnects == 0) return Report(status, settings.json);
   }
+}
+
+}  // namespace
+
+int Watch(Connection& connection, const WatchSettings& settings) {
+  Outcome outcome;
+  {
+    const auto view = MakeEventView(settings);
+    outcome = Follow(connection, settings, *view);
+  }
+  if (outcome.error.ok() && outcome.state == v1::Task::STATE_UNSPECIFIED) {
+    // All its events were left out.
+    v1::GetTaskRequest get;
+    get.set_name(settings.task);
+    v1::GetTaskResponse got;
+    outcome.error = connection.tasks().GetTask(CallContext().get(), get, &got);
+    outcome.state = got.task().state();
+  }
+  return outcome.error.ok() ? ExitOf(outcome.state) : Report(outcome.error, settings.json);
 }
 
 }  // namespace troupe::client

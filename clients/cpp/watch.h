@@ -12,11 +12,13 @@ struct WatchSettings {
   int64_t after_sequence = 0;
   bool json = false;   // one event a line
   bool quiet = false;  // states, questions and progress alone
+  bool lines = false;  // one event a line of text, on a terminal too
   bool reconnect = true;
 };
 
 // Prints events until the task ends, reconnecting (unless told not to) from the last event when the
-// stream breaks, and says how to exit by how the task ended.
+// stream breaks, and says how to exit by how the task ended. On a terminal they are shown as a tree
+// that is drawn in place.
 int Watch(Connection& connection, const WatchSettings& settings);
 
 }  // namespace troupe::client

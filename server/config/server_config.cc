@@ -1,7 +1,10 @@
 #include "server/config/server_config.h"
 
+#include <absl/strings/ascii.h>
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -14,6 +17,7 @@ namespace troupe {
 namespace {
 
 constexpr int64_t kMany = 1'000'000'000'000;
+constexpr size_t kMaxApiKey = 16 * 1024;
 using Environment = std::function<std::string(const std::string&)>;
 
 std::filesystem::path From(const std::filesystem::path& folder, const std::string& path) {
@@ -95,6 +99,48 @@ absl::Status ReadManners(TomlTable& table, ModelConfig& model) {
   return table.ReadSeconds("total_seconds", model.timeouts.total);
 }
 
+// A key comes from the environment or from a file: never from the configuration itself, which is
+// shown and copied more freely. What the file holds appears in no error.
+absl::Status ReadApiKey(TomlTable& table, const std::filesystem::path& folder,
+                        const Environment& environment, ModelConfig& model) {
+  std::string variable;
+  std::string name;
+  RETURN_IF_ERROR(table.Read("api_key_env", variable));
+  RETURN_IF_ERROR(table.Read("api_key_file", name));
+  if (!variable.empty() && !name.empty()) {
+    return table.Wrong("api_key_file", "and api_key_env are both given: give one");
+  }
+  if (!variable.empty()) {
+    model.api_key = environment(variable);
+    if (model.api_key.empty()) {
+      spdlog::warn("models.{}.api_key_env: {} is not set; requests go without a key", model.name,
+                   variable);
+    }
+  }
+  if (name.empty()) return absl::OkStatus();
+  const auto file = From(folder, name);
+  std::ifstream stream(file);
+  std::string text(kMaxApiKey + 1, '\0');
+  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(stream.gcount()));
+  if (stream.bad() || (!stream.eof() && text.empty())) {
+    return table.Wrong("api_key_file", fmt::format("names {}, which cannot be read: it must be a "
+                                                   "file that the server's user may read",
+                                                   file.string()));
+  }
+  const auto key = absl::StripAsciiWhitespace(text);
+  const bool one_word = std::none_of(key.begin(), key.end(), [](char c) {
+    return absl::ascii_isspace(c) || absl::ascii_iscntrl(c);
+  });
+  if (key.empty() || text.size() > kMaxApiKey || !one_word) {
+    return table.Wrong(
+        "api_key_file",
+        fmt::format("names {}, which must hold one key and nothing else", file.string()));
+  }
+  model.api_key = std::string(key);
+  return absl::OkStatus();
+}
+
 absl::StatusOr<ModelConfig> ReadModel(TomlTable table, const std::string& name,
                                       const std::filesystem::path& folder,
                                       const Environment& environment) {
@@ -106,9 +152,7 @@ absl::StatusOr<ModelConfig> ReadModel(TomlTable table, const std::string& name,
   model.kind = static_cast<ModelKind>(kind);
   RETURN_IF_ERROR(table.Read("url", model.url));
   RETURN_IF_ERROR(table.Read("model", model.model));
-  std::string key_variable;
-  RETURN_IF_ERROR(table.Read("api_key_env", key_variable));
-  if (!key_variable.empty()) model.api_key = environment(key_variable);
+  RETURN_IF_ERROR(ReadApiKey(table, folder, environment, model));
   RETURN_IF_ERROR(table.Read("anthropic_version", model.anthropic_version));
   RETURN_IF_ERROR(table.Read("stream", model.stream));
   RETURN_IF_ERROR(ReadCapabilities(table, model));

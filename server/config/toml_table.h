@@ -43,13 +43,15 @@ class TomlTable {
   // The names of the tables in this one.
   std::vector<std::string> TableNames() const;
 
+  // kInvalidField that says what is wrong with a key, with its file and line.
+  absl::Status Wrong(const std::string& key, const std::string& what) const;
+
   // kInvalidField, with line and the keys that exist, if a key was given that nobody read.
   absl::Status CheckAllRead() const;
 
  private:
   struct Source;
   TomlTable(std::shared_ptr<Source> source, std::string path);
-  absl::Status Wrong(const std::string& key, const std::string& what) const;
 
   std::shared_ptr<Source> source_;
   std::string path_;  // of this table, "models.big"

@@ -43,21 +43,25 @@ absl::Status CheckDuration(const google::protobuf::Duration& duration, const std
   return absl::OkStatus();
 }
 
-absl::Status CheckBudget(const v1::Budget& budget) {
-  const std::pair<const char*, int64_t> limits[] = {
-      {"max_model_calls", budget.max_model_calls()},
-      {"max_tool_calls", budget.max_tool_calls()},
-      {"max_tokens", budget.max_tokens()},
-      {"max_cost_microusd", budget.max_cost_microusd()}};
+absl::Status CheckLimits(const std::string& prefix,
+                         const std::vector<std::pair<const char*, int64_t>>& limits) {
   for (const auto& [name, value] : limits) {
-    if (value < 0) {
-      return Wrong(fmt::format("spec.budget.{}", name), "must not be negative; 0 is no limit");
-    }
+    if (value < 0) return Wrong(prefix + name, "must not be negative; 0 is no limit");
   }
+  return absl::OkStatus();
+}
+
+absl::Status CheckBudget(const v1::Budget& budget) {
+  RETURN_IF_ERROR(CheckLimits("spec.budget.", {{"max_model_calls", budget.max_model_calls()},
+                                               {"max_tool_calls", budget.max_tool_calls()},
+                                               {"max_tokens", budget.max_tokens()},
+                                               {"max_cost_microusd", budget.max_cost_microusd()}}));
   for (const auto& [role, limit] : budget.roles()) {
-    if (limit.max_model_calls() < 0 || limit.max_tokens() < 0 || limit.max_cost_microusd() < 0) {
-      return Wrong(fmt::format("spec.budget.roles[{}]", role), "limits must not be negative");
-    }
+    const std::string prefix = fmt::format("spec.budget.roles[{}].", role);
+    RETURN_IF_ERROR(CheckLimits(prefix, {{"max_model_calls", limit.max_model_calls()},
+                                         {"max_tokens", limit.max_tokens()},
+                                         {"max_cost_microusd", limit.max_cost_microusd()}}));
+    RETURN_IF_ERROR(CheckDuration(limit.max_model_time(), prefix + "max_model_time"));
   }
   return CheckDuration(budget.max_wall_time(), "spec.budget.max_wall_time");
 }
@@ -103,13 +107,14 @@ absl::Status CheckTaskId(const std::string& task_id) {
 }
 
 absl::StatusOr<std::filesystem::path> AllowedInput(
-    const std::string& path, const std::vector<std::filesystem::path>& allowed_folders) {
+    const std::string& path, const std::vector<std::filesystem::path>& allowed_folders,
+    const std::string& field) {
   std::error_code error;
   const auto resolved = std::filesystem::canonical(path, error);
   if (!std::filesystem::path(path).is_absolute() || error) {
     return Error(Reason::kInvalidField,
                  fmt::format("'{}' is not an absolute path of a file on the server", path),
-                 {{"field", "spec.inputs.path"}});
+                 {{"field", field}});
   }
   for (const auto& folder : allowed_folders) {
     const auto root = std::filesystem::weakly_canonical(folder, error);
@@ -122,7 +127,7 @@ absl::StatusOr<std::filesystem::path> AllowedInput(
       fmt::format("'{}' is not a file in one of the folders that the server's configuration "
                   "allows (inputs.allowed_folders); upload its content instead",
                   path),
-      {{"field", "spec.inputs.path"}});
+      {{"field", field}});
 }
 
 absl::Status CheckSharedFields(const v1::TaskSpec& spec,
@@ -148,7 +153,7 @@ absl::Status CheckSharedFields(const v1::TaskSpec& spec,
     }
     if (input.content().size() > kMaxInputBytes) return Wrong(field + ".content", "at most 3 MiB");
     if (input.source_case() == v1::InputFile::kPath) {
-      RETURN_IF_ERROR(AllowedInput(input.path(), allowed_folders).status());
+      RETURN_IF_ERROR(AllowedInput(input.path(), allowed_folders, field + ".path").status());
     }
   }
   return absl::OkStatus();

@@ -23,6 +23,7 @@ absl::Status CheckSharedFields(const v1::TaskSpec& spec,
 
 // A path with its links resolved, if it lies in one of the folders; kPermissionDenied otherwise.
 absl::StatusOr<std::filesystem::path> AllowedInput(
-    const std::string& path, const std::vector<std::filesystem::path>& allowed_folders);
+    const std::string& path, const std::vector<std::filesystem::path>& allowed_folders,
+    const std::string& field = "spec.inputs.path");
 
 }  // namespace troupe

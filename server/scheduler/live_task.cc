@@ -50,7 +50,8 @@ BudgetLimits LimitsOf(const v1::Budget& budget) {
                  budget.max_cost_microusd()};
   for (const auto& [role, role_budget] : budget.roles()) {
     limits.roles[role] = {role_budget.max_model_calls(), 0, role_budget.max_tokens(),
-                          role_budget.max_cost_microusd()};
+                          role_budget.max_cost_microusd(),
+                          DurationOf(role_budget.max_model_time())};
   }
   return limits;
 }

@@ -1,9 +1,11 @@
 #include "server/scheduler/resource_name.h"
 
+#include <absl/strings/ascii.h>
 #include <absl/strings/numbers.h>
 #include <absl/strings/str_split.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "tools/base/error.h"
@@ -23,11 +25,19 @@ absl::Status Malformed(std::string_view name, std::string_view shape,
                {{"field", std::string(field)}});
 }
 
+// Names become names of folders: nothing but what CheckTaskId lets in may pass.
+bool IsTaskId(std::string_view id) {
+  const auto fits = [](char c) {
+    return absl::ascii_islower(c) || absl::ascii_isdigit(c) || c == '-';
+  };
+  return !id.empty() && id.size() <= 63 && id[0] != '-' && std::all_of(id.begin(), id.end(), fits);
+}
+
 absl::StatusOr<SpanName> ParseNested(std::string_view name, std::string_view collection) {
   const std::string shape =
       fmt::format("tasks/{{task}} or tasks/{{task}}/{}/{{number}}", collection);
   const auto segments = Segments(name);
-  if (segments[0] != "tasks" || segments.size() < 2 || segments[1].empty()) {
+  if (segments[0] != "tasks" || segments.size() < 2 || !IsTaskId(segments[1])) {
     return Malformed(name, shape);
   }
   if (segments.size() == 2) return SpanName{segments[1], 0};
@@ -43,7 +53,7 @@ absl::StatusOr<SpanName> ParseNested(std::string_view name, std::string_view col
 
 absl::StatusOr<std::string> ParseTaskName(std::string_view name, std::string_view field) {
   const auto segments = Segments(name);
-  if (segments.size() != 2 || segments[0] != "tasks" || segments[1].empty()) {
+  if (segments.size() != 2 || segments[0] != "tasks" || !IsTaskId(segments[1])) {
     return Malformed(name, "tasks/{task}", field);
   }
   return segments[1];
@@ -59,7 +69,7 @@ absl::StatusOr<SpanName> ParseTaskOrQuestion(std::string_view name) {
 
 absl::StatusOr<ArtifactName> ParseArtifactName(std::string_view name) {
   const auto segments = Segments(name);
-  if (segments.size() != 4 || segments[0] != "tasks" || segments[1].empty() ||
+  if (segments.size() != 4 || segments[0] != "tasks" || !IsTaskId(segments[1]) ||
       segments[2] != "artifacts" || segments[3].empty() || segments[3] == "." ||
       segments[3] == "..") {
     return Malformed(name, "tasks/{task}/artifacts/{file}");
@@ -72,10 +82,11 @@ absl::StatusOr<std::string> ParseParent(std::string_view parent) {
   return ParseTaskName(parent, "parent");
 }
 
-absl::StatusOr<std::string> ParseIn(std::string_view collection, std::string_view name) {
+absl::StatusOr<std::string> ParseIn(std::string_view collection, std::string_view name,
+                                    std::string_view field) {
   const auto segments = Segments(name);
   if (segments.size() != 2 || segments[0] != collection || segments[1].empty()) {
-    return Malformed(name, fmt::format("{}/{{id}}", collection));
+    return Malformed(name, fmt::format("{}/{{id}}", collection), field);
   }
   return segments[1];
 }

@@ -30,6 +30,7 @@ absl::StatusOr<ArtifactName> ParseArtifactName(std::string_view name);
 // "tasks/{task}", "tasks/-" or "": empty for all tasks.
 absl::StatusOr<std::string> ParseParent(std::string_view parent);
 // "{collection}/{id}", the id of one segment.
-absl::StatusOr<std::string> ParseIn(std::string_view collection, std::string_view name);
+absl::StatusOr<std::string> ParseIn(std::string_view collection, std::string_view name,
+                                    std::string_view field = "name");
 
 }  // namespace troupe

@@ -534,6 +534,7 @@ absl::Status TaskManager::Delete(const std::string& id, bool force) {
 }
 
 absl::StatusOr<int> TaskManager::Sweep() {
+  RETURN_IF_ERROR(store_->Vacuum());  // what a large task that was deleted has left
   if (options_.retention == absl::InfiniteDuration()) return 0;
   std::vector<std::string> names;
   RETURN_IF_ERROR(store_->Read([&](Connection& connection) -> absl::Status {

@@ -63,7 +63,8 @@ class TaskManager {
   absl::StatusOr<LiveTask::Snapshot> Replay(const v1::ReplayTaskRequest& request);
   absl::Status Delete(const std::string& id, bool force);
 
-  // Removes at most a hundred tasks whose retention is over; returns how many.
+  // Gives free pages of the store back, some at a time, and removes at most a hundred tasks whose
+  // retention is over; returns how many.
   absl::StatusOr<int> Sweep();
 
   Workspace WorkspaceOf(const std::string& id) const;

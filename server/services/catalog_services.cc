@@ -139,7 +139,7 @@ grpc::ServerUnaryReactor* PromptServiceImpl::CreatePromptVersion(
     Context* context, const v1::CreatePromptVersionRequest* request,
     v1::CreatePromptVersionResponse* response) {
   return Answer(context, *threads_, [=, this]() -> absl::Status {
-    ASSIGN_OR_RETURN(const std::string name, ParseIn("prompts", request->parent()));
+    ASSIGN_OR_RETURN(const std::string name, ParseIn("prompts", request->parent(), "parent"));
     if (request->template_().empty() || request->template_().size() > kMaxTemplate) {
       return Error(Reason::kInvalidField, "template: give 1 byte to 256 KiB",
                    {{"field", "template"}});

@@ -37,6 +37,13 @@ std::string JsonLine(const google::protobuf::Message& message) {
   return line + "\n";
 }
 
+// A number that is no value of its enumeration comes through proto3 unharmed.
+absl::Status CheckEnum(bool valid, std::string_view field, int value) {
+  if (valid) return absl::OkStatus();
+  return Error(Reason::kInvalidField, fmt::format("{}: {} is no value of it", field, value),
+               {{"field", std::string(field)}});
+}
+
 UsageGroup GroupOf(v1::GetUsageRequest::GroupBy group) {
   switch (group) {
     case v1::GetUsageRequest::GROUP_BY_ROLE:
@@ -75,6 +82,7 @@ absl::Status TraceServiceImpl::FillTrace(const v1::GetTraceRequest& request,
                                          v1::GetTraceResponse& response) {
   ASSIGN_OR_RETURN(const std::string id, ParseTaskName(request.name()));
   ASSIGN_OR_RETURN(const int page_size, PageSize(request.page_size(), 500, 5000));
+  RETURN_IF_ERROR(CheckEnum(v1::SpanView_IsValid(request.view()), "view", request.view()));
   const std::string arguments = "GetTrace\n" + request.name();
   ASSIGN_OR_RETURN(const PageKey key, tokens_->Read(request.page_token(), arguments));
   std::vector<StoredSpan> spans;
@@ -238,6 +246,12 @@ grpc::ServerWriteReactor<v1::ExportTraceResponse>* TraceServiceImpl::ExportTrace
     Context*, const v1::ExportTraceRequest* request) {
   const auto id = ParseTaskName(request->name());
   if (!id.ok()) return FailedStream<v1::ExportTraceResponse>(id.status());
+  const absl::Status valid = CheckEnum(v1::ExportTraceRequest::Format_IsValid(request->format()),
+                                       "format", request->format());
+  if (!valid.ok()) return FailedStream<v1::ExportTraceResponse>(valid);
+  if (const auto task = manager_->Get(*id); !task.ok()) {
+    return FailedStream<v1::ExportTraceResponse>(task.status());
+  }
   if (request->format() == v1::ExportTraceRequest::FORMAT_NOTEBOOK) {
     std::ifstream file(manager_->WorkspaceOf(*id).artifacts() / kNotebookName);
     if (!file) {
@@ -277,6 +291,8 @@ grpc::ServerUnaryReactor* TraceServiceImpl::GetUsage(Context* context,
                                                      v1::GetUsageResponse* response) {
   return Answer(context, *threads_, [=, this]() -> absl::Status {
     ASSIGN_OR_RETURN(const std::string task, ParseParent(request->parent()));
+    RETURN_IF_ERROR(CheckEnum(v1::GetUsageRequest::GroupBy_IsValid(request->group_by()), "group_by",
+                              request->group_by()));
     std::vector<UsageSum> sums;
     RETURN_IF_ERROR(manager_->store().Read([&](Connection& connection) -> absl::Status {
       ASSIGN_OR_RETURN(const int64_t task_key, KeyOfParent(connection, task));

@@ -228,7 +228,9 @@ absl::StatusOr<int64_t> UserVersion(Connection& connection) {
 
 int SchemaVersion() { return static_cast<int>(kMigrations.size()); }
 
-absl::Status Migrate(Connection& connection) {
+absl::Status Migrate(Connection& connection) { return MigrateTo(connection, SchemaVersion()); }
+
+absl::Status MigrateTo(Connection& connection, int target) {
   ASSIGN_OR_RETURN(const int64_t found, UserVersion(connection));
   if (found > SchemaVersion()) {
     return Error(Reason::kStoreFailed,
@@ -236,7 +238,7 @@ absl::Status Migrate(Connection& connection) {
                              "the newer program that wrote it",
                              found, SchemaVersion()));
   }
-  for (int64_t version = found; version < SchemaVersion(); ++version) {
+  for (int64_t version = found; version < target; ++version) {
     const absl::Status migrated =
         connection.Execute(fmt::format("BEGIN IMMEDIATE; {} PRAGMA user_version = {}; COMMIT;",
                                        kMigrations[version], version + 1));

@@ -14,4 +14,7 @@ int SchemaVersion();
 // newer program wrote the file.
 absl::Status Migrate(Connection& connection);
 
+// Goes no further than `version`: what an older program would have written, for tests.
+absl::Status MigrateTo(Connection& connection, int version);
+
 }  // namespace troupe

@@ -125,6 +125,14 @@ absl::Status Store::Read(const std::function<absl::Status(Connection&)>& read) {
 }
 
 absl::Status Store::Vacuum() {
+  int64_t free_pages = 0;
+  RETURN_IF_ERROR(Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(Statement count, connection.Prepare("PRAGMA freelist_count"));
+    RETURN_IF_ERROR(count.Step().status());
+    free_pages = count.Int(0);
+    return absl::OkStatus();
+  }));
+  if (free_pages == 0) return absl::OkStatus();
   constexpr const char* kSomePages = "PRAGMA incremental_vacuum(2000)";
   return WriteAndWait([](Connection& connection) { return connection.Execute(kSomePages); });
 }

@@ -7,6 +7,7 @@ import os
 import pathlib
 import subprocess
 import tempfile
+import tomllib
 import unittest
 
 from harness import SHARED, SOURCE, Server, main
@@ -82,7 +83,32 @@ class AnalysisTest(unittest.TestCase):
                     for cell, fine in truth.items())
         print(f"agreement with bulk_labels, coarse types: {right / len(truth):.3f}")
         self.assertGreaterEqual(right / len(truth), 0.8)
+        figures = list(self.artifacts.glob("figure-*.png"))
+        self.assertTrue(figures)
+        for figure in figures:
+            self.assertTrue(figure.read_bytes().startswith(b"\x89PNG\r\n"), figure)
         self.rerun_notebook(cells=4)
+        self.check_offered_tools()
+
+    def check_offered_tools(self):
+        """The tool selector hears of the cards whose tools are on this machine, and of no others."""
+        def installed(needs, command, names):
+            run = [*command, *names]
+            return not needs or subprocess.run(run, capture_output=True, timeout=120).returncode == 0
+
+        requests = [self.server.troupe("span", span["name"])["request_json"]
+                    for span in self.server.troupe("trace", "t")["spans"] if span.get("role") == "tool_selector"]
+        offered = "\n".join(json.loads(request)["messages"][0]["parts"][0]["text"] for request in requests)
+        for card in (SOURCE / "agents/cellagent/toolboxes/single_cell/cards").glob("*.md"):
+            head = tomllib.loads(card.read_text().split("+++\n")[1])
+            if not {"prepare", "clustering", "annotation"} & set(head["steps"]):
+                continue  # the recorded plan has no such step
+            modules, packages = head.get("requires", []), head.get("requires_r", [])
+            there = installed(modules, ["/usr/bin/python3", "-c", "import sys, importlib.util as u\n"
+                              "sys.exit(any(u.find_spec(m) is None for m in sys.argv[1:]))"], modules)
+            there = there and installed(packages, ["Rscript", "-e", "for (p in commandArgs(TRUE)) "
+                                        "stopifnot(nzchar(system.file(package = p)))"], packages)
+            self.assertEqual(f"- {head['name']}: {head['brief']}" in offered, there, head["name"])
 
     def test_airquality(self):
         """A table from another field, with the tabular toolbox: R's measurements of air quality."""

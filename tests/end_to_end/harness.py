@@ -111,8 +111,8 @@ class Server:
 
 
 class ModelServer:
-    """An OpenAI-compatible server that answers by a function of the request, with a text or a whole
-    message, and keeps count."""
+    """A server of chat completions, and of Anthropic's messages, that answers by a function of the request,
+    with a text or a whole message, and keeps count."""
 
     def __init__(self, answer, delay=0.0):
         self.requests = []
@@ -131,12 +131,8 @@ class ModelServer:
                 with outer.lock:
                     outer.requests.append(body)
                 time.sleep(delay)
-                message = answer(request)
-                if isinstance(message, str):
-                    message = {"content": message}
-                reply = json.dumps({"id": "x", "choices": [{"index": 0, "finish_reason": "stop", "message": {
-                    "role": "assistant", **message}}],
-                    "usage": {"prompt_tokens": 10, "completion_tokens": 5}}).encode()
+                reply = json.dumps(messages_reply(request, answer(request)) if self.path.endswith("/messages")
+                                   else completion_reply(answer(request))).encode()
                 try:
                     self.send_response(200)
                     self.send_header("Content-Type", "application/json")
@@ -157,7 +153,23 @@ class ModelServer:
         self.http.server_close()
 
 
+def completion_reply(answer):
+    message = {"content": answer} if isinstance(answer, str) else answer
+    return {"id": "x", "choices": [{"index": 0, "finish_reason": "stop", "message": {
+        "role": "assistant", **message}}], "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
+
+
+def messages_reply(request, text):
+    """Anthropic's messages have no replies by schema: the schema is that of a tool which must be called."""
+    use = {"type": "tool_use", "id": "x", "name": request["tool_choice"]["name"], "input": json.loads(text)}
+    return {"id": "x", "role": "assistant", "content": [use], "stop_reason": "tool_use",
+            "usage": {"input_tokens": 10, "output_tokens": 5}}
+
+
 def schema_of(request):
+    """Which of CellAgent's replies is asked for: plan, selection, solution, verdict ..."""
+    if "tool_choice" in request:
+        return request["tool_choice"]["name"]
     return request["response_format"]["json_schema"]["name"]
 
 

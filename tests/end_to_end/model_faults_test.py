@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """What model servers do wrong on the wire, and that tasks come through or fail with a clear reason."""
 import json
+import pathlib
 import socket
+import tempfile
 import threading
 import time
 import unittest
@@ -63,6 +65,7 @@ class FaultyServer:
             while len(body) < length:
                 body += connection.recv(65536)
             request = json.loads(body)
+            self.head = head
             self.seen += 1
             try:
                 if self.seen <= len(self.faults):
@@ -170,12 +173,60 @@ class ModelFaultsTest(unittest.TestCase):
         server.start()
         self.assertEqual(server.wait(seconds=40)["state"], "STATE_SUCCEEDED")
 
+    def test_server_without_schemas_is_told_in_the_prompt(self):
+        """It may refuse them, or be known to have none; each kind of reply is refused once at most."""
+        def answer(server, connection, request):
+            if "response_format" in request:
+                server.refused += 1
+                error = {"error": {"message": "unknown parameter: response_format", "type": "invalid_request_error"}}
+                return connection.sendall(http(400, json.dumps(error)))
+            said = request["messages"][-1]["content"]
+            self.assertIn("valid by this JSON Schema", said)
+            name = next(name for name, value in REPLIES.items() if all(f'"{key}"' in said for key in value))
+            return connection.sendall(http(200, json.dumps(
+                {"choices": [{"message": {"content": f"```json\n{json.dumps(REPLIES[name])}\n```"}}]})))
+
+        for reply_schema, refused in (("openai", 4), ("none", 0)):
+            model = FaultyServer([answer] * 20)
+            model.refused = 0
+            self.addCleanup(model.close)
+            server = Server({"m": {"kind": "openai", "url": model.url, "reply_schema": reply_schema}})
+            self.addCleanup(server.close)
+            for task in ("one", "two"):
+                server.submit("Do the work", "--toolbox", "plain", task_id=task)
+                done = server.wait(task, seconds=40)
+                self.assertEqual(done["state"], "STATE_SUCCEEDED", done.get("error"))
+            self.assertEqual(model.refused, refused)
+            self.assertEqual(model.seen, 8 + refused)
+
     def test_key_is_nowhere(self):
         import os
         os.environ["TROUPE_TEST_KEY"] = SECRET
         self.addCleanup(lambda: os.environ.pop("TROUPE_TEST_KEY"))
         _, server = self.start([reply(401, json.dumps({"error": {"message": f"bad key {SECRET}"}}))])
         server.wait(seconds=40)
+        server.stop()
+        for path in server.folder.rglob("*"):
+            if path.is_file():
+                self.assertNotIn(SECRET.encode(), path.read_bytes(), path)
+
+    def test_key_from_a_file_reaches_the_server(self):
+        seen = []
+
+        def look(server, connection, request):
+            seen.append(server.head)
+            connection.sendall(good(request))
+
+        key = pathlib.Path(tempfile.mkdtemp(prefix="troupe-key-")) / "model.key"
+        self.addCleanup(lambda: (key.unlink(), key.parent.rmdir()))
+        key.write_text(f"{SECRET}\n")
+        model = FaultyServer([look])
+        self.addCleanup(model.close)
+        server = Server({"m": {"kind": "openai", "url": model.url, "api_key_file": str(key)}})
+        self.addCleanup(server.close)
+        server.submit("Do the work", "--toolbox", "plain")
+        self.assertEqual(server.wait(seconds=40)["state"], "STATE_SUCCEEDED")
+        self.assertIn(f"Authorization: Bearer {SECRET}".encode(), seen[0].split(b"\r\n"))
         server.stop()
         for path in server.folder.rglob("*"):
             if path.is_file():

@@ -1,6 +1,11 @@
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
+
 #include "server/config/server_config.h"
+#include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
 
 namespace troupe {
@@ -54,6 +59,34 @@ TEST(ConfigTest, SaysWhereItIsWrong) {
     EXPECT_EQ(MetadataOf(config.status())["field"], field) << text;
   }
   EXPECT_FALSE(Parse("[server").ok());
+}
+
+TEST(ConfigTest, TakesAKeyFromAFile) {
+  const TempFolder folder;
+  const auto parse = [&](const std::string& keys) {
+    return ParseServerConfig(
+        "[models.m]\nurl = \"http://x/v1\"\n" + keys, folder.path() / "troupe.toml",
+        [](const std::string&) { return std::string("from the environment"); });
+  };
+  std::ofstream(folder.path() / "good.key") << "  sk-123\r\n\n";
+  const auto config = parse("api_key_file = \"good.key\"");
+  ASSERT_TRUE(config.ok()) << config.status();
+  EXPECT_EQ(config->models[0].api_key, "sk-123");
+
+  std::ofstream(folder.path() / "empty.key") << "\n";
+  std::ofstream(folder.path() / "two.key") << "secret-1\nsecret-2\n";
+  std::ofstream(folder.path() / "long.key") << "secret-" << std::string(20'000, 'x');
+  std::filesystem::create_directory(folder.path() / "folder.key");
+  for (const char* wrong : {"none.key", "empty.key", "two.key", "long.key", "folder.key"}) {
+    const auto refused = parse(fmt::format("api_key_file = \"{}\"", wrong)).status();
+    SCOPED_TRACE(wrong);
+    EXPECT_EQ(ReasonOf(refused), Reason::kInvalidField);
+    EXPECT_EQ(MetadataOf(refused)["field"], "models.m.api_key_file");
+    EXPECT_NE(MessageOf(refused).find((folder.path() / wrong).string()), std::string_view::npos);
+    EXPECT_EQ(MessageOf(refused).find("secret"), std::string_view::npos);
+  }
+  const auto both = parse("api_key_env = \"KEY\"\napi_key_file = \"good.key\"").status();
+  EXPECT_EQ(MetadataOf(both)["field"], "models.m.api_key_file");
 }
 
 }  // namespace

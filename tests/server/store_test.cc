@@ -1,90 +1,217 @@
-// What the store does with what it cannot write, and streams of a server that closes.
+// What the store keeps over years: migrations, retention, space that is given back.
 #include "server/store/store.h"
 
 #include <gtest/gtest.h>
 
-#include <future>
+#include <filesystem>
+#include <set>
 
-#include "server/services/watch_stream.h"
-#include "server/store/journal_table.h"
+#include "server/scheduler/task_manager.h"
+#include "server/store/schema.h"
+#include "server/store/task_table.h"
+#include "server/store/trace_queries.h"
 #include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
+#include "tools/base/status_macros.h"
 
 namespace troupe {
 namespace {
 
 class StoreTest : public testing::Test {
  protected:
-  StoreTest() {
+  std::string path() const { return (folder_.path() / "troupe.db").string(); }
+
+  std::unique_ptr<Store> Open() {
     Store::Options options;
-    options.path = (folder_.path() / "test.db").string();
-    options.writer.give_up = absl::Milliseconds(50);
-    store_ = *Store::Open(std::move(options));
+    options.path = path();
+    auto store = Store::Open(std::move(options));
+    EXPECT_TRUE(store.ok()) << store.status();
+    return store.ok() ? *std::move(store) : nullptr;
+  }
+
+  // A store as version 1 of the schema had it, filled by `sql`.
+  void MakeVersion1(const std::string& sql) {
+    const auto connection = Connection::Open(path(), Connection::Mode::kReadWrite);
+    ASSERT_TRUE(connection.ok()) << connection.status();
+    ASSERT_TRUE(MigrateTo(**connection, 1).ok());
+    const absl::Status filled = (*connection)->Execute(sql);
+    ASSERT_TRUE(filled.ok()) << filled;
+  }
+
+  // The one number that a query gives.
+  static int64_t Number(Store& store, const std::string& sql) {
+    int64_t number = -1;
+    const absl::Status read = store.Read([&](Connection& connection) -> absl::Status {
+      ASSIGN_OR_RETURN(Statement statement, connection.Prepare(sql));
+      RETURN_IF_ERROR(statement.Step().status());
+      number = statement.Int(0);
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(read.ok()) << read;
+    return number;
+  }
+
+  static absl::Status Delete(Store& store, const std::string& name) {
+    return store.WriteAndWait(
+        [name](Connection& connection) { return DeleteTask(connection, name); });
+  }
+
+  TempFolder folder_;
+};
+
+// Two tasks that share a content, one with a label, spans and an event.
+constexpr char kVersion1Data[] = R"sql(
+INSERT INTO tasks (id, name, kind, title, state, spec, seed, create_time, update_time, end_time)
+  VALUES (1, 'old', 'chat', 'An old task', 5, x'', 7, 1000, 2000, 2000),
+         (2, 'other', 'chat', 'Another', 5, x'', 7, 1000, 2000, 2000);
+INSERT INTO task_labels VALUES (1, 'team', 'bio');
+INSERT INTO contents (id, hash, encoding, size, bytes)
+  VALUES (1, zeroblob(32), 0, 5, 'alone'), (2, x'01' || zeroblob(31), 0, 6, 'shared');
+INSERT INTO content_uses VALUES (1, 1), (1, 2), (2, 2);
+INSERT INTO spans (id, task, begin_sequence, end_sequence, path, kind, type, title, state, begin_time,
+                   end_time, model, role, input_tokens, cost_microusd)
+  VALUES (11, 1, 1, 4, '', 1, 'chat', 'An old task', 2, 1000, 2000, '', '', 0, 0),
+         (12, 1, 2, 3, 'turn:1', 2, 'chat', 'ask', 2, 1100, 1900, 'big', 'assistant', 42, 17);
+INSERT INTO events VALUES (1, 5, 2000, 1, '', 'x');
+INSERT INTO span_search (rowid, text) VALUES (12, 'the quick brown fox');
+INSERT INTO prompt_promotions (prompt, version, time, reason, evidence) VALUES ('p', 1, 1, 'r', 'e');
+)sql";
+
+TEST_F(StoreTest, OpensAStoreOfVersion1WithAllThatItHolds) {
+  MakeVersion1(kVersion1Data);
+  const auto store = Open();
+  ASSERT_NE(store, nullptr);
+  EXPECT_EQ(Number(*store, "PRAGMA user_version"), SchemaVersion());
+  const auto spans = store->LoadSpans("old");
+  ASSERT_TRUE(spans.ok()) << spans.status();
+  ASSERT_EQ(spans->size(), 2u);
+  EXPECT_EQ((*spans)[1].path, "turn:1");
+  EXPECT_EQ((*spans)[1].model, "big");
+  EXPECT_EQ((*spans)[1].end_sequence, 3);
+  EXPECT_EQ((*spans)[1].usage.input_tokens, 42);
+  EXPECT_EQ((*spans)[1].usage.cost_microusd, 17);
+  const absl::Status read = store->Read([](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(const TaskRow row, ReadTask(connection, "old"));
+    EXPECT_EQ(row.title, "An old task");
+    EXPECT_EQ(row.labels.at("team"), "bio");
+    ASSIGN_OR_RETURN(const auto hits, SearchSpanText(connection, "quick", 0, 0, 10));
+    EXPECT_EQ(hits.size(), 1u);
+    return absl::OkStatus();
+  });
+  EXPECT_TRUE(read.ok()) << read;
+  // Contents are counted from now on: what another task uses outlives one that goes.
+  EXPECT_EQ(Number(*store, "SELECT uses FROM contents WHERE id = 2"), 2);
+  EXPECT_TRUE(Delete(*store, "old").ok());
+  EXPECT_EQ(Number(*store, "SELECT count(*) FROM contents"), 1);
+  EXPECT_EQ(Number(*store, "SELECT id FROM contents"), 2);
+  EXPECT_TRUE(Delete(*store, "other").ok());
+  for (const char* table :
+       {"contents", "content_uses", "spans", "span_ends", "span_search", "task_labels", "tasks"}) {
+    EXPECT_EQ(Number(*store, std::string("SELECT count(*) FROM ") + table), 0) << table;
+  }
+}
+
+TEST_F(StoreTest, IsOpenedTwiceTheSame) {
+  MakeVersion1(kVersion1Data);
+  Open();
+  const auto store = Open();
+  ASSERT_NE(store, nullptr);
+  EXPECT_EQ(store->LoadSpans("old")->size(), 2u);
+}
+
+TEST_F(StoreTest, AMigrationThatFailsLeavesTheStoreAsItWas) {
+  MakeVersion1(std::string(kVersion1Data) + "DROP INDEX content_users;");
+  Store::Options options;
+  options.path = path();
+  const auto store = Store::Open(std::move(options));
+  EXPECT_NE(MessageOf(store.status()).find("migrating the store to version 2"),
+            std::string_view::npos)
+      << store.status();
+  const auto connection = Connection::Open(path(), Connection::Mode::kReadWrite);
+  ASSERT_TRUE(connection.ok());
+  auto version =
+      (*connection)->Prepare("SELECT (SELECT * FROM pragma_user_version), count(*) FROM spans");
+  ASSERT_TRUE(version.ok() && version->Step().ok());
+  EXPECT_EQ(version->Int(0), 1);
+  EXPECT_EQ(version->Int(1), 2);
+}
+
+TEST_F(StoreTest, RefusesAStoreOfANewerProgram) {
+  MakeVersion1("PRAGMA user_version = 99;");
+  Store::Options options;
+  options.path = path();
+  const auto store = Store::Open(std::move(options));
+  EXPECT_EQ(ReasonOf(store.status()), Reason::kStoreFailed);
+  EXPECT_NE(MessageOf(store.status()).find("version 99"), std::string_view::npos);
+}
+
+TEST_F(StoreTest, GivesSpaceBackAfterALargeTask) {
+  MakeVersion1(kVersion1Data);
+  {
+    const auto connection = Connection::Open(path(), Connection::Mode::kReadWrite);
+    ASSERT_TRUE((*connection)
+                    ->Execute("UPDATE contents SET bytes = randomblob(30000000) WHERE id = 1;"
+                              "PRAGMA wal_checkpoint(TRUNCATE);")
+                    .ok());
+  }
+  const auto store = Open();
+  ASSERT_NE(store, nullptr);
+  ASSERT_TRUE(Delete(*store, "old").ok());
+  const int64_t free = Number(*store, "PRAGMA freelist_count");
+  EXPECT_GT(free, 5000);
+  // Some at a time, so that no write waits for long.
+  ASSERT_TRUE(store->Vacuum().ok());
+  EXPECT_EQ(Number(*store, "PRAGMA freelist_count"), free - 2000);
+  while (Number(*store, "PRAGMA freelist_count") > 0) ASSERT_TRUE(store->Vacuum().ok());
+  EXPECT_LT(Number(*store, "PRAGMA page_count"), 1000);
+}
+
+TEST_F(StoreTest, SweepsTasksWhoseRetentionIsOver) {
+  const absl::Time now = absl::FromUnixSeconds(1'000'000'000);
+  const auto store = Open();
+  ASSERT_NE(store, nullptr);
+  const auto insert = [&](const std::string& name, absl::Time end) {
     TaskRow row;
-    row.name = "t";
-    row.create_time = row.update_time = absl::Now();
-    EXPECT_TRUE(store_
+    row.name = name;
+    row.create_time = row.update_time = now - absl::Hours(1000);
+    row.end_time = end;
+    ASSERT_TRUE(store
                     ->WriteAndWait([row](Connection& connection) mutable {
                       return InsertTask(connection, row);
                     })
                     .ok());
+    ASSERT_TRUE(
+        store
+            ->WriteAndWait([row](Connection& connection) -> absl::Status {
+              ASSIGN_OR_RETURN(Statement end,
+                               connection.Prepare("UPDATE tasks SET end_time = ? WHERE name = ?"));
+              const bool ended = row.end_time != absl::InfinitePast();
+              end.Bind(ended ? absl::ToUnixMicros(row.end_time) : int64_t{0}).Bind(row.name);
+              return end.Run();
+            })
+            .ok());
+    std::filesystem::create_directories(folder_.path() / "tasks" / name / "artifacts");
+  };
+  for (int i = 0; i < 105; ++i) insert("old-" + std::to_string(i), now - absl::Hours(49));
+  insert("young", now - absl::Hours(47));
+  insert("unfinished", absl::InfinitePast());
+
+  TaskManagerOptions options;
+  options.data_folder = folder_.path();
+  options.retention = absl::Hours(48);
+  RunServices services;
+  services.journal = store.get();
+  services.now = [now] { return now; };
+  TaskManager manager(std::move(options), std::move(services), store.get(), {});
+  EXPECT_EQ(*manager.Sweep(), 100);  // a bounded number at a time
+  EXPECT_EQ(*manager.Sweep(), 5);
+  EXPECT_EQ(*manager.Sweep(), 0);
+  EXPECT_EQ(Number(*store, "SELECT count(*) FROM tasks"), 2);
+  std::set<std::string> folders;
+  for (const auto& entry : std::filesystem::directory_iterator(folder_.path() / "tasks")) {
+    folders.insert(entry.path().filename().string());
   }
-
-  static JournalEntry Progress(int64_t sequence, std::shared_ptr<EntryChain> chain) {
-    JournalEntry entry;
-    entry.task_id = "t";
-    entry.chain = std::move(chain);
-    entry.events.push_back({sequence, absl::Now(), EventType::kProgress, "", "line"});
-    return entry;
-  }
-
-  absl::Status Append(JournalEntry entry) {
-    std::promise<absl::Status> promise;
-    auto written = promise.get_future();
-    store_->Append(std::move(entry), [&](absl::Status status) { promise.set_value(status); });
-    return written.get();
-  }
-
-  TempFolder folder_;
-  std::unique_ptr<Store> store_;
-};
-
-TEST_F(StoreTest, WhatFollowsARefusedEntryOfItsChainIsRefused) {
-  auto chain = std::make_shared<EntryChain>();
-  JournalEntry never_began = Progress(1, chain);
-  SpanRecord span;
-  span.begin_sequence = 7;
-  never_began.ended.push_back(span);
-  // Queued at once, so that both may come into one batch.
-  std::promise<absl::Status> first;
-  store_->Append(std::move(never_began), [&](absl::Status status) { first.set_value(status); });
-  EXPECT_TRUE(HasReason(Append(Progress(2, chain)), Reason::kStoreFailed));
-  EXPECT_TRUE(HasReason(first.get_future().get(), Reason::kStoreFailed));
-  EXPECT_EQ(*store_->LastSequence("t"), 0) << "the record has a hole";
-  EXPECT_TRUE(Append(Progress(1, std::make_shared<EntryChain>())).ok());
-}
-
-TEST_F(StoreTest, AChainBreaksWhenTheStoreGivesUp) {
-  auto chain = std::make_shared<EntryChain>();
-  {
-    auto other =
-        *Connection::Open((folder_.path() / "test.db").string(), Connection::Mode::kReadWrite);
-    ASSERT_TRUE(other->Execute("BEGIN IMMEDIATE").ok());
-    EXPECT_TRUE(HasReason(Append(Progress(1, chain)), Reason::kStoreReadOnly));
-    ASSERT_TRUE(other->Execute("ROLLBACK").ok());
-  }
-  EXPECT_TRUE(HasReason(Append(Progress(2, chain)), Reason::kStoreFailed));
-  EXPECT_EQ(*store_->LastSequence("t"), 0);
-  EXPECT_TRUE(Append(Progress(1, std::make_shared<EntryChain>())).ok());
-}
-
-TEST(OpenStreamsTest, AStreamThatOpensWhileTheServerClosesMustEndItself) {
-  OpenStreams streams;
-  int ended = 0;
-  EXPECT_NE(streams.Add([&] { ++ended; }), 0u);
-  streams.EndAll();
-  EXPECT_EQ(ended, 1);
-  EXPECT_EQ(streams.Add([&] { ++ended; }), 0u);
+  EXPECT_EQ(folders, (std::set<std::string>{"young", "unfinished"}));
 }
 
 }  // namespace

@@ -73,6 +73,24 @@ TEST(AnthropicCodecTest, MessagesOfOneRoleInARowAreJoined) {
   EXPECT_EQ(body["messages"][0]["content"][2]["type"], "tool_result");
 }
 
+TEST(AnthropicCodecTest, AnEmptyReplyIsLeftOut) {
+  ChatRequest request;
+  request.messages = {UserMessage("first"), AssistantMessage(""), UserMessage("say something")};
+  const Json body = EncodeAnthropicRequest(request, Config(), false);
+  ASSERT_EQ(body["messages"].size(), 1u);
+  EXPECT_EQ(body["messages"][0]["content"].size(), 2u);
+}
+
+TEST(AnthropicCodecTest, UsageThatIsNotToldIsEstimated) {
+  Json untold = kReply;
+  untold.erase("usage");
+  const auto reply = DecodeAnthropicReply(untold, WithSchema(), Config());
+  ASSERT_TRUE(reply.ok()) << reply.status();
+  EXPECT_TRUE(reply->usage.estimated);
+  EXPECT_GT(reply->usage.input_tokens, 0);
+  EXPECT_GT(reply->usage.output_tokens, 0);
+}
+
 TEST(AnthropicCodecTest, AnyShapeOfReplyIsAReplyOrABadReply) {
   ForEachMutation(kReply, [&](const Json& changed) {
     const auto reply = DecodeAnthropicReply(changed, WithSchema(), Config());

@@ -32,6 +32,45 @@ TEST_F(EffectsTest, RecordedEffectsAreNotPerformedAgain) {
   EXPECT_EQ(run_->ledger().spent().tokens(), spent);
 }
 
+TEST_F(EffectsTest, ClosingWorkIsNotLimitedButCounted) {
+  options_.limits.task.tool_calls = 1;
+  const auto algorithm = [](Scope& root) -> Async<int> {
+    Json arguments = Json::object();
+    CO_RETURN_IF_ERROR((co_await root.CallTool("work", "safe", arguments)).status());
+    const auto refused = co_await root.CallTool("more", "safe", arguments);
+    EXPECT_EQ(ReasonOf(refused.status()), Reason::kBudgetExceeded);
+    Scope closing = root.ForClosing().Open("closing", "closing", "");
+    CO_RETURN_IF_ERROR((co_await closing.CallTool("save", "safe", arguments)).status());
+    closing.End();
+    co_return 1;
+  };
+  for (int life = 1; life <= 2; ++life) {  // a later life must not count otherwise
+    ASSERT_TRUE(Live<int>(algorithm).ok());
+    EXPECT_EQ(run_->ledger().spent().tool_calls, 2) << "life " << life;
+  }
+}
+
+TEST_F(EffectsTest, RoleMayNotWaitForItsModelBeyondItsTime) {
+  options_.limits.roles["slow"].model_time = absl::Seconds(5);
+  absl::Time now = absl::FromUnixSeconds(1'000'000);
+  clock_ = [&now] { return now; };
+  model_.reply = [&now](const ChatRequest&) -> absl::StatusOr<ChatReply> {
+    now += absl::Seconds(3);
+    ChatReply reply;
+    reply.message = AssistantMessage("done");
+    return reply;
+  };
+  const auto algorithm = [](Scope& root) -> Async<std::string> {
+    CO_RETURN_IF_ERROR((co_await root.Chat("one", "slow", Say("a"))).status());
+    CO_RETURN_IF_ERROR((co_await root.Chat("two", "slow", Say("b"))).status());  // 3 of 5 are spent
+    CO_RETURN_IF_ERROR((co_await root.Chat("three", "other", Say("c"))).status());
+    co_return MetadataOf((co_await root.Chat("four", "slow", Say("d"))).status())["limit"];
+  };
+  EXPECT_EQ(*Live<std::string>(algorithm), "model_time");
+  EXPECT_EQ(*Live<std::string>(algorithm), "model_time");
+  EXPECT_EQ(model_.calls, 3);
+}
+
 TEST_F(EffectsTest, ChangedRequestIsADivergenceThatShowsBoth) {
   std::string text = "the first text";
   const auto algorithm = [&text](Scope& root) -> Async<int> {

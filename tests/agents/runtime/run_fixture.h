@@ -50,6 +50,7 @@ class RunTest : public testing::Test {
     services.journal = store_.get();
     services.models = &model_;
     services.tools = &tools_;
+    if (clock_) services.now = clock_;
     options_.task_id = "t";
     run_ = std::make_shared<TaskRun>(services, options_, io.get_executor(), *store_->LoadSpans("t"),
                                      *store_->LastSequence("t"));
@@ -78,6 +79,7 @@ class RunTest : public testing::Test {
   TempFolder folder_;
   std::unique_ptr<Store> store_;
   CountingModel model_;
+  std::function<absl::Time()> clock_;  // the true one without
   ToolRegistry tools_;
   std::shared_ptr<CountingTool> safe_;
   std::shared_ptr<CountingTool> unsafe_;

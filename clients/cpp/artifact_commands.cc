@@ -1,0 +1,69 @@
+// The command that lists and fetches the files that a task left.
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "clients/cpp/commands.h"
+#include "clients/cpp/connection.h"
+#include "clients/cpp/output_file.h"
+#include "clients/cpp/render.h"
+
+namespace troupe::client {
+namespace {
+
+int List(const GlobalOptions& global, const std::string& task) {
+  Connection connection(global.server);
+  v1::GetTaskRequest request;
+  request.set_name(TaskName(task));
+  v1::GetTaskResponse response;
+  const auto status = connection.tasks().GetTask(CallContext().get(), request, &response);
+  if (!status.ok()) return Report(status, global.json);
+  if (global.json) {
+    v1::TaskResult files;
+    *files.mutable_artifacts() = response.task().result().artifacts();
+    std::cout << ToJson(files) << std::endl;
+    return kExitOk;
+  }
+  for (const v1::Artifact& artifact : response.task().result().artifacts()) {
+    const std::string file = artifact.name().substr(artifact.name().rfind('/') + 1);
+    std::cout << fmt::format("{:<24} {:>12} bytes  {}", file, artifact.size_bytes(),
+                             OneLine(artifact.description(), 0))
+              << std::endl;
+  }
+  return kExitOk;
+}
+
+int Fetch(const GlobalOptions& global, const std::string& task, const std::string& file,
+          const std::string& output) {
+  Connection connection(global.server);
+  v1::ReadArtifactRequest request;
+  request.set_name(fmt::format("{}/artifacts/{}", TaskName(task), file));
+  grpc::ClientContext context;
+  auto stream = connection.tasks().ReadArtifact(&context, request);
+  OutputFile out(output);
+  v1::ReadArtifactResponse piece;
+  while (stream->Read(&piece)) out.Write(piece.chunk());
+  return out.Finish(stream->Finish(), global);
+}
+
+}  // namespace
+
+void AddArtifactCommands(CLI::App& app, GlobalOptions& global, int& exit_code) {
+  struct Options {
+    std::string task;
+    std::string file;
+    std::string output;
+  };
+  auto options = std::make_shared<Options>();
+  CLI::App* command = app.add_subcommand("artifacts", "List a task's files, or fetch one");
+  command->add_option("task", options->task, "tasks/ID or ID")->required();
+  command->add_option("file", options->file, "A file to fetch");
+  command->add_option("-o,--output", options->output, "Where to; without it, standard output");
+  command->callback([=, &global, &exit_code] {
+    exit_code = options->file.empty()
+                    ? List(global, options->task)
+                    : Fetch(global, options->task, options->file, options->output);
+  });
+}
+
+}  // namespace troupe::client

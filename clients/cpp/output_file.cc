@@ -1,0 +1,50 @@
+#include "clients/cpp/output_file.h"
+
+#include <filesystem>
+#include <iostream>
+
+#include "clients/cpp/connection.h"
+
+namespace troupe::client {
+
+OutputFile::OutputFile(const std::string& path) : path_(path), partial_(path + ".partial") {
+  if (path_.empty()) return;
+  file_.open(partial_, std::ios::binary | std::ios::trunc);
+  if (!file_) throw CLI::ValidationError(path_, "cannot be written");
+}
+
+OutputFile::~OutputFile() {
+  std::error_code ignored;
+  if (!path_.empty()) std::filesystem::remove(partial_, ignored);
+}
+
+void OutputFile::Write(const std::string& bytes) {
+  (path_.empty() ? std::cout : file_) << bytes;
+  bytes_ += static_cast<int64_t>(bytes.size());
+}
+
+int OutputFile::Finish(const grpc::Status& status, const GlobalOptions& global) {
+  if (!status.ok()) return Report(status, global.json);
+  if (path_.empty()) {
+    std::cout << std::flush;
+    return kExitOk;
+  }
+  file_.close();
+  std::error_code error;
+  std::filesystem::rename(partial_, path_, error);
+  if (file_.fail() || error) {
+    const std::string what = path_ + " could not be written: is the disk full?";
+    if (global.json) {
+      std::cerr << ErrorJson("INTERNAL", "", what) << std::endl;
+    } else {
+      std::cerr << "troupe: " << what << std::endl;
+    }
+    return kExitFailed;
+  }
+  if (global.json) {
+    std::cout << JsonOf({{"file", path_}, {"bytes", std::to_string(bytes_)}}) << std::endl;
+  }
+  return kExitOk;
+}
+
+}  // namespace troupe::client

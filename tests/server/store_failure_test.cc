@@ -1,0 +1,91 @@
+// What the store does with what it cannot write, and streams of a server that closes.
+#include "server/store/store.h"
+
+#include <gtest/gtest.h>
+
+#include <future>
+
+#include "server/services/watch_stream.h"
+#include "server/store/journal_table.h"
+#include "tests/support/temp_folder.h"
+#include "tools/base/error.h"
+
+namespace troupe {
+namespace {
+
+class StoreFailureTest : public testing::Test {
+ protected:
+  StoreFailureTest() {
+    Store::Options options;
+    options.path = (folder_.path() / "test.db").string();
+    options.writer.give_up = absl::Milliseconds(50);
+    store_ = *Store::Open(std::move(options));
+    TaskRow row;
+    row.name = "t";
+    row.create_time = row.update_time = absl::Now();
+    EXPECT_TRUE(store_
+                    ->WriteAndWait([row](Connection& connection) mutable {
+                      return InsertTask(connection, row);
+                    })
+                    .ok());
+  }
+
+  static JournalEntry Progress(int64_t sequence, std::shared_ptr<EntryChain> chain) {
+    JournalEntry entry;
+    entry.task_id = "t";
+    entry.chain = std::move(chain);
+    entry.events.push_back({sequence, absl::Now(), EventType::kProgress, "", "line"});
+    return entry;
+  }
+
+  absl::Status Append(JournalEntry entry) {
+    std::promise<absl::Status> promise;
+    auto written = promise.get_future();
+    store_->Append(std::move(entry), [&](absl::Status status) { promise.set_value(status); });
+    return written.get();
+  }
+
+  TempFolder folder_;
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(StoreFailureTest, WhatFollowsARefusedEntryOfItsChainIsRefused) {
+  auto chain = std::make_shared<EntryChain>();
+  JournalEntry never_began = Progress(1, chain);
+  SpanRecord span;
+  span.begin_sequence = 7;
+  never_began.ended.push_back(span);
+  // Queued at once, so that both may come into one batch.
+  std::promise<absl::Status> first;
+  store_->Append(std::move(never_began), [&](absl::Status status) { first.set_value(status); });
+  EXPECT_TRUE(HasReason(Append(Progress(2, chain)), Reason::kStoreFailed));
+  EXPECT_TRUE(HasReason(first.get_future().get(), Reason::kStoreFailed));
+  EXPECT_EQ(*store_->LastSequence("t"), 0) << "the record has a hole";
+  EXPECT_TRUE(Append(Progress(1, std::make_shared<EntryChain>())).ok());
+}
+
+TEST_F(StoreFailureTest, AChainBreaksWhenTheStoreGivesUp) {
+  auto chain = std::make_shared<EntryChain>();
+  {
+    auto other =
+        *Connection::Open((folder_.path() / "test.db").string(), Connection::Mode::kReadWrite);
+    ASSERT_TRUE(other->Execute("BEGIN IMMEDIATE").ok());
+    EXPECT_TRUE(HasReason(Append(Progress(1, chain)), Reason::kStoreReadOnly));
+    ASSERT_TRUE(other->Execute("ROLLBACK").ok());
+  }
+  EXPECT_TRUE(HasReason(Append(Progress(2, chain)), Reason::kStoreFailed));
+  EXPECT_EQ(*store_->LastSequence("t"), 0);
+  EXPECT_TRUE(Append(Progress(1, std::make_shared<EntryChain>())).ok());
+}
+
+TEST(OpenStreamsTest, AStreamThatOpensWhileTheServerClosesMustEndItself) {
+  OpenStreams streams;
+  int ended = 0;
+  EXPECT_NE(streams.Add([&] { ++ended; }), 0u);
+  streams.EndAll();
+  EXPECT_EQ(ended, 1);
+  EXPECT_EQ(streams.Add([&] { ++ended; }), 0u);
+}
+
+}  // namespace
+}  // namespace troupe

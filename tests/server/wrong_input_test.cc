@@ -1,0 +1,385 @@
+// A wrong value in every field of every method's request, from one table: the documented code, the
+// reason, and the field's name in the details. The contract itself says which fields there are, so
+// that a field which is added is missed here until it has its row.
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "server/server.h"
+#include "tests/server/raw_call.h"
+#include "tests/support/temp_folder.h"
+#include "troupe/v1/prompt_service.pb.h"
+#include "troupe/v1/task_service.pb.h"
+#include "troupe/v1/tool_service.pb.h"
+#include "troupe/v1/trace_service.pb.h"
+
+namespace troupe {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+using google::protobuf::MethodDescriptor;
+using grpc::StatusCode;
+
+struct Row {
+  std::string method;
+  std::string field;    // as the error names it
+  std::string request;  // JSON; 'x*N' in it is x, N times
+  StatusCode code = StatusCode::INVALID_ARGUMENT;
+  std::string reason = "INVALID_ARGUMENT_FIELD";
+};
+
+// The spec of a good task with `more` beside its request.
+std::string Spec(const std::string& more) {
+  return R"({"spec": {"cellagent": {"request": "r", "toolbox": "plain"}, )" + more + "}}";
+}
+std::string CellAgent(const std::string& more) {
+  return R"({"spec": {"cellagent": {"request": "r", "toolbox": "plain", )" + more + "}}}";
+}
+std::string Chat(const std::string& more) {
+  return R"({"spec": {"chat": {"turns": ["hello"], )" + more + "}}}";
+}
+
+const std::vector<Row>& Table() {
+  static const std::vector<Row>* const table = new std::vector<Row>{
+      {"SubmitTask", "request_id", R"({"request_id": "7"})"},
+      {"SubmitTask", "task_id", R"({"task_id": "../x", "spec": {"chat": {"turns": ["x"]}}})"},
+      {"SubmitTask", "spec.kind", "{}"},
+      {"SubmitTask", "spec.title", Spec(R"("title": "x*201")")},
+      {"SubmitTask", "spec.labels", Spec(R"("labels": {"Bad Key": "x"})")},
+      {"SubmitTask", "spec.labels", Spec(R"("labels": {"key": "x*256"})")},
+      {"SubmitTask", "spec.budget.max_model_calls", Spec(R"("budget": {"max_model_calls": -1})")},
+      {"SubmitTask", "spec.budget.max_tool_calls", Spec(R"("budget": {"max_tool_calls": -1})")},
+      {"SubmitTask", "spec.budget.max_tokens", Spec(R"("budget": {"max_tokens": -1})")},
+      {"SubmitTask", "spec.budget.max_cost_microusd",
+       Spec(R"("budget": {"max_cost_microusd": -1})")},
+      {"SubmitTask", "spec.budget.max_wall_time", Spec(R"("budget": {"max_wall_time": "-1s"})")},
+      {"SubmitTask", "spec.budget.roles[p].max_model_calls",
+       Spec(R"("budget": {"roles": {"p": {"max_model_calls": -1}}})")},
+      {"SubmitTask", "spec.budget.roles[p].max_tokens",
+       Spec(R"("budget": {"roles": {"p": {"max_tokens": -1}}})")},
+      {"SubmitTask", "spec.budget.roles[p].max_cost_microusd",
+       Spec(R"("budget": {"roles": {"p": {"max_cost_microusd": -1}}})")},
+      {"SubmitTask", "spec.budget.roles[p].max_model_time",
+       Spec(R"("budget": {"roles": {"p": {"max_model_time": "-1s"}}})")},
+      {"SubmitTask", "spec.timeout", Spec(R"("timeout": "-1s")")},
+      {"SubmitTask", "spec.models[p]", Spec(R"("models": {"p": "none"})")},
+      {"SubmitTask", "spec.prompts[none]", Spec(R"("prompts": {"none": "1"})")},
+      {"SubmitTask", "spec.inputs[0].name", Spec(R"("inputs": [{"name": "../x", "content": ""}])")},
+      {"SubmitTask", "spec.inputs[1].name",
+       Spec(R"("inputs": [{"name": "a", "content": ""}, {"name": "a", "content": ""}])")},
+      {"SubmitTask", "spec.inputs[0]", Spec(R"("inputs": [{"name": "a"}])")},
+      {"SubmitTask", "spec.inputs[0].content",
+       Spec(R"("inputs": [{"name": "a", "content": "A*4194312"}])")},
+      {"SubmitTask", "spec.inputs[0].path", Spec(R"("inputs": [{"name": "a", "path": "x"}])")},
+      {"SubmitTask", "spec.inputs[0].path",
+       Spec(R"("inputs": [{"name": "a", "path": "/etc/passwd"}])"), StatusCode::PERMISSION_DENIED,
+       "PERMISSION_DENIED"},
+      {"SubmitTask", "spec.cellagent.request", R"({"spec": {"cellagent": {}}})"},
+      {"SubmitTask", "spec.cellagent.requirements", CellAgent(R"("requirements": "x*32769")")},
+      {"SubmitTask", "spec.cellagent.context", CellAgent(R"("context": {"k": "x*32769"})")},
+      {"SubmitTask", "spec.cellagent.toolbox",
+       R"({"spec": {"cellagent": {"request": "r", "toolbox": "none"}}})"},
+      {"SubmitTask", "spec.cellagent.max_steps", CellAgent(R"("max_steps": 33)")},
+      {"SubmitTask", "spec.cellagent.max_trials", CellAgent(R"("max_trials": -1)")},
+      {"SubmitTask", "spec.cellagent.max_attempts", CellAgent(R"("max_attempts": 9)")},
+      {"SubmitTask", "spec.cellagent.satisfied_score", CellAgent(R"("satisfied_score": "NaN")")},
+      {"SubmitTask", "spec.chat.turns", R"({"spec": {"chat": {}}})"},
+      {"SubmitTask", "spec.chat.turns[0]", R"({"spec": {"chat": {"turns": [""]}}})"},
+      {"SubmitTask", "spec.chat.system", Chat(R"("system": "x*262145")")},
+      {"SubmitTask", "spec.chat.tools[0]", Chat(R"("tools": ["none"])")},
+      {"SubmitTask", "spec.chat.max_rounds", Chat(R"("max_rounds": -1)")},
+      {"SubmitTask", "spec.chat.temperature", Chat(R"("temperature": 3)")},
+      {"SubmitTask", "spec.chat.max_tokens", Chat(R"("max_tokens": -1)")},
+      {"GetTask", "name", R"({"name": "tasks/.."})"},
+      {"ListTasks", "page_size", R"({"page_size": -1})"},
+      {"ListTasks", "page_token", R"({"page_token": "x"})", StatusCode::INVALID_ARGUMENT,
+       "PAGE_TOKEN_INVALID"},
+      {"ListTasks", "filter", R"({"filter": "colour = red"})", StatusCode::INVALID_ARGUMENT,
+       "FILTER_INVALID"},
+      {"WatchTask", "name", R"({"name": ""})"},
+      {"WatchTask", "after_sequence", R"({"name": "tasks/t", "after_sequence": -1})"},
+      {"WatchTask", "heartbeat_seconds", R"({"name": "tasks/t", "heartbeat_seconds": 301})"},
+      {"CancelTask", "name", R"({"name": "tasks/t/spans/1"})"},
+      {"RespondToTask", "name", R"({"name": "tasks/t/questions/x", "text": "y"})"},
+      {"RespondToTask", "answer", R"({"name": "tasks/t"})"},
+      {"RespondToTask", "json", R"({"name": "tasks/t", "json": "{"})"},
+      {"ForkTask", "name", R"({"name": "tasks/t/spans/-1"})"},
+      {"ForkTask", "task_id", R"({"name": "tasks/t", "task_id": "X"})"},
+      {"ForkTask", "request_id", R"({"name": "tasks/t", "request_id": "X"})"},
+      {"ReplayTask", "name", R"({"name": "t"})"},
+      {"ReplayTask", "request_id", R"({"name": "tasks/t", "request_id": "X"})"},
+      {"DeleteTask", "name", R"({"name": "tasks/"})"},
+      {"ReadArtifact", "name", R"({"name": "tasks/../artifacts/x"})"},
+      {"ReadArtifact", "name", R"({"name": "tasks/t/artifacts/.."})"},
+      {"GetTrace", "name", R"({"name": "tasks/-"})"},
+      {"GetTrace", "view", R"({"name": "tasks/t", "view": 9})"},
+      {"GetTrace", "page_size", R"({"name": "tasks/t", "page_size": -1})"},
+      {"GetTrace", "page_token", R"({"name": "tasks/t", "page_token": "x"})",
+       StatusCode::INVALID_ARGUMENT, "PAGE_TOKEN_INVALID"},
+      {"GetSpan", "name", R"({"name": "tasks/t"})"},
+      {"ListSpans", "parent", R"({"parent": "t"})"},
+      {"ListSpans", "filter", R"({"parent": "tasks/-", "filter": "cost_microusd : 3"})",
+       StatusCode::INVALID_ARGUMENT, "FILTER_INVALID"},
+      {"ListSpans", "page_size", R"({"parent": "tasks/-", "page_size": -1})"},
+      {"ListSpans", "page_token", R"({"parent": "tasks/-", "page_token": "x"})",
+       StatusCode::INVALID_ARGUMENT, "PAGE_TOKEN_INVALID"},
+      {"WatchSpans", "name", R"({"name": "tasks/T"})"},
+      {"WatchSpans", "after_sequence", R"({"name": "tasks/t", "after_sequence": -1})"},
+      {"SearchSpans", "query", R"({"query": "x*1001"})"},
+      {"SearchSpans", "query", R"({"query": "\"open"})"},
+      {"SearchSpans", "parent", R"({"query": "x", "parent": "t"})"},
+      {"SearchSpans", "page_size", R"({"query": "x", "page_size": -1})"},
+      {"SearchSpans", "page_token", R"({"query": "x", "page_token": "x"})",
+       StatusCode::INVALID_ARGUMENT, "PAGE_TOKEN_INVALID"},
+      {"ExportTrace", "name", R"({"name": "tasks"})"},
+      {"ExportTrace", "format", R"({"name": "tasks/t", "format": 9})"},
+      {"GetUsage", "parent", R"({"parent": "t"})"},
+      {"GetUsage", "group_by", R"({"group_by": -1})"},
+      {"ListTools", "page_size", R"({"page_size": -1})"},
+      {"ListTools", "page_token", R"({"page_token": "x"})", StatusCode::INVALID_ARGUMENT,
+       "PAGE_TOKEN_INVALID"},
+      {"GetTool", "name", R"({"name": "python"})"},
+      {"ListPrompts", "page_size", R"({"page_size": -1})"},
+      {"ListPrompts", "page_token", R"({"page_token": "x"})", StatusCode::INVALID_ARGUMENT,
+       "PAGE_TOKEN_INVALID"},
+      {"GetPrompt", "name", R"({"name": "cellagent.planner"})"},
+      {"CreatePromptVersion", "parent", R"({"parent": "x", "template": "y"})"},
+      {"CreatePromptVersion", "template", R"({"parent": "prompts/cellagent.reporter"})"},
+      {"CreatePromptVersion", "parent_version",
+       R"({"parent": "prompts/cellagent.reporter", "template": "y", "parent_version": -1})"},
+      {"PromotePrompt", "name", R"({"name": "prompts/cellagent.reporter", "reason": "r"})"},
+      {"PromotePrompt", "reason", R"({"name": "prompts/cellagent.reporter/versions/1"})"},
+  };
+  return *table;
+}
+
+// Fields in which no value is wrong by itself: free text and flags, and those of ForkTask that are
+// checked against the task forked from.
+const std::set<std::string>& FreeFields() {
+  static const auto* const fields = new std::set<std::string>{
+      "SubmitTask spec.seed",
+      "SubmitTask spec.cellagent.ask_clarification",
+      "CancelTask reason",
+      "SubmitTask spec.cellagent.use_vision",
+      "RespondToTask text",
+      "DeleteTask force",
+      "ForkTask text",
+      "ForkTask value_json",
+      "ForkTask models",
+      "ForkTask prompts",
+      "ForkTask seed",
+      "CreatePromptVersion origin",
+      "CreatePromptVersion note",
+      "PromotePrompt evidence",
+      "PromotePrompt etag",
+  };
+  return *fields;
+}
+
+// "x*3" as "xxx".
+std::string Expanded(const std::string& text) {
+  const size_t star = text.find('*');
+  if (star == std::string::npos) return text;
+  size_t digits = 0;
+  const size_t count = std::stoul(text.substr(star + 1), &digits);
+  return text.substr(0, star - 1) + std::string(count, text[star - 1]) +
+         text.substr(star + 1 + digits);
+}
+
+// "spec.inputs[0].name" as "spec.inputs.name".
+std::string WithoutIndices(const std::string& field) {
+  std::string plain;
+  for (size_t i = 0; i < field.size(); ++i) {
+    if (field[i] == '[')
+      i = field.find(']', i);
+    else
+      plain += field[i];
+  }
+  return plain;
+}
+
+// The paths of all fields that hold a value.
+void AddFields(const Descriptor& message, const std::string& prefix,
+               std::set<std::string>& fields) {
+  for (int i = 0; i < message.field_count(); ++i) {
+    const FieldDescriptor& field = *message.field(i);
+    const std::string path = prefix + field.name();
+    const Descriptor* type = field.message_type();
+    if (field.is_map()) type = type->FindFieldByName("value")->message_type();
+    if (type == nullptr || type->full_name() == "google.protobuf.Duration") {
+      fields.insert(path);
+    } else {
+      AddFields(*type, path + ".", fields);
+    }
+  }
+}
+
+std::vector<const MethodDescriptor*> Methods() {
+  std::vector<const MethodDescriptor*> methods;
+  for (const google::protobuf::FileDescriptor* file :
+       {v1::SubmitTaskRequest::descriptor()->file(), v1::GetTraceRequest::descriptor()->file(),
+        v1::GetToolRequest::descriptor()->file(), v1::GetPromptRequest::descriptor()->file()}) {
+    for (int s = 0; s < file->service_count(); ++s) {
+      for (int m = 0; m < file->service(s)->method_count(); ++m) {
+        methods.push_back(file->service(s)->method(m));
+      }
+    }
+  }
+  return methods;
+}
+
+const MethodDescriptor* MethodNamed(const std::string& name) {
+  for (const MethodDescriptor* method : Methods()) {
+    if (method->name() == name) return method;
+  }
+  return nullptr;
+}
+
+class WrongInputTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    folder_ = new TempFolder();
+    ServerConfig config;
+    config.listen = "127.0.0.1:0";
+    config.data_folder = folder_->path() / "data";
+    config.toolbox_folders.push_back(std::string(TROUPE_SOURCE_DIR) + "/tests/end_to_end/toolbox");
+    auto server = Server::Start(config, TROUPE_SOURCE_DIR);
+    // A failed set-up would count as skipped, and so as passed.
+    if (!server.ok()) {
+      ADD_FAILURE() << server.status();
+      std::abort();
+    }
+    server_ = server->release();
+  }
+  static void TearDownTestSuite() {
+    delete server_;
+    delete folder_;
+  }
+
+  static std::shared_ptr<grpc::Channel> Channel() {
+    grpc::ChannelArguments arguments;
+    return grpc::CreateCustomChannel(server_->address(), grpc::InsecureChannelCredentials(),
+                                     arguments);
+  }
+
+  static grpc::Status Call(const std::string& method, const std::string& json) {
+    const MethodDescriptor* descriptor = MethodNamed(method);
+    if (descriptor == nullptr) return grpc::Status(StatusCode::UNIMPLEMENTED, "no such method");
+    const std::unique_ptr<google::protobuf::Message> request(
+        google::protobuf::MessageFactory::generated_factory()
+            ->GetPrototype(descriptor->input_type())
+            ->New());
+    const auto parsed = google::protobuf::util::JsonStringToMessage(Expanded(json), request.get());
+    EXPECT_TRUE(parsed.ok()) << parsed << json;
+    return RawCall(Channel(), "/" + descriptor->service()->full_name() + "/" + method,
+                   request->SerializeAsString())
+        .status;
+  }
+
+  static TempFolder* folder_;
+  static Server* server_;
+};
+
+TempFolder* WrongInputTest::folder_ = nullptr;
+Server* WrongInputTest::server_ = nullptr;
+
+TEST_F(WrongInputTest, EveryRowGetsItsCodeAndNamesItsField) {
+  for (const Row& row : Table()) {
+    SCOPED_TRACE(row.method + " " + row.field + " " + row.request.substr(0, 200));
+    const grpc::Status status = Call(row.method, row.request);
+    EXPECT_EQ(status.error_code(), row.code) << status.error_message();
+    google::rpc::Status details;
+    ASSERT_TRUE(details.ParseFromString(status.error_details()));
+    EXPECT_EQ(details.code(), status.error_code());
+    EXPECT_EQ(details.message(), status.error_message());
+    google::rpc::ErrorInfo info;
+    google::rpc::BadRequest bad;
+    for (const auto& detail : details.details()) {
+      detail.UnpackTo(&info);
+      detail.UnpackTo(&bad);
+    }
+    EXPECT_EQ(info.domain(), "troupe");
+    EXPECT_EQ(info.reason(), row.reason);
+    EXPECT_EQ(info.metadata().at("field"), row.field);
+    if (row.code == StatusCode::INVALID_ARGUMENT) {
+      ASSERT_EQ(bad.field_violations_size(), 1);
+      EXPECT_EQ(bad.field_violations(0).field(), row.field);
+    }
+  }
+}
+
+TEST_F(WrongInputTest, EveryFieldOfTheContractHasARow) {
+  std::set<std::string> covered = FreeFields();
+  for (const Row& row : Table()) covered.insert(row.method + " " + WithoutIndices(row.field));
+  for (const MethodDescriptor* method : Methods()) {
+    std::set<std::string> fields;
+    AddFields(*method->input_type(), "", fields);
+    for (const std::string& field : fields) {
+      EXPECT_TRUE(covered.contains(method->name() + " " + field))
+          << "no wrong value for " << method->name() << " " << field;
+    }
+  }
+}
+
+TEST_F(WrongInputTest, WhatIsNotThereIsNotFound) {
+  for (const auto& [method, request] : std::vector<std::pair<std::string, std::string>>{
+           {"GetTask", R"({"name": "tasks/none"})"},
+           {"WatchTask", R"({"name": "tasks/none"})"},
+           {"CancelTask", R"({"name": "tasks/none"})"},
+           {"RespondToTask", R"({"name": "tasks/none", "text": "x"})"},
+           {"ForkTask", R"({"name": "tasks/none"})"},
+           {"ReplayTask", R"({"name": "tasks/none"})"},
+           {"DeleteTask", R"({"name": "tasks/none"})"},
+           {"ReadArtifact", R"({"name": "tasks/none/artifacts/report.md"})"},
+           {"GetTrace", R"({"name": "tasks/none"})"},
+           {"GetSpan", R"({"name": "tasks/none/spans/1"})"},
+           {"ListSpans", R"({"parent": "tasks/none"})"},
+           {"WatchSpans", R"({"name": "tasks/none"})"},
+           {"SearchSpans", R"({"parent": "tasks/none", "query": "x"})"},
+           {"ExportTrace", R"({"name": "tasks/none"})"},
+           {"ExportTrace", R"({"name": "tasks/none", "format": "FORMAT_NOTEBOOK"})"},
+           {"GetUsage", R"({"parent": "tasks/none"})"},
+           {"GetTool", R"({"name": "tools/none"})"},
+           {"GetPrompt", R"({"name": "prompts/none"})"},
+           {"CreatePromptVersion", R"({"parent": "prompts/none", "template": "x"})"},
+           {"PromotePrompt", R"({"name": "prompts/none/versions/1", "reason": "x"})"}}) {
+    EXPECT_EQ(Call(method, request).error_code(), StatusCode::NOT_FOUND) << method << request;
+  }
+}
+
+TEST_F(WrongInputTest, BytesThatAreNoMessageHarmNobody) {
+  for (const MethodDescriptor* method : Methods()) {
+    const std::string path = "/" + method->service()->full_name() + "/" + method->name();
+    for (const std::string& bytes : {std::string("\xff\xff\xff\xff"), std::string(1000, '\x08'),
+                                     std::string("\x0a\x02\xc3\x28", 4)}) {
+      EXPECT_FALSE(RawCall(Channel(), path, bytes).status.ok()) << path;
+    }
+  }
+  EXPECT_EQ(RawCall(Channel(), "/troupe.v1.TaskService/NoSuchMethod", "").status.error_code(),
+            StatusCode::UNIMPLEMENTED);
+  EXPECT_TRUE(Call("ListTasks", "{}").error_code() != StatusCode::UNAVAILABLE);
+}
+
+TEST_F(WrongInputTest, HealthAndReflectionAnswer) {
+  // HealthCheckResponse {status: SERVING}
+  EXPECT_EQ(RawCall(Channel(), "/grpc.health.v1.Health/Check", "").messages,
+            std::vector<std::string>{std::string("\x08\x01")});
+  // ServerReflectionRequest {list_services: ""}
+  const auto listed =
+      RawCall(Channel(), "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+              std::string("\x3a\x00", 2));
+  ASSERT_EQ(listed.messages.size(), 1u) << listed.status.error_message();
+  for (const char* service :
+       {"troupe.v1.TaskService", "troupe.v1.TraceService", "troupe.v1.ToolService",
+        "troupe.v1.PromptService", "grpc.health.v1.Health"}) {
+    EXPECT_NE(listed.messages[0].find(service), std::string::npos) << service;
+  }
+}
+
+}  // namespace
+}  // namespace troupe
