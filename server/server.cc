@@ -10,7 +10,6 @@
 #include <unistd.h>
 
 #include <asio/steady_timer.hpp>
-#include <asio/thread_pool.hpp>
 #include <fstream>
 #include <random>
 #include <sstream>
@@ -18,6 +17,7 @@
 #include "agents/cellagent/cellagent_kind.h"
 #include "agents/chat/chat_kind.h"
 #include "agents/models/model_directory.h"
+#include "server/services/api_threads.h"
 #include "server/services/catalog_services.h"
 #include "server/services/task_service.h"
 #include "server/services/trace_service.h"
@@ -109,7 +109,7 @@ struct Server::Parts {
   std::unique_ptr<TaskManager> manager;
   std::unique_ptr<PageTokens> tokens;
   OpenStreams streams;
-  std::unique_ptr<asio::thread_pool> api_threads;
+  std::unique_ptr<ApiThreads> api_threads;
   std::unique_ptr<asio::steady_timer> sweep_timer;
   std::unique_ptr<TaskServiceImpl> tasks;
   std::unique_ptr<TraceServiceImpl> traces;
@@ -166,7 +166,8 @@ struct Server::Parts {
                                config.listen),
                    {{"field", "server.listen"}});
     }
-    api_threads = std::make_unique<asio::thread_pool>(static_cast<size_t>(config.api_threads));
+    api_threads = std::make_unique<ApiThreads>(config.api_threads, config.max_calls);
+    streams.SetLimit(static_cast<size_t>(config.max_watchers));
     tasks =
         std::make_unique<TaskServiceImpl>(manager.get(), tokens.get(), &streams, api_threads.get());
     traces = std::make_unique<TraceServiceImpl>(manager.get(), tokens.get(), &streams,
@@ -240,7 +241,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
   parts.StartManager(std::move(toolboxes));
   RETURN_IF_ERROR(parts.Listen());
   RETURN_IF_ERROR(parts.manager->Resume());
-  parts.sweep_timer = std::make_unique<asio::steady_timer>(*parts.api_threads);
+  parts.sweep_timer = std::make_unique<asio::steady_timer>(parts.api_threads->pool());
   parts.ScheduleSweep();
   return server;
 }
@@ -274,7 +275,7 @@ void Server::Stop() {
     parts.grpc->Shutdown(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(left));
     parts.grpc->Wait();
   }
-  if (parts.api_threads != nullptr) parts.api_threads->join();
+  if (parts.api_threads != nullptr) parts.api_threads->pool().join();
   parts.manager.reset();
 }
 

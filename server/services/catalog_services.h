@@ -1,8 +1,7 @@
 // The gRPC faces of what agents have at hand: tools and prompts.
 #pragma once
 
-#include <asio/thread_pool.hpp>
-
+#include "server/services/api_threads.h"
 #include "server/services/page_token.h"
 #include "server/store/prompt_store.h"
 #include "tools/tool_registry.h"
@@ -14,7 +13,7 @@ namespace troupe {
 class ToolServiceImpl : public v1::ToolService::CallbackService {
  public:
   // All outlive the service.
-  ToolServiceImpl(const ToolRegistry* tools, const PageTokens* tokens, asio::thread_pool* threads)
+  ToolServiceImpl(const ToolRegistry* tools, const PageTokens* tokens, ApiThreads* threads)
       : tools_(tools), tokens_(tokens), threads_(threads) {}
 
   using Context = grpc::CallbackServerContext;
@@ -26,13 +25,13 @@ class ToolServiceImpl : public v1::ToolService::CallbackService {
  private:
   const ToolRegistry* const tools_;
   const PageTokens* const tokens_;
-  asio::thread_pool* const threads_;
+  ApiThreads* const threads_;
 };
 
 class PromptServiceImpl : public v1::PromptService::CallbackService {
  public:
   // All outlive the service.
-  PromptServiceImpl(StoredPrompts* prompts, const PageTokens* tokens, asio::thread_pool* threads)
+  PromptServiceImpl(StoredPrompts* prompts, const PageTokens* tokens, ApiThreads* threads)
       : prompts_(prompts), tokens_(tokens), threads_(threads) {}
 
   using Context = grpc::CallbackServerContext;
@@ -49,7 +48,7 @@ class PromptServiceImpl : public v1::PromptService::CallbackService {
  private:
   StoredPrompts* const prompts_;
   const PageTokens* const tokens_;
-  asio::thread_pool* const threads_;
+  ApiThreads* const threads_;
 };
 
 }  // namespace troupe

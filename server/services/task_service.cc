@@ -155,7 +155,7 @@ grpc::ServerWriteReactor<v1::WatchTaskResponse>* TaskServiceImpl::WatchTask(
     return EncodeEvent(task, event, last);
   };
   codec.heartbeat = Heartbeat;
-  return WatchStream<v1::WatchTaskResponse>::Start(manager_, streams_, *threads_,
+  return WatchStream<v1::WatchTaskResponse>::Start(manager_, streams_, threads_->pool(),
                                                    std::move(options), std::move(codec));
 }
 
@@ -240,7 +240,7 @@ grpc::ServerWriteReactor<v1::ReadArtifactResponse>* TaskServiceImpl::ReadArtifac
     }
   }
   return ChunkStream<v1::ReadArtifactResponse>::Start(
-      *threads_, [file, opened](std::string* chunk) -> absl::Status {
+      threads_->pool(), [file, opened](std::string* chunk) -> absl::Status {
         RETURN_IF_ERROR(opened);
         chunk->resize(kChunkBytes);
         file->read(chunk->data(), static_cast<std::streamsize>(chunk->size()));

@@ -198,7 +198,7 @@ grpc::ServerWriteReactor<v1::WatchSpansResponse>* TraceServiceImpl::WatchSpans(
   WatchCodec<v1::WatchSpansResponse> codec;
   codec.encode = EncodeSpanEvent;
   codec.heartbeat = [] { return v1::WatchSpansResponse(); };
-  return WatchStream<v1::WatchSpansResponse>::Start(manager_, streams_, *threads_,
+  return WatchStream<v1::WatchSpansResponse>::Start(manager_, streams_, threads_->pool(),
                                                     std::move(options), std::move(codec));
 }
 
@@ -262,7 +262,7 @@ grpc::ServerWriteReactor<v1::ExportTraceResponse>* TraceServiceImpl::ExportTrace
     }
     std::ostringstream text;
     text << file.rdbuf();
-    return ChunkStream<v1::ExportTraceResponse>::Start(*threads_, TextChunks(text.str()));
+    return ChunkStream<v1::ExportTraceResponse>::Start(threads_->pool(), TextChunks(text.str()));
   }
   auto page = std::make_shared<v1::GetTraceRequest>();
   page->set_name(request->name());
@@ -271,7 +271,7 @@ grpc::ServerWriteReactor<v1::ExportTraceResponse>* TraceServiceImpl::ExportTrace
   auto pending = std::make_shared<std::string>();
   auto done = std::make_shared<bool>(false);
   return ChunkStream<v1::ExportTraceResponse>::Start(
-      *threads_, [this, page, pending, done](std::string* chunk) -> absl::Status {
+      threads_->pool(), [this, page, pending, done](std::string* chunk) -> absl::Status {
         while (pending->size() < kChunkBytes && !*done) {
           v1::GetTraceResponse response;
           RETURN_IF_ERROR(FillTrace(*page, response));

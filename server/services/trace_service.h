@@ -1,9 +1,8 @@
 // The gRPC face of traces: reads from the store.
 #pragma once
 
-#include <asio/thread_pool.hpp>
-
 #include "server/scheduler/task_manager.h"
+#include "server/services/api_threads.h"
 #include "server/services/page_token.h"
 #include "server/services/watch_stream.h"
 #include "troupe/v1/trace_service.grpc.pb.h"
@@ -14,7 +13,7 @@ class TraceServiceImpl : public v1::TraceService::CallbackService {
  public:
   // All outlive the service.
   TraceServiceImpl(TaskManager* manager, const PageTokens* tokens, OpenStreams* streams,
-                   asio::thread_pool* threads)
+                   ApiThreads* threads)
       : manager_(manager), tokens_(tokens), streams_(streams), threads_(threads) {}
 
   using Context = grpc::CallbackServerContext;
@@ -44,7 +43,7 @@ class TraceServiceImpl : public v1::TraceService::CallbackService {
   TaskManager* const manager_;
   const PageTokens* const tokens_;
   OpenStreams* const streams_;
-  asio::thread_pool* const threads_;
+  ApiThreads* const threads_;
 };
 
 }  // namespace troupe

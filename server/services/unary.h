@@ -7,42 +7,31 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <asio/post.hpp>
-#include <asio/thread_pool.hpp>
 #include <exception>
 #include <functional>
 #include <utility>
 
+#include "server/services/api_threads.h"
 #include "server/services/errors.h"
 #include "tools/base/error.h"
 
 namespace troupe {
 
-// Runs `work` on `threads` and finishes the call with its status.
-template <typename Work>
-grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, asio::thread_pool& threads,
-                                 Work work) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  asio::post(threads, [reactor, work = std::move(work)] {
-    absl::Status status;
-    try {
-      status = work();
-    } catch (const std::exception&) {
-      status = Error(Reason::kInternal, "the server failed unexpectedly; its log says more");
-    }
-    reactor->Finish(GrpcStatus(status));
-  });
-  return reactor;
-}
-
-// The same for work that ends later: `work` takes a function that finishes the call, which is to be
-// called once, from any thread.
+// Finishes a call; to be called once, from any thread.
 using FinishCall = std::function<void(const absl::Status&)>;
+
+// Runs `work` on `threads`; it, or what it starts, calls the function that it is given at the end.
 template <typename Work>
-grpc::ServerUnaryReactor* AnswerLater(grpc::CallbackServerContext* context,
-                                      asio::thread_pool& threads, Work work) {
+grpc::ServerUnaryReactor* AnswerLater(grpc::CallbackServerContext* context, ApiThreads& threads,
+                                      Work work) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  asio::post(threads, [reactor, work = std::move(work)] {
-    const FinishCall finish = [reactor](const absl::Status& status) {
+  if (const absl::Status full = threads.Enter(); !full.ok()) {
+    reactor->Finish(GrpcStatus(full));
+    return reactor;
+  }
+  asio::post(threads.pool(), [reactor, &threads, work = std::move(work)] {
+    const FinishCall finish = [reactor, &threads](const absl::Status& status) {
+      threads.Leave();
       reactor->Finish(GrpcStatus(status));
     };
     try {
@@ -52,6 +41,14 @@ grpc::ServerUnaryReactor* AnswerLater(grpc::CallbackServerContext* context,
     }
   });
   return reactor;
+}
+
+// Runs `work` on `threads` and finishes the call with its status.
+template <typename Work>
+grpc::ServerUnaryReactor* Answer(grpc::CallbackServerContext* context, ApiThreads& threads,
+                                 Work work) {
+  return AnswerLater(context, threads,
+                     [work = std::move(work)](const FinishCall& finish) { finish(work()); });
 }
 
 }  // namespace troupe

@@ -20,6 +20,7 @@
 #include "tools/base/error.h"
 #include "tools/base/mutex.h"
 #include "tools/base/status_macros.h"
+#include "tools/base/steady_time.h"
 
 namespace troupe {
 
@@ -39,10 +40,20 @@ struct WatchCodec {
 // Keeps the streams that are open, so that a closing server can end them.
 class OpenStreams {
  public:
-  // 0 and no stream kept if all were asked to end already: then this one must, too.
-  uint64_t Add(std::function<void()> end) {
+  // Before the first stream.
+  void SetLimit(size_t limit) { limit_ = limit; }
+  // The id of the stream, to be removed with. kShuttingDown if all were asked to end already,
+  // kQueueFull if too many are open: the stream must end, too.
+  absl::StatusOr<uint64_t> Add(std::function<void()> end) {
     MutexLock lock(&mutex_);
-    if (closed_) return 0;
+    if (closed_) {
+      return Error(Reason::kShuttingDown, "the server closes; watch again from the last sequence");
+    }
+    if (streams_.size() >= limit_) {
+      return Error(Reason::kQueueFull,
+                   fmt::format("{} streams are open already; try later", limit_),
+                   {{"limit", "server.max_watchers"}});
+    }
     streams_[next_id_] = std::move(end);
     return next_id_++;
   }
@@ -62,6 +73,7 @@ class OpenStreams {
   }
 
  private:
+  size_t limit_ = 10'000;
   Mutex mutex_;
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
@@ -114,6 +126,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
 
  private:
   static constexpr int kBatch = 256;
+  static constexpr absl::Duration kMostPatience = absl::Seconds(30);
 
   WatchStream(TaskManager* manager, OpenStreams* open, asio::thread_pool& threads,
               WatchOptions options, WatchCodec<Message> codec)
@@ -130,17 +143,16 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
     subscription_ = manager_->hub().Subscribe(options_.task_id, [weak] {
       if (auto stream = weak.lock()) stream->Wake();
     });
-    open_id_ = open_->Add([weak] {
-      if (auto stream = weak.lock()) stream->EndForShutdown();
+    const auto id = open_->Add([weak] {
+      auto stream = weak.lock();
+      if (stream == nullptr) return;
+      stream->FinishOnce(
+          Error(Reason::kShuttingDown, "the server closes; watch again from the last sequence"));
     });
-    if (open_id_ == 0) return EndForShutdown();
+    if (!id.ok()) return FinishOnce(id.status());
+    open_id_ = *id;
     Wake();
     ArmHeartbeat();
-  }
-
-  void EndForShutdown() {
-    FinishOnce(
-        Error(Reason::kShuttingDown, "the server closes; watch again from the last sequence"));
   }
 
   // Something may have come: look, on the API's threads.
@@ -203,6 +215,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
       if (finished_ || writing_) return;
       if (!cancelled_ && !outbox_.empty()) {
         writing_ = true;
+        write_started_ = SteadyNow();
         this->StartWrite(&outbox_.front());
         return;
       }
@@ -223,6 +236,17 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
     this->Finish(GrpcStatus(status));
   }
 
+  // A client that takes nothing is let go; it can go on from where it was.
+  absl::Status CheckPace() {
+    MutexLock lock(&mutex_);
+    if (!writing_ || SteadyNow() - write_started_ < kMostPatience) return absl::OkStatus();
+    const int64_t taken = outbox_.empty() ? last_sent_ : outbox_.front().sequence() - 1;
+    return Error(Reason::kWatcherBehind,
+                 fmt::format("the stream was not read for {}: watch again after sequence {}",
+                             absl::FormatDuration(kMostPatience), taken),
+                 {{"limit", "reading"}, {"last_sequence", std::to_string(taken)}});
+  }
+
   void ArmHeartbeat() {
     MutexLock lock(&mutex_);
     if (finished_) return;
@@ -231,6 +255,9 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
     timer_.async_wait([weak](asio::error_code error) {
       auto stream = weak.lock();
       if (error || stream == nullptr) return;
+      if (const absl::Status behind = stream->CheckPace(); !behind.ok()) {
+        return stream->FinishOnce(behind);
+      }
       {
         MutexLock lock(&stream->mutex_);
         if (stream->outbox_.empty() && !stream->finished_) {
@@ -256,6 +283,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
   std::deque<Message> outbox_ ABSL_GUARDED_BY(mutex_);
   int64_t last_sent_ ABSL_GUARDED_BY(mutex_);
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::Time write_started_ ABSL_GUARDED_BY(mutex_);
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;
   bool stale_ ABSL_GUARDED_BY(mutex_) = false;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;

@@ -1,12 +1,11 @@
 // What the store does with what it cannot write, and streams of a server that closes.
-#include "server/store/store.h"
-
 #include <gtest/gtest.h>
 
 #include <future>
 
 #include "server/services/watch_stream.h"
 #include "server/store/journal_table.h"
+#include "server/store/store.h"
 #include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
 
@@ -81,10 +80,22 @@ TEST_F(StoreFailureTest, AChainBreaksWhenTheStoreGivesUp) {
 TEST(OpenStreamsTest, AStreamThatOpensWhileTheServerClosesMustEndItself) {
   OpenStreams streams;
   int ended = 0;
-  EXPECT_NE(streams.Add([&] { ++ended; }), 0u);
+  EXPECT_TRUE(streams.Add([&] { ++ended; }).ok());
   streams.EndAll();
   EXPECT_EQ(ended, 1);
-  EXPECT_EQ(streams.Add([&] { ++ended; }), 0u);
+  EXPECT_EQ(ReasonOf(streams.Add([&] { ++ended; }).status()), Reason::kShuttingDown);
+}
+
+TEST(OpenStreamsTest, TooManyAreRefused) {
+  OpenStreams streams;
+  streams.SetLimit(2);
+  const auto nothing = [] {};
+  const auto first = streams.Add(nothing);
+  ASSERT_TRUE(first.ok());
+  EXPECT_TRUE(streams.Add(nothing).ok());
+  EXPECT_EQ(ReasonOf(streams.Add(nothing).status()), Reason::kQueueFull);
+  streams.Remove(*first);
+  EXPECT_TRUE(streams.Add(nothing).ok());
 }
 
 }  // namespace

@@ -43,9 +43,10 @@ constexpr std::array kReasons = {
     ReasonInfo{Reason::kFilterInvalid, "FILTER_INVALID", Code::kInvalidArgument, false},
     ReasonInfo{Reason::kEtagMismatch, "ETAG_MISMATCH", Code::kAborted, false},
     ReasonInfo{Reason::kSequenceOutOfRange, "SEQUENCE_OUT_OF_RANGE", Code::kOutOfRange, false},
-    ReasonInfo{Reason::kQueueFull, "QUEUE_FULL", Code::kUnavailable, true},
+    ReasonInfo{Reason::kQueueFull, "QUEUE_FULL", Code::kResourceExhausted, true},
     ReasonInfo{Reason::kShuttingDown, "SHUTTING_DOWN", Code::kUnavailable, true},
     ReasonInfo{Reason::kPermissionDenied, "PERMISSION_DENIED", Code::kPermissionDenied, false},
+    ReasonInfo{Reason::kWatcherBehind, "WATCHER_BEHIND", Code::kResourceExhausted, true},
     ReasonInfo{Reason::kInternal, "INTERNAL", Code::kInternal, false},
 };
 

@@ -50,6 +50,7 @@ enum class Reason {
   kQueueFull,
   kShuttingDown,
   kPermissionDenied,
+  kWatcherBehind,
   kInternal,
 };
 
