@@ -48,7 +48,9 @@ Outcome Follow(Connection& connection, const WatchSettings& settings, EventView&
     }
     const grpc::Status status = stream->Finish();
     if (ended || (status.ok() && outcome.state != v1::Task::STATE_UNSPECIFIED)) return outcome;
-    const bool lost = status.error_code() == grpc::StatusCode::UNAVAILABLE;
+    // A call that meets a server on its way out may come back as cancelled.
+    const bool lost = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
+                      status.error_code() == grpc::StatusCode::CANCELLED;
     const bool never_there = last == settings.after_sequence && reconnects == 0;
     if (!settings.reconnect || !lost || never_there || reconnects >= kMostReconnects) {
       outcome.error = status;
