@@ -48,7 +48,7 @@ TaskManager::~TaskManager() {
   bool all_ended = false;
   {
     MutexLock lock(&mutex_);
-    all_ended = live_.empty();
+    all_ended = Idle();
   }
   // Threads of tools and models that just woke a task may hold its executor still: joining waits
   // for them, unless a task is stuck.
@@ -138,6 +138,8 @@ void TaskManager::ProbeStore(const std::string& id, bool cancelling) {
   });
 }
 
+bool TaskManager::Idle() const { return live_.empty() && stranded_.empty() && accepting_ == 0; }
+
 bool TaskManager::Stranded(const std::string& id) {
   MutexLock lock(&mutex_);
   return stranded_.contains(id);
@@ -155,9 +157,7 @@ void TaskManager::Shutdown(absl::Time deadline) {
   }
   for (const auto& task : live) task->Cancel(CancelReason::kShutdown, "the server closes");
   MutexLock lock(&mutex_);
-  const auto stopped = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return live_.empty() && stranded_.empty();
-  };
+  const auto stopped = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return Idle(); };
   mutex_.AwaitWithDeadline(Condition(&stopped), deadline);
 }
 

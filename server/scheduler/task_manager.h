@@ -99,6 +99,8 @@ class TaskManager {
   void Strand(const std::string& id, bool cancelling);
   void ProbeStore(const std::string& id, bool cancelling);
   bool Stranded(const std::string& id);
+  // Whether nothing is under way that would come back to this object.
+  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<LiveTask> Live(const std::string& id);
 
   const TaskManagerOptions options_;
