@@ -86,6 +86,22 @@ AsyncStatus CarryOut(const Scope& task, Situation& situation, CellAgentReport& r
   co_return absl::OkStatus();
 }
 
+bool Failed(const absl::StatusOr<ToolResult>& result) {
+  if (result.ok()) return result->is_error;
+  return HasReason(result.status(), Reason::kToolFailed) ||
+         HasReason(result.status(), Reason::kStoreFailed) ||
+         HasReason(result.status(), Reason::kSandboxFailed);
+}
+
+// Calls a tool, and once more if it fails: what is saved at the end nobody makes again. A failure
+// is known only when it is recorded, so a disk that was full has room then.
+Async<ToolResult> CallToSave(const Scope& scope, std::string name, std::string tool,
+                             Json arguments) {
+  auto result = co_await scope.CallTool(name, tool, arguments);
+  if (!Failed(result) || !scope.cancelled().ok()) co_return result;
+  co_return co_await scope.CallTool(name + ".again", std::move(tool), std::move(arguments));
+}
+
 AsyncStatus WriteFile(const Scope& scope, TextFile file, CellAgentReport& report) {
   const std::string effect = "write " + file.name;
   Json arguments = {{"name", file.name}, {"description", file.description}};
@@ -95,7 +111,7 @@ AsyncStatus WriteFile(const Scope& scope, TextFile file, CellAgentReport& report
     arguments["base64"] = std::move(file.base64);
   }
   CO_ASSIGN_OR_RETURN(const ToolResult written,
-                      co_await scope.CallTool(effect, "write_artifact", std::move(arguments)));
+                      co_await CallToSave(scope, effect, "write_artifact", std::move(arguments)));
   report.artifacts.insert(report.artifacts.end(), written.artifacts.begin(),
                           written.artifacts.end());
   co_return absl::OkStatus();
@@ -106,14 +122,14 @@ AsyncStatus SaveResults(const Scope& scope, const Toolbox& toolbox, const std::s
                         std::vector<AcceptedCell>& cells, CellAgentReport& report) {
   Json arguments = {{"code", toolbox.finish_code}, {"from", state}, {"state", "closing/save"}};
   CO_ASSIGN_OR_RETURN(const ToolResult saved,
-                      co_await scope.CallTool("save", "python", std::move(arguments)));
+                      co_await CallToSave(scope, "save", "python", std::move(arguments)));
   const auto listed = PrintedJson(saved);
   if (saved.is_error || !listed.ok()) co_return absl::OkStatus();
   cells.push_back(
       {"Save the results", toolbox.finish_code, JsonArray(saved.value, "outputs"), saved.content});
   Json publish = {{"state", "closing/save"}, {"files", JsonArray(*listed, "files")}};
   CO_ASSIGN_OR_RETURN(const ToolResult published,
-                      co_await scope.CallTool("publish", "publish", std::move(publish)));
+                      co_await CallToSave(scope, "publish", "publish", std::move(publish)));
   report.artifacts.insert(report.artifacts.end(), published.artifacts.begin(),
                           published.artifacts.end());
   co_return absl::OkStatus();
