@@ -7,6 +7,7 @@
 #include "tests/support/run_async.h"
 #include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
+#include "tools/base/steady_time.h"
 #include "tools/sandbox/kernel_tools.h"
 #include "tools/sandbox/sandbox.h"
 
