@@ -2,6 +2,7 @@
 import collections
 import os
 import pathlib
+import signal
 import time
 
 import record
@@ -177,10 +178,17 @@ def command(pid):
 
 
 def processes_left(pids, seconds):
-    """Those of the dead server's processes that do not end by themselves."""
+    """Those of the dead server's processes that do not end by themselves. They are then ended."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if not any(running(pid) for pid in pids):
             return []
         time.sleep(0.02)
-    return [f"the process {pid} of the dead server still runs: {command(pid)}" for pid in pids if running(pid)]
+    left = [pid for pid in pids if running(pid)]
+    wrong = [f"the process {pid} of the dead server still runs: {command(pid)}" for pid in left]
+    for pid in left:
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    return wrong

@@ -86,9 +86,9 @@ class Term(Fault):
             world.wrong.append("the watching client was not told that the server stopped")
             return
         for status in watcher.breaks[breaks:][:1]:
-            # One that was just connecting finds nobody there.
-            if status["code"] != "UNAVAILABLE" or (watcher.sequences and status["reason"] != "SHUTTING_DOWN"
-                                                   and "connect" not in status["message"]):
+            told = (status["code"], status["reason"]) == ("UNAVAILABLE", "SHUTTING_DOWN")
+            # A call that was just being made is turned away by gRPC itself, in its own words.
+            if not told and (status["heard"] or status["code"] not in ("UNAVAILABLE", "CANCELLED")):
                 world.wrong.append(f"the watching client was told: {status}")
 
 
@@ -111,6 +111,27 @@ class PowerCut(Fault):
     def strike(self, world):
         world.end_life(signal.SIGKILL)
         world.page.lose_unsynced(world.data, world.draw)
+        world.read_record()
+
+
+class KillUnwritten(Fault):
+    """A kill after a while in which another process held the write lock, so that nothing of that
+    while is on the disk. Who goes on before the disk has what it goes on from is found out here:
+    after a kill alone the commit, which takes less than a millisecond, has nearly always been made."""
+    per_run = 5
+    weight = 2
+    ends_life = True
+
+    def strike(self, world):
+        other = sqlite3.connect(world.data / "troupe.db", timeout=10, isolation_level=None)
+        try:
+            other.execute("BEGIN IMMEDIATE")
+            world.gate.release()
+            time.sleep(world.draw.uniform(0.1, 0.6))
+            world.end_life(signal.SIGKILL)
+            other.execute("ROLLBACK")
+        finally:
+            other.close()
         world.read_record()
 
 
@@ -295,6 +316,7 @@ FAULTS = {
     "kill": Kill(),
     "term": Term(),
     "power_cut": PowerCut(),
+    "kill_unwritten": KillUnwritten(),
     "freeze": Freeze(),
     "kill_sandbox": KillSandbox(),
     "disk_full": DiskFull(),

@@ -77,24 +77,25 @@ def chat_answer(tools, request):
 
 # --- CellAgent: a plan of steps, each with code that goes on from the state of the one before ---
 
-STEPS = 4
+def cellagent_spec(tools):
+    return {"cellagent": {"request": "Sum up", "toolbox": "plain", "max_attempts": 8}}
 
 
-def cellagent_spec(kind="work"):
-    return lambda tools: {"cellagent": {"request": f"Sum up by {kind}", "toolbox": "plain", "max_attempts": 8}}
-
-
-def cellagent_answer(kind="work"):
+def cellagent_answer(kind, steps):
+    """`kind`: of the steps; those that are "wide" are tried in two ways side by side."""
     def answer(tools, request):
         name = request["response_format"]["json_schema"]["name"]
         text = str(request["messages"][0]["content"])
         if name == "plan":
             content = {"question": None, "steps": [{"title": f"Step {i}", "kind": kind, "description": f"Add {i}"}
-                                                   for i in range(1, STEPS + 1)]}
+                                                   for i in range(1, steps + 1)]}
+        elif name == "selection":
+            content = {"approaches": [{"tools": [tool], "idea": f"by the {tool}"} for tool in ("adder", "counter")]}
         elif name == "solution":
             step = int(re.search(r"The step to do now: Step (\d+)", text).group(1))
+            way = next((tool for tool in ("adder", "counter") if f"by the {tool}" in text), "hand")
             first = "total = 0\n" if step == 1 else ""
-            content = {"analysis": "add", "code": first + f"import time\ntotal += {step}\n"
+            content = {"analysis": "add", "code": first + f"import time\n# by {way}\ntotal += {step}\n"
                        f"with open('steps.txt', 'a') as file:\n    file.write('{step} ')\ntime.sleep(0.05)\n"
                        "print('total', total, open('steps.txt').read())"}
         elif name == "verdict":
@@ -108,5 +109,7 @@ def cellagent_answer(kind="work"):
 KINDS = {
     "chat": Kind(chat_spec, chat_answer, "Kept the notes.", {"notes.txt": "one\ntwo\nthree\n"},
                  posts=("order one", "order two")),
-    "cellagent": Kind(cellagent_spec(), cellagent_answer(), "All is summed up.", {"total.txt": "10"}),
+    "cellagent": Kind(cellagent_spec, cellagent_answer("work", 4), "All is summed up.", {"total.txt": "10"}),
+    "cellagent_wide": Kind(cellagent_spec, cellagent_answer("wide", 2), "All is summed up.", {"total.txt": "3"},
+                           sequential=False),
 }

@@ -36,8 +36,9 @@ def failed_calls(data_folder):
     database = sqlite3.connect(f"file:{data_folder}/troupe.db?mode=ro", uri=True, timeout=10)
     try:
         return database.execute(
-            "SELECT path, error || ' ' || ifnull((SELECT text FROM span_search WHERE rowid = spans.id), '') FROM spans "
-            "WHERE kind = ? AND (error != '' OR attributes LIKE '%is_error%')", (TOOL_CALL,)).fetchall()
+            "SELECT path, ifnull(error, '') || ' ' || ifnull((SELECT text FROM span_search WHERE rowid = s.id), '') "
+            "FROM spans s JOIN span_ends e ON e.span = s.id "
+            "WHERE kind = ? AND (error != '' OR e.attributes LIKE '%is_error%')", (TOOL_CALL,)).fetchall()
     finally:
         database.close()
 
@@ -47,8 +48,9 @@ def read_file(file):
     database = sqlite3.connect(f"file:{file}?mode=rw", uri=True, timeout=10)
     try:
         spans = database.execute(
-            "SELECT path, kind, begin_sequence, end_sequence, state, hex(request), hex(result), error, input_tokens "
-            "FROM spans WHERE task = (SELECT id FROM tasks WHERE name = 't')").fetchall()
+            "SELECT path, kind, begin_sequence, ifnull(end_sequence, 0), state, hex(ifnull(e.request, s.request)), "
+            "hex(result), error, input_tokens FROM spans s LEFT JOIN span_ends e ON e.span = s.id "
+            "WHERE s.task = (SELECT id FROM tasks WHERE name = 't')").fetchall()
         events = database.execute(
             "SELECT sequence FROM events WHERE task = (SELECT id FROM tasks WHERE name = 't')").fetchall()
         integrity = database.execute("PRAGMA integrity_check").fetchone()[0]
@@ -62,4 +64,4 @@ def read_file(file):
         open_spans=sum(1 for span in spans if span[3] == 0),
         sequences=sorted([span[2] for span in spans] + [span[3] for span in spans if span[3] > 0] +
                          [event[0] for event in events]),
-        serials={span[8]: span[0] for span in effects if span[1] == MODEL_CALL and span[3] > 0 and span[8] > 0})
+        serials={span[8]: span[0] for span in effects if span[1] == MODEL_CALL and span[3] > 0 and span[8]})

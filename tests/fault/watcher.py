@@ -18,7 +18,7 @@ class Watcher:
         self.changed = threading.Condition()
         self.sequences = []
         self.states = []
-        self.breaks = []          # the error of each break: {"code", "reason", "message"}
+        self.breaks = []          # the error of each break: {"code", "reason", "message"}, and how many events it had "heard"
         self.wrong = []
         self.stopping = False
         self.process = self.connected_to = None
@@ -45,9 +45,10 @@ class Watcher:
         process = subprocess.Popen([self.binaries / "troupe", "--json", "--server", address, "watch", self.task,
                                     "--after", str(after), *options],
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        self.process, self.connected_to = process, address
+        self.process, self.connected_to, heard = process, address, 0
         for line in process.stdout:
             self.take(json.loads(line))
+            heard += 1
         error = process.stderr.read()
         code = process.wait()
         self.connected_to = None
@@ -57,7 +58,7 @@ class Watcher:
             self.wrong.append(f"the watching client ended with exit {code} and no word why")
         if error and not self.stopping:
             with self.changed:
-                self.breaks.append(json.loads(error)["error"])
+                self.breaks.append({**json.loads(error)["error"], "heard": heard})
                 self.changed.notify_all()
             time.sleep(0.02)
 
