@@ -8,7 +8,6 @@
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
-#include "tools/base/steady_time.h"
 
 namespace troupe {
 namespace {
@@ -94,10 +93,11 @@ Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest
   context.path = effect.record.path;
   context.role_order = role_order;
   context.cancel = cancel_token();
-  const absl::Time start = SteadyNow();
+  const absl::Time start = run.services().steady_now();
   auto reply = co_await (*model)->Complete(request, std::move(context));
   // As exact as it is recorded, so that a task that is run again sums up to the same.
-  const absl::Duration time = absl::Trunc(SteadyNow() - start, absl::Microseconds(1));
+  const absl::Duration time =
+      absl::Trunc(run.services().steady_now() - start, absl::Microseconds(1));
   if (!reply.ok()) {
     // A call that was stopped has no outcome: it is made again when the task goes on.
     CO_RETURN_IF_ERROR(cancelled());

@@ -24,6 +24,7 @@
 #include "agents/runtime/question.h"
 #include "tools/base/async.h"
 #include "tools/base/cancel.h"
+#include "tools/base/steady_time.h"
 #include "tools/tool_registry.h"
 
 namespace troupe {
@@ -37,6 +38,7 @@ struct RunServices {
   const ToolRegistry* tools = nullptr;
   const PromptSource* prompts = nullptr;
   std::function<absl::Time()> now = absl::Now;
+  std::function<absl::Time()> steady_now = SteadyNow;  // for durations
 };
 
 enum class RunMode {

@@ -100,10 +100,10 @@ Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) 
   if (!reservation.ok() && !closing_) {
     co_return co_await FailEffect(std::move(effect), reservation.status(), Usage());
   }
-  const absl::Time start = SteadyNow();
+  const absl::Time start = run.services().steady_now();
   ToolCall call = MakeToolCall(effect, tool->spec(), arguments);
   auto result = co_await run.services().tools->Call(tool->spec().name, std::move(call));
-  one_call.tool_time = absl::Trunc(SteadyNow() - start, absl::Microseconds(1));
+  one_call.tool_time = absl::Trunc(run.services().steady_now() - start, absl::Microseconds(1));
   if (!result.ok()) CO_RETURN_IF_ERROR(cancelled());
   if (reservation.ok()) {
     reservation->Settle(one_call);

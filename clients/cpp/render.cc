@@ -168,10 +168,7 @@ std::string SpanLine(const v1::Span& span) {
   if (score != span.attributes().fields().end()) {
     line += fmt::format("  score {:.1f}", score->second.number_value());
   }
-  if (span.has_error()) {
-    const std::string& message = span.error().message();
-    line += "  " + OneLine(message.substr(0, message.find('\n')), kMaxErrorShown);
-  }
+  if (span.has_error()) line += "  " + OneLine(span.error().message(), kMaxErrorShown);
   return OneLine(line, 0);
 }
 

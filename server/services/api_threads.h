@@ -1,5 +1,5 @@
-// ApiThreads: the threads that answer calls, and the gate before them: a bounded number of calls may
-// be at work or wait at once, so that a flood of calls is refused and not stored. Thread-safe.
+// ApiThreads: the threads that answer calls, and the gate before them: a bounded number of calls
+// may be at work or wait at once, so that a flood of calls is refused and not stored. Thread-safe.
 #pragma once
 
 #include <fmt/format.h>

@@ -91,7 +91,7 @@ TEST_F(ForkTest, SequencesOfAForkAreDense) {
   const std::string key = fmt::format("(SELECT id FROM tasks WHERE name = '{}')", fork);
   const std::string all = fmt::format(
       "(SELECT begin_sequence AS s FROM spans WHERE task = {0} UNION ALL SELECT end_sequence FROM "
-      "spans WHERE task = {0} UNION ALL SELECT sequence FROM events WHERE task = {0})",
+      "span_ends WHERE task = {0} UNION ALL SELECT sequence FROM events WHERE task = {0})",
       key);
   const int64_t count = bench_.Number("SELECT count(*) FROM " + all);
   EXPECT_EQ(bench_.Number("SELECT count(DISTINCT s) FROM " + all), count);
@@ -177,10 +177,11 @@ TEST_F(ForkTest, AtEverySpanComesToTheSameEnd) {
     EXPECT_EQ(Inherited(fork), expected);
     EXPECT_EQ(bench_.Calls() - before, all_calls - kept);
     EXPECT_EQ(bench_.UsageOf(forked).model_calls(), bench_.UsageOf(source).model_calls());
-    EXPECT_EQ(bench_.Number(fmt::format("SELECT count(*) FROM spans WHERE state != 2 AND task = "
-                                        "(SELECT id FROM tasks WHERE name = '{}')",
-                                        fork)),
-              0);
+    EXPECT_EQ(
+        bench_.Number(fmt::format("SELECT count(*) FROM span_ends WHERE state != 2 AND task = "
+                                  "(SELECT id FROM tasks WHERE name = '{}')",
+                                  fork)),
+        0);
   }
 }
 

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 
+#include <asio/posix/stream_descriptor.hpp>
 #include <asio/read.hpp>
 #include <asio/redirect_error.hpp>
 #include <asio/steady_timer.hpp>
@@ -94,7 +95,7 @@ KernelProcess::KernelProcess(asio::any_io_executor executor, FileDescriptor chan
 
 KernelProcess::~KernelProcess() { Kill(); }
 
-AsyncStatus KernelProcess::WaitForHello(absl::Duration patience) {
+AsyncStatus KernelProcess::WaitForHello(absl::Duration patience, pid_t keeper) {
   auto self = shared_from_this();
   asio::error_code error;
   asio::steady_timer timer(executor_);
@@ -103,6 +104,18 @@ AsyncStatus KernelProcess::WaitForHello(absl::Duration patience) {
     auto process = weak.lock();
     if (!late && process != nullptr && process->pid_ == 0) process->Kill();
   });
+  // The channel alone may not tell: a process that hangs may hold it open.
+  asio::posix::stream_descriptor keeper_ended(executor_);
+  if (keeper != 0) {
+    keeper_ended.assign(static_cast<int>(syscall(SYS_pidfd_open, keeper, 0)), error);
+    keeper_ended.async_wait(asio::posix::stream_descriptor::wait_read,
+                            [weak = weak_from_this()](asio::error_code ended) {
+                              auto process = weak.lock();
+                              if (!ended && process != nullptr && process->pid_ == 0) {
+                                process->Kill();
+                              }
+                            });
+  }
   co_await socket_.async_wait(asio::socket_base::wait_read,
                               asio::redirect_error(asio::use_awaitable, error));
   if (error || !socket_.is_open()) co_return Gone();

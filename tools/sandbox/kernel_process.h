@@ -25,8 +25,9 @@ class KernelProcess : public std::enable_shared_from_this<KernelProcess> {
   // Kills the process, but not the states that were forked from it.
   ~KernelProcess();
 
-  // Waits for the process's greeting. kSandboxFailed if it goes away instead or is late.
-  AsyncStatus WaitForHello(absl::Duration patience);
+  // Waits for the process's greeting. kSandboxFailed if it goes away instead or is late, or if the
+  // process `keeper`, which started it, ends.
+  AsyncStatus WaitForHello(absl::Duration patience, pid_t keeper = 0);
   // Makes a child that shares this one's memory copy-on-write.
   Async<std::shared_ptr<KernelProcess>> Fork();
   AsyncStatus Send(Json message);

@@ -99,7 +99,7 @@ AsyncStatus KernelTree::StartSandbox() {
   spec.command.push_back(DumpJson(settings));
   CO_ASSIGN_OR_RETURN(sandbox_, Sandbox::Start(config_, spec));
   root_ = std::make_shared<KernelProcess>(executor_, sandbox_->TakeChannel());
-  const absl::Status started = co_await root_->WaitForHello(kStartPatience);
+  const absl::Status started = co_await root_->WaitForHello(kStartPatience, sandbox_->pid());
   if (started.ok()) co_return started;
   const std::string complaint = sandbox_->Complaint();
   root_.reset();

@@ -230,7 +230,11 @@ absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Start(const SandboxConfig& con
   sigfillset(&all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  // A group of its own, by which a process is found that bubblewrap left behind when it was killed
+  // before it had tied that to its life.
+  posix_spawnattr_setpgroup(&attributes, 0);
+  posix_spawnattr_setflags(&attributes,
+                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
   pid_t pid = 0;
   const int error = posix_spawn(&pid, config.bubblewrap.c_str(), &actions, &attributes, argv.data(),
                                 environment.data());
@@ -243,6 +247,7 @@ absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Start(const SandboxConfig& con
 Sandbox::~Sandbox() {
   // Bubblewrap's first process inside is the init of its process namespace: with it all end.
   KillTree(pid_);
+  kill(-pid_, SIGKILL);
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }

@@ -50,7 +50,7 @@ class RunTest : public testing::Test {
     services.journal = store_.get();
     services.models = &model_;
     services.tools = &tools_;
-    if (clock_) services.now = clock_;
+    if (clock_) services.now = services.steady_now = clock_;
     options_.task_id = "t";
     run_ = std::make_shared<TaskRun>(services, options_, io.get_executor(), *store_->LoadSpans("t"),
                                      *store_->LastSequence("t"));

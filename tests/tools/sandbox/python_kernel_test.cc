@@ -393,6 +393,34 @@ TEST_F(PythonKernelTest, PublishesFromARecalledStateWithoutItsFiles) {
   EXPECT_TRUE(std::filesystem::exists(context_.workspace.artifacts() / "labels.csv"));
 }
 
+// Killed at the wrong moment, bubblewrap leaves a process behind that waits for it for ever and
+// holds the channel open.
+TEST_F(PythonKernelTest, StartsAgainWhenItsKeeperDiesAndLeavesAProcessBehind) {
+  const auto left_behind = folder_.path() / "left_behind";
+  const auto keeper = folder_.path() / "keeper";
+  std::ofstream(keeper) << fmt::format(
+      "#!/bin/sh\n"
+      "[ -e {0} ] && exec {1} \"$@\"\n"
+      "sleep 1000 & echo $! > {0}\n"
+      "exit 1\n",
+      left_behind.string(), config_.bubblewrap);
+  std::filesystem::permissions(keeper, std::filesystem::perms::owner_all);
+  config_.bubblewrap = keeper;
+  Restart();
+  const absl::Time start = SteadyNow();
+  const auto result = Run("a", "", "print('it', 'runs')");
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_NE(Text(*result).find("it runs"), std::string::npos);
+  EXPECT_LT(SteadyNow() - start, absl::Seconds(30));
+  pid_t left = 0;
+  std::ifstream(left_behind) >> left;
+  ASSERT_GT(left, 0);
+  // It has no parent any more, so it is gone or waits to be buried by init.
+  std::string state;
+  std::ifstream(fmt::format("/proc/{}/stat", left)) >> state >> state >> state;
+  EXPECT_TRUE(state.empty() || state == "Z") << state;
+}
+
 TEST_F(PythonKernelTest, LongChainOfStatesIsRebuiltAfterTheSandboxDied) {
   ASSERT_FALSE(Run("s0", "", "x = 0")->is_error);
   constexpr int kStates = 6;
