@@ -208,9 +208,10 @@ void LiveTask::SetState(v1::Task::State state) {
   JournalEntry entry = run_->NewEntry();
   entry.events.push_back(run_->NewEvent(EventType::kState, "", v1::Task::State_Name(state)));
   run_->Append(std::move(entry));
-  run_->Flush();
+  // The row first: who is woken by the event finds the task in its new state.
   store_->Write([row = row_](Connection& connection) { return UpdateTask(connection, row); },
                 nullptr);
+  run_->Flush();
 }
 
 void LiveTask::Finish(const absl::StatusOr<v1::TaskResult>& result) {

@@ -130,8 +130,6 @@ const std::vector<Row>& Table() {
        StatusCode::INVALID_ARGUMENT, "PAGE_TOKEN_INVALID"},
       {"DiffTraces", "name_a", R"({"name_a": "t", "name_b": "tasks/t"})"},
       {"DiffTraces", "name_b", R"({"name_a": "tasks/t", "name_b": "tasks/-"})"},
-      {"DiffTraces", "path", R"({"name_a": "tasks/t", "name_b": "tasks/t", "path": "not/there"})",
-       StatusCode::NOT_FOUND, "NOT_FOUND"},
       {"DiffTraces", "page_size", R"({"name_a": "tasks/t", "name_b": "tasks/t", "page_size": -1})"},
       {"DiffTraces", "page_token",
        R"({"name_a": "tasks/t", "name_b": "tasks/t", "page_token": "x"})",
@@ -166,18 +164,27 @@ const std::vector<Row>& Table() {
   return *table;
 }
 
-// Fields in which no value is wrong by itself: free text and flags, and those of ForkTask that are
-// checked against the task forked from.
+// Fields in which no value is wrong by itself: free text and flags, and those that are
+// checked against the task that is forked from or compared.
 const std::set<std::string>& FreeFields() {
   static const auto* const fields = new std::set<std::string>{
-      "SubmitTask spec.seed",       "SubmitTask spec.cellagent.ask_clarification",
-      "CancelTask reason",          "SubmitTask spec.cellagent.use_vision",
-      "RespondToTask text",         "DeleteTask force",
-      "DiffTraces include_same",    "ForkTask text",
-      "ForkTask value_json",        "ForkTask models",
-      "ForkTask prompts",           "ForkTask seed",
-      "CreatePromptVersion origin", "CreatePromptVersion note",
-      "PromotePrompt evidence",     "PromotePrompt etag",
+      "SubmitTask spec.seed",
+      "SubmitTask spec.cellagent.ask_clarification",
+      "CancelTask reason",
+      "SubmitTask spec.cellagent.use_vision",
+      "RespondToTask text",
+      "DeleteTask force",
+      "DiffTraces include_same",
+      "DiffTraces path",
+      "ForkTask text",
+      "ForkTask value_json",
+      "ForkTask models",
+      "ForkTask prompts",
+      "ForkTask seed",
+      "CreatePromptVersion origin",
+      "CreatePromptVersion note",
+      "PromotePrompt evidence",
+      "PromotePrompt etag",
   };
   return *fields;
 }
