@@ -54,6 +54,9 @@ TaskManager::~TaskManager() {
   // for them, unless a task is stuck.
   if (!all_ended) threads_.stop();
   threads_.join();
+  // What the tasks wrote last comes back to this object.
+  store_->Drain();
+  store_->SetListener(nullptr);
 }
 
 const TaskKind* TaskManager::KindOf(const std::string& name) const {

@@ -41,12 +41,17 @@ class Store : public Journal {
   absl::StatusOr<int64_t> LastSequence(const std::string& task_id) override;
   absl::StatusOr<std::string> ReadContent(const std::string& hash) override;
 
-  // Called from the writer's thread after a task's journal grew. Set before the first write.
+  // Called from the writer's thread after a task's journal grew. Set before the first write, or
+  // when nothing is queued.
   void SetListener(std::function<void(const std::string& task_id)> listener);
 
   // Runs a change on the writer's thread; `done` when it is durable.
   void Write(StoreWriter::Change change, std::function<void(absl::Status)> done);
   absl::Status WriteAndWait(StoreWriter::Change change);
+
+  // Returns when all that was written before is done with, its callbacks too. Not for the writer's
+  // own thread.
+  void Drain() { writer_->Drain(); }
 
   // Runs `read` with a read-only connection; waits for a free one.
   absl::Status Read(const std::function<absl::Status(Connection&)>& read);

@@ -35,6 +35,7 @@ void StoreWriter::Submit(Change change, Callback done) {
     MutexLock lock(&mutex_);
     if (queue_.size() < options_.max_queue && !stopping_) {
       queue_.push_back({std::move(change), std::move(done)});
+      ++taken_in_;
       return;
     }
   }
@@ -61,6 +62,13 @@ absl::Status StoreWriter::SubmitAndWait(Change change) {
   return outcome->status;
 }
 
+void StoreWriter::Drain() {
+  MutexLock lock(&mutex_);
+  const auto reached = [this, goal = taken_in_]()
+                           ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return done_with_ >= goal; };
+  mutex_.Await(Condition(&reached));
+}
+
 void StoreWriter::Loop() {
   for (;;) {
     std::vector<Job> batch;
@@ -80,6 +88,10 @@ void StoreWriter::Loop() {
     for (size_t i = 0; i < batch.size(); ++i) {
       if (batch[i].done) batch[i].done(results[i]);
     }
+    const size_t size = batch.size();
+    batch.clear();  // what the callbacks hold goes before anybody is told
+    MutexLock lock(&mutex_);
+    done_with_ += size;
   }
 }
 

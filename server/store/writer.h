@@ -44,6 +44,9 @@ class StoreWriter {
   // Submits and waits.
   absl::Status SubmitAndWait(Change change);
 
+  // Returns when all that was submitted before is done with, its callbacks too.
+  void Drain();
+
   // From now on a commit that fails is not tried again.
   void StopRetrying();
 
@@ -70,6 +73,8 @@ class StoreWriter {
   std::atomic<bool> healthy_ = true;
   Mutex mutex_;
   std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
+  uint64_t taken_in_ ABSL_GUARDED_BY(mutex_) = 0;   // changes that were ever queued
+  uint64_t done_with_ ABSL_GUARDED_BY(mutex_) = 0;  // of those: their callbacks have returned
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool retrying_ends_ ABSL_GUARDED_BY(mutex_) = false;
   std::thread thread_;

@@ -39,6 +39,8 @@ class ManagerBench {
     EXPECT_TRUE(manager_->Resume().ok());
   }
 
+  void CloseManager() { manager_.reset(); }
+
   TaskManager& manager() { return *manager_; }
   Store& store() { return *store_; }
   CountingModel& model() { return model_; }
