@@ -239,8 +239,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
   parts.tokens = std::make_unique<PageTokens>(secret);
   RETURN_IF_ERROR(parts.AddTools(share, toolboxes));
   parts.StartManager(std::move(toolboxes));
+  RETURN_IF_ERROR(parts.manager->Recover());
   RETURN_IF_ERROR(parts.Listen());
-  RETURN_IF_ERROR(parts.manager->Resume());
+  parts.manager->Resume();
   parts.sweep_timer = std::make_unique<asio::steady_timer>(parts.api_threads->pool());
   parts.ScheduleSweep();
   return server;

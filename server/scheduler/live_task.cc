@@ -87,6 +87,7 @@ LiveTask::LiveTask(RunServices services, Store* store, const TaskKind* kind, Tas
 
 void LiveTask::Start() {
   asio::post(strand_, [self = shared_from_this()] {
+    const bool cancelling = self->row_.state == v1::Task::STATE_CANCELLING;
     if (const absl::Status prepared = self->Prepare(); !prepared.ok()) {
       self->Finish(prepared);
       return;
@@ -97,6 +98,7 @@ void LiveTask::Start() {
                        self->Finish(Error(Reason::kInternal, "the algorithm threw an exception"));
                      }
                    });
+    if (cancelling) self->Cancel(CancelReason::kUser, "asked before a restart");
   });
 }
 

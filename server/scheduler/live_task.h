@@ -38,6 +38,7 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
   LiveTask(RunServices services, Store* store, const TaskKind* kind, TaskRow row,
            Workspace workspace, asio::any_io_executor strand, std::function<void(Ending)> on_end);
 
+  // A task whose row says that it is being cancelled is cancelled once it has started.
   void Start();
   void Cancel(CancelReason reason, std::string message);
   // Whether a person has asked to cancel it. On the strand.

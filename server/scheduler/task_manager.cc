@@ -31,6 +31,11 @@ std::string FirstLine(const std::string& text) {
   return line.size() <= kTitleBytes ? line : TruncateUtf8(line, kTitleBytes) + "...";
 }
 
+absl::Status HasEnded(const std::string& id) {
+  return Error(Reason::kTaskTerminal, fmt::format("the task 'tasks/{}' has ended", id),
+               {{"name", "tasks/" + id}});
+}
+
 }  // namespace
 
 TaskManager::TaskManager(TaskManagerOptions options, RunServices services, Store* store,
@@ -79,7 +84,7 @@ void TaskManager::RemoveOrphans() {
   }
 }
 
-absl::Status TaskManager::Resume() {
+absl::Status TaskManager::Recover() {
   RemoveOrphans();
   std::vector<std::string> names;
   RETURN_IF_ERROR(store_->Read([&](Connection& connection) -> absl::Status {
@@ -88,22 +93,17 @@ absl::Status TaskManager::Resume() {
   }));
   for (const std::string& name : names) {
     ASSIGN_OR_RETURN(TaskRow row, ReadRow(name));
-    Restart(std::move(row), false);
+    Enqueue(std::move(row));
   }
-  if (!names.empty()) spdlog::info("resumed {} unfinished tasks", names.size());
+  if (!names.empty()) spdlog::info("resuming {} unfinished tasks", names.size());
   return absl::OkStatus();
 }
 
-void TaskManager::Restart(TaskRow row, bool cancelling) {
-  const std::string name = row.name;
-  cancelling = cancelling || row.state == v1::Task::STATE_CANCELLING;
-  Launch(std::move(row));
-  if (!cancelling) return;
-  if (auto live = Live(name)) live->Cancel(CancelReason::kUser, "asked before a restart");
+void TaskManager::Resume() {
+  while (const auto task = NextToRun()) task->Start();
 }
 
 void TaskManager::Strand(const std::string& id, bool cancelling) {
-  MutexLock lock(&mutex_);
   if (closing_) return;
   auto& timer = stranded_[id];
   timer = std::make_unique<asio::steady_timer>(threads_);
@@ -112,36 +112,28 @@ void TaskManager::Strand(const std::string& id, bool cancelling) {
 }
 
 void TaskManager::ProbeStore(const std::string& id, bool cancelling) {
-  const auto leave = [this, id] {
-    MutexLock lock(&mutex_);
-    stranded_.erase(id);
-    return !closing_;
-  };
-  {
-    MutexLock lock(&mutex_);
-    if (closing_) {
-      stranded_.erase(id);
-      return;
-    }
-  }
   // Behind all that the earlier life has queued, and with something to write.
   const auto probe = [id](Connection& connection) { return TouchTask(connection, id); };
-  store_->Write(probe, [this, id, cancelling, leave](const absl::Status& written) {
-    asio::post(threads_, [this, id, cancelling, leave, written] {
-      if (HasReason(written, Reason::kNotFound)) {
-        leave();  // deleted meanwhile
-        return;
-      }
-      auto row = ReadRow(id);
-      const bool can_go_on = written.ok() && row.ok();
-      if (!leave()) return;
-      if (!can_go_on) return Strand(id, cancelling);
-      if (row->end_time == absl::InfinitePast()) Restart(*std::move(row), cancelling);
-    });
+  store_->Write(probe, [this, id, cancelling](const absl::Status& written) {
+    asio::post(threads_, [this, id, cancelling, written] { OnProbed(id, cancelling, written); });
   });
 }
 
-bool TaskManager::Idle() const { return live_.empty() && stranded_.empty() && accepting_ == 0; }
+void TaskManager::OnProbed(const std::string& id, bool cancelling, const absl::Status& written) {
+  auto row = ReadRow(id);
+  {
+    MutexLock lock(&mutex_);
+    if (stranded_.erase(id) == 0) return;               // cancelled meanwhile
+    if (HasReason(written, Reason::kNotFound)) return;  // deleted meanwhile
+    if (!written.ok() || !row.ok()) return Strand(id, cancelling);
+    if (row->end_time != absl::InfinitePast()) return;
+    if (cancelling) row->state = v1::Task::STATE_CANCELLING;
+    Enqueue(*std::move(row));
+  }
+  Resume();
+}
+
+bool TaskManager::Idle() const { return live_.empty() && stranded_.empty() && accepting_.empty(); }
 
 bool TaskManager::Stranded(const std::string& id) {
   MutexLock lock(&mutex_);
@@ -275,7 +267,10 @@ void TaskManager::Release(const std::string& id) {
 
 absl::StatusOr<TaskRow> TaskManager::NewRow(const v1::SubmitTaskRequest& request,
                                             const std::string& id) {
-  RETURN_IF_ERROR(CheckRoom());
+  {
+    MutexLock lock(&mutex_);
+    RETURN_IF_ERROR(CheckRoom());
+  }
   if (ReadRow(id).ok()) {
     return Error(Reason::kAlreadyExists, fmt::format("the task 'tasks/{}' exists", id),
                  {{"field", "task_id"}, {"name", "tasks/" + id}});
@@ -298,20 +293,21 @@ absl::StatusOr<TaskRow> TaskManager::NewRow(const v1::SubmitTaskRequest& request
 }
 
 absl::Status TaskManager::CheckRoom() {
-  MutexLock lock(&mutex_);
   if (closing_) return Error(Reason::kShuttingDown, "the server is closing; try another time");
-  const size_t held = live_.size() + waiting_.size() + accepting_;
+  const size_t held = live_.size() + waiting_.size() + accepting_.size();
   if (held < options_.max_running + options_.max_pending) return absl::OkStatus();
   return Error(Reason::kQueueFull, fmt::format("{} tasks run and wait already; try later", held),
                {{"limit", "server.max_pending"}});
 }
 
 void TaskManager::Accept(TaskRow row, const TaskCopy* copy, Accepted done) {
-  if (const absl::Status room = CheckRoom(); !room.ok()) return done(room);
+  absl::Status room;
   {
     MutexLock lock(&mutex_);
-    ++accepting_;
+    room = CheckRoom();
+    if (room.ok()) accepting_.insert(row.name);
   }
+  if (!room.ok()) return done(room);
   auto shared = std::make_shared<TaskRow>(std::move(row));
   const int64_t first_sequence = (copy == nullptr ? 0 : copy->last_sequence) + 1;
   store_->Write(
@@ -341,27 +337,25 @@ void TaskManager::Accept(TaskRow row, const TaskCopy* copy, Accepted done) {
 
 void TaskManager::OnAccepted(TaskRow row, int64_t last_sequence, const absl::Status& written,
                              const Accepted& done) {
-  {
-    MutexLock lock(&mutex_);
-    --accepting_;
-  }
-  if (!written.ok()) {
-    if (written.code() != absl::StatusCode::kAlreadyExists) {
-      std::error_code ignored;
-      std::filesystem::remove_all(WorkspaceOf(row.name).root, ignored);
-    }
-    // Two calls with one request id at once: the other one made the task.
-    if (!row.request_id.empty()) {
-      const auto earlier = EarlierSubmission(row.request_id, row.request_hash);
-      if (earlier.ok()) return done(Get(earlier->name));
-    }
-    return done(written);
-  }
   LiveTask::Snapshot snapshot;
   snapshot.row = row;
   snapshot.last_sequence = last_sequence;
-  Launch(std::move(row));
-  done(std::move(snapshot));
+  if (written.ok()) Launch(std::move(row));
+  {
+    MutexLock lock(&mutex_);
+    accepting_.erase(accepting_.find(snapshot.row.name));
+  }
+  if (written.ok()) return done(std::move(snapshot));
+  if (written.code() != absl::StatusCode::kAlreadyExists) {
+    std::error_code ignored;
+    std::filesystem::remove_all(WorkspaceOf(snapshot.row.name).root, ignored);
+  }
+  // Two calls with one request id at once: the other one made the task.
+  if (!snapshot.row.request_id.empty()) {
+    const auto earlier = EarlierSubmission(snapshot.row.request_id, snapshot.row.request_hash);
+    if (earlier.ok()) return done(Get(earlier->name));
+  }
+  done(written);
 }
 
 absl::StatusOr<LiveTask::Snapshot> TaskManager::AcceptAndWait(TaskRow row, const TaskCopy& copy) {
@@ -374,45 +368,48 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::AcceptAndWait(TaskRow row, const
 }
 
 void TaskManager::Launch(TaskRow row) {
-  const std::string name = row.name;
-  std::shared_ptr<LiveTask> task;
   {
     MutexLock lock(&mutex_);
-    if (closing_) return;
-    if (live_.size() >= options_.max_running) {
-      waiting_.push_back(std::move(row));
-      return;
-    }
-    const TaskKind* kind = KindOf(row.kind);
-    if (kind == nullptr) {
-      spdlog::error("task {}: this server does not run the kind '{}'", name, row.kind);
-      return;
-    }
-    task = std::make_shared<LiveTask>(
-        services_, store_, kind, std::move(row), WorkspaceOf(name),
-        asio::make_strand(threads_.get_executor()), [this, name](LiveTask::Ending ending) {
-          auto live = Live(name);
-          OnEnd(name, ending, live != nullptr && live->cancelled_by_person());
-        });
-    live_[name] = task;
+    Enqueue(std::move(row));
   }
-  task->Start();
+  Resume();
+}
+
+void TaskManager::Enqueue(TaskRow row) {
+  if (closing_) return;
+  if (KindOf(row.kind) == nullptr) {
+    spdlog::error("task {}: this server does not run the kind '{}'", row.name, row.kind);
+    return;
+  }
+  waiting_.push_back(std::move(row));
+}
+
+std::shared_ptr<LiveTask> TaskManager::NextToRun() {
+  MutexLock lock(&mutex_);
+  if (closing_ || waiting_.empty() || live_.size() >= options_.max_running) return nullptr;
+  TaskRow row = std::move(waiting_.front());
+  waiting_.pop_front();
+  const std::string name = row.name;
+  const TaskKind* kind = KindOf(row.kind);
+  auto task = std::make_shared<LiveTask>(
+      services_, store_, kind, std::move(row), WorkspaceOf(name),
+      asio::make_strand(threads_.get_executor()), [this, name](LiveTask::Ending ending) {
+        auto live = Live(name);
+        OnEnd(name, ending, live != nullptr && live->cancelled_by_person());
+      });
+  live_[name] = task;
+  return task;
 }
 
 void TaskManager::OnEnd(const std::string& id, LiveTask::Ending ending, bool cancelling) {
   services_.tools->Forget(id);
-  if (ending == LiveTask::Ending::kStranded) Strand(id, cancelling);
-  TaskRow next;
   {
     MutexLock lock(&mutex_);
+    if (ending == LiveTask::Ending::kStranded) Strand(id, cancelling);
     live_.erase(id);
-    if (!waiting_.empty()) {
-      next = std::move(waiting_.front());
-      waiting_.pop_front();
-    }
   }
   hub_.Notify(id);
-  if (!next.name.empty()) Launch(std::move(next));
+  Resume();
 }
 
 std::shared_ptr<LiveTask> TaskManager::Live(const std::string& id) {
@@ -443,26 +440,23 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Get(const std::string& id) {
 absl::StatusOr<LiveTask::Snapshot> TaskManager::Cancel(const std::string& id,
                                                        const std::string& reason) {
   ASSIGN_OR_RETURN(TaskRow row, ReadRow(id));
-  if (row.end_time != absl::InfinitePast()) {
-    return Error(Reason::kTaskTerminal, fmt::format("the task 'tasks/{}' has ended", id),
-                 {{"name", "tasks/" + id}});
-  }
-  auto live = Live(id);
-  if (live == nullptr) {
-    // It waits for its turn: give it one, so that its end is written like any other.
-    {
-      MutexLock lock(&mutex_);
-      std::erase_if(waiting_, [&](const TaskRow& waiting) { return waiting.name == id; });
+  if (row.end_time != absl::InfinitePast()) return HasEnded(id);
+  std::shared_ptr<LiveTask> live;
+  bool taken = false;
+  {
+    MutexLock lock(&mutex_);
+    const auto started = [this, &id]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      return !accepting_.contains(id);
+    };
+    mutex_.AwaitWithTimeout(Condition(&started), kStrandPatience);
+    if (const auto found = live_.find(id); found != live_.end()) {
+      live = found->second;
+    } else {
+      taken = std::erase_if(waiting_, [&](const TaskRow& each) { return each.name == id; }) > 0;
+      taken = stranded_.erase(id) > 0 || taken;
     }
-    row.state = v1::Task::STATE_CANCELLED;
-    row.end_time = row.update_time = services_.now();
-    RETURN_IF_ERROR(store_->WriteAndWait([row](Connection& connection) -> absl::Status {
-      ASSIGN_OR_RETURN(const int64_t last, LastSequenceOf(connection, row.key));
-      return WriteEnd(connection, row, last);
-    }));
-    hub_.Notify(id);
-    return Get(id);
   }
+  if (live == nullptr) return CancelUnstarted(std::move(row), taken);
   live->Cancel(CancelReason::kUser,
                reason.empty() ? "a client asked" : "a client asked: " + reason);
   ASSIGN_OR_RETURN(LiveTask::Snapshot snapshot, Get(id));
@@ -470,6 +464,26 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Cancel(const std::string& id,
     snapshot.row.state = v1::Task::STATE_CANCELLING;
   }
   return snapshot;
+}
+
+absl::StatusOr<LiveTask::Snapshot> TaskManager::CancelUnstarted(TaskRow row, bool taken) {
+  TaskRow ended = row;
+  ended.state = v1::Task::STATE_CANCELLED;
+  ended.end_time = ended.update_time = services_.now();
+  const absl::Status written =
+      store_->WriteAndWait([ended](Connection& connection) -> absl::Status {
+        ASSIGN_OR_RETURN(const TaskRow current, ReadTask(connection, ended.name));
+        if (current.end_time != absl::InfinitePast()) return HasEnded(ended.name);
+        ASSIGN_OR_RETURN(const int64_t last, LastSequenceOf(connection, ended.key));
+        return WriteEnd(connection, ended, last);
+      });
+  const std::string id = row.name;
+  if (!written.ok()) {
+    if (taken && !HasReason(written, Reason::kTaskTerminal)) Launch(std::move(row));
+    return written;
+  }
+  hub_.Notify(id);
+  return Get(id);
 }
 
 absl::Status TaskManager::Respond(const std::string& id, int64_t question, Json answer) {

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -44,8 +45,12 @@ class TaskManager {
   // Stops all tasks where they are; they go on when the server starts again.
   ~TaskManager();
 
-  // Starts the tasks that an earlier life of the server left unfinished.
-  absl::Status Resume();
+  // Takes up what an earlier life of the server left: its unfinished tasks wait from now on. To be
+  // called before the first request of a client, which might else meet a task that is not known
+  // yet.
+  absl::Status Recover();
+  // Starts the tasks that wait, as many as may run.
+  void Resume();
   // Stops accepting and stops all tasks; returns when all have, or at `deadline` (of SteadyNow).
   // Writes that fail are not tried again.
   void Shutdown(absl::Time deadline);
@@ -84,7 +89,7 @@ class TaskManager {
   // Makes the task durable and starts it. `copy` lives until `done` is called.
   void Accept(TaskRow row, const TaskCopy* copy, Accepted done);
   absl::StatusOr<LiveTask::Snapshot> AcceptAndWait(TaskRow row, const TaskCopy& copy);
-  absl::Status CheckRoom();
+  absl::Status CheckRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void OnAccepted(TaskRow row, int64_t last_sequence, const absl::Status& written,
                   const Accepted& done);
   void RemoveOrphans();
@@ -92,13 +97,19 @@ class TaskManager {
   absl::StatusOr<TaskRow> ReadRow(const std::string& id);
   absl::StatusOr<TaskRow> EarlierSubmission(const std::string& request_id,
                                             const std::string& request_hash);
+  // Starts the task, or lets it wait for its turn.
   void Launch(TaskRow row);
-  void Restart(TaskRow row, bool cancelling);
+  void Enqueue(TaskRow row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The first of those that wait, if it may run: it is live from now on.
+  std::shared_ptr<LiveTask> NextToRun();
   void OnEnd(const std::string& id, LiveTask::Ending ending, bool cancelling);
   // A task that the store's failure left: tries after a pause whether it can go on.
-  void Strand(const std::string& id, bool cancelling);
+  void Strand(const std::string& id, bool cancelling) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ProbeStore(const std::string& id, bool cancelling);
+  void OnProbed(const std::string& id, bool cancelling, const absl::Status& written);
   bool Stranded(const std::string& id);
+  // Ends a task that does not run. `taken`: from those that would be started.
+  absl::StatusOr<LiveTask::Snapshot> CancelUnstarted(TaskRow row, bool taken);
   // Whether nothing is under way that would come back to this object.
   bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   std::shared_ptr<LiveTask> Live(const std::string& id);
@@ -111,7 +122,7 @@ class TaskManager {
   Mutex mutex_;
   std::map<std::string, std::shared_ptr<LiveTask>> live_ ABSL_GUARDED_BY(mutex_);
   std::deque<TaskRow> waiting_ ABSL_GUARDED_BY(mutex_);
-  size_t accepting_ ABSL_GUARDED_BY(mutex_) = 0;  // submitted, not durable yet
+  std::multiset<std::string> accepting_ ABSL_GUARDED_BY(mutex_);  // submitted, not started yet
   std::map<std::string, std::vector<std::function<void()>>> reserved_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::unique_ptr<asio::steady_timer>> stranded_ ABSL_GUARDED_BY(mutex_);
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;

@@ -33,14 +33,19 @@ class ManagerBench {
 
   // Closes the manager, which leaves its tasks unfinished, and starts another on the same store.
   void Restart() {
+    RestartOnly();
+    manager_->Resume();
+  }
+  // The same, but lets the tasks wait still.
+  void RestartOnly() {
     manager_.reset();
     store_.reset();
     Start();
-    EXPECT_TRUE(manager_->Resume().ok());
+    EXPECT_TRUE(manager_->Recover().ok());
   }
-
   void CloseManager() { manager_.reset(); }
 
+  std::string database() const { return (folder_.path() / "test.db").string(); }
   TaskManager& manager() { return *manager_; }
   Store& store() { return *store_; }
   CountingModel& model() { return model_; }
@@ -51,6 +56,9 @@ class ManagerBench {
 
   // What every task runs from now on.
   Script script;
+  // From the next restart on.
+  size_t max_running = 20'000;
+  absl::Duration give_up = absl::Seconds(60);
 
   std::string Submit(v1::TaskSpec spec = v1::TaskSpec()) {
     v1::SubmitTaskRequest request;
@@ -177,7 +185,8 @@ class ManagerBench {
 
   void Start() {
     Store::Options options;
-    options.path = (folder_.path() / "test.db").string();
+    options.path = database();
+    options.writer.give_up = give_up;
     store_ = *Store::Open(std::move(options));
     RunServices services;
     services.journal = store_.get();
@@ -186,6 +195,7 @@ class ManagerBench {
     services.prompts = &prompts_;
     TaskManagerOptions manager_options;
     manager_options.data_folder = folder_.path();
+    manager_options.max_running = max_running;
     std::vector<std::unique_ptr<TaskKind>> kinds;
     kinds.push_back(std::make_unique<ScriptKind>(&script));
     manager_ =

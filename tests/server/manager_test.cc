@@ -4,7 +4,9 @@
 
 #include <future>
 
+#include "server/store/task_table.h"
 #include "tests/server/manager_bench.h"
+#include "tools/base/error.h"
 
 namespace troupe {
 namespace {
@@ -22,8 +24,102 @@ class ManagerTest : public testing::Test {
  protected:
   ManagerTest() { bench_.script = AskAndEnd; }
 
+  TaskRow RowOf(const std::string& id) { return bench_.manager().Get(id)->row; }
+
+  // How often the record says that the task came to this state.
+  int64_t TimesIn(const std::string& id, v1::Task::State state) {
+    return bench_.Number(fmt::format(
+        "SELECT count(*) FROM events e JOIN tasks t ON t.id = e.task WHERE t.name = '{}' AND "
+        "e.text = '{}'",
+        id, v1::Task::State_Name(state)));
+  }
+
   ManagerBench bench_;
 };
+
+// One task may run: a first one does, a second waits.
+class WaitingTest : public ManagerTest {
+ protected:
+  WaitingTest() {
+    bench_.max_running = 1;
+    bench_.give_up = absl::Milliseconds(50);
+    bench_.Restart();
+    running_ = bench_.Submit();
+    bench_.WaitForQuestion(running_);
+    waiting_ = bench_.Submit();
+  }
+
+  std::string running_;
+  std::string waiting_;
+};
+
+TEST_F(WaitingTest, OneWhoseCancellingARestartBrokeOffIsCancelledInItsTurn) {
+  TaskRow row = RowOf(waiting_);
+  row.state = v1::Task::STATE_CANCELLING;
+  ASSERT_TRUE(
+      bench_.store().WriteAndWait([row](Connection& to) { return UpdateTask(to, row); }).ok());
+  bench_.Restart();
+  bench_.WaitForQuestion(running_);
+  ASSERT_TRUE(bench_.manager().Cancel(running_, "").ok());
+  EXPECT_EQ(bench_.End(waiting_).state, v1::Task::STATE_CANCELLED);
+}
+
+TEST_F(WaitingTest, WaitsOnIfTheStoreDoesNotTakeItsCancelling) {
+  {
+    auto other = *Connection::Open(bench_.database(), Connection::Mode::kReadWrite);
+    ASSERT_TRUE(other->Execute("BEGIN IMMEDIATE").ok());
+    EXPECT_EQ(ReasonOf(bench_.manager().Cancel(waiting_, "").status()), Reason::kStoreReadOnly);
+    ASSERT_TRUE(other->Execute("ROLLBACK").ok());
+  }
+  ASSERT_TRUE(bench_.manager().Cancel(running_, "").ok());
+  bench_.WaitForQuestion(waiting_);
+}
+
+TEST_F(ManagerTest, ATaskCancelledBeforeItIsResumedStaysCancelled) {
+  const std::string id = bench_.Submit();
+  bench_.WaitForQuestion(id);
+  bench_.RestartOnly();
+  ASSERT_TRUE(bench_.manager().Cancel(id, "").ok());
+  bench_.manager().Resume();
+  bench_.Restart();  // so that whatever was under way is over
+  EXPECT_EQ(RowOf(id).state, v1::Task::STATE_CANCELLED);
+  EXPECT_EQ(TimesIn(id, v1::Task::STATE_CANCELLED), 1);
+}
+
+// A task is durable before it is started: who cancels it then must not be overtaken by its start.
+TEST_F(ManagerTest, ATaskCancelledWhileItIsAcceptedDoesNotRunAfterItsEnd) {
+  std::promise<void> go_on;
+  auto held = go_on.get_future().share();
+  std::promise<void> both_held;
+  std::atomic<int> holding = 0;
+  bench_.script = [&](Scope& root) -> Async<std::string> {
+    const int number = ++holding;
+    if (number == 2) both_held.set_value();
+    if (number <= 2) {
+      held.wait_for(std::chrono::seconds(30));  // holds a thread of the manager's two
+      co_return std::string("held");
+    }
+    co_return co_await AskAndEnd(root);
+  };
+  for (int i = 0; i < 2; ++i) bench_.Submit();
+  both_held.get_future().get();
+  // Durable soon, but the manager has no thread left to start it.
+  v1::SubmitTaskRequest request;
+  request.set_task_id("late");
+  request.mutable_spec()->mutable_chat();
+  std::promise<void> accepted;
+  bench_.manager().Submit(request,
+                          [&](const absl::StatusOr<LiveTask::Snapshot>&) { accepted.set_value(); });
+  bench_.store().Drain();
+  auto cancelled =
+      std::async(std::launch::async, [&] { return bench_.manager().Cancel("late", "").status(); });
+  EXPECT_EQ(cancelled.wait_for(kAWhile), std::future_status::timeout);
+  go_on.set_value();
+  EXPECT_TRUE(cancelled.get().ok());
+  accepted.get_future().get();
+  EXPECT_EQ(bench_.End("late").state, v1::Task::STATE_CANCELLED);
+  EXPECT_EQ(TimesIn("late", v1::Task::STATE_CANCELLED), 1);
+}
 
 // The manager is told when what its tasks wrote is durable: it must not go before.
 TEST_F(ManagerTest, GoesAfterWhatItsTasksWroteLast) {
