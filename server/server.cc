@@ -9,7 +9,6 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-#include <asio/steady_timer.hpp>
 #include <fstream>
 #include <random>
 #include <sstream>
@@ -17,6 +16,7 @@
 #include "agents/cellagent/cellagent_kind.h"
 #include "agents/chat/chat_kind.h"
 #include "agents/models/model_directory.h"
+#include "server/repeating.h"
 #include "server/services/api_threads.h"
 #include "server/services/catalog_services.h"
 #include "server/services/task_service.h"
@@ -110,7 +110,7 @@ struct Server::Parts {
   std::unique_ptr<PageTokens> tokens;
   OpenStreams streams;
   std::unique_ptr<ApiThreads> api_threads;
-  std::unique_ptr<asio::steady_timer> sweep_timer;
+  std::unique_ptr<Repeating> sweeping;
   std::unique_ptr<TaskServiceImpl> tasks;
   std::unique_ptr<TraceServiceImpl> traces;
   std::unique_ptr<ToolServiceImpl> tool_service;
@@ -204,14 +204,12 @@ struct Server::Parts {
 
   // Once a minute, and more often while there is something to remove: tasks whose retention is over
   // go, free space is given back, and health says whether the store takes writes.
-  void ScheduleSweep(absl::Duration wait = kSweepInterval) {
-    sweep_timer->expires_after(absl::ToChronoNanoseconds(wait));
-    sweep_timer->async_wait([this](asio::error_code error) {
-      if (error) return;
+  void StartSweeping() {
+    sweeping = std::make_unique<Repeating>(api_threads->pool(), kSweepInterval, [this] {
       const auto swept = manager->Sweep();
       if (!swept.ok()) spdlog::warn("sweeping: {}", MessageOf(swept.status()));
       grpc->GetHealthCheckService()->SetServingStatus(store->healthy());
-      ScheduleSweep(swept.ok() && *swept > 0 ? kSweepAgain : kSweepInterval);
+      return swept.ok() && *swept > 0 ? kSweepAgain : kSweepInterval;
     });
   }
 };
@@ -242,8 +240,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
   RETURN_IF_ERROR(parts.manager->Recover());
   RETURN_IF_ERROR(parts.Listen());
   parts.manager->Resume();
-  parts.sweep_timer = std::make_unique<asio::steady_timer>(parts.api_threads->pool());
-  parts.ScheduleSweep();
+  parts.StartSweeping();
   return server;
 }
 
@@ -267,7 +264,7 @@ void Server::Stop() {
   if (parts.stopped) return;
   parts.stopped = true;
   const absl::Time deadline = SteadyNow() + parts.config.shutdown_grace;
-  if (parts.sweep_timer != nullptr) parts.sweep_timer->cancel();
+  if (parts.sweeping != nullptr) parts.sweeping->Stop();
   if (parts.grpc != nullptr) parts.grpc->GetHealthCheckService()->SetServingStatus(false);
   parts.streams.EndAll();
   if (parts.manager != nullptr) parts.manager->Shutdown(deadline);
