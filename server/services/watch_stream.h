@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <grpcpp/support/server_callback.h>
 
+#include <algorithm>
 #include <asio/steady_timer.hpp>
 #include <asio/thread_pool.hpp>
 #include <deque>
@@ -79,6 +80,15 @@ class OpenStreams {
   uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   std::map<uint64_t, std::function<void()>> streams_ ABSL_GUARDED_BY(mutex_);
 };
+
+// The last sequence that a client has who took all but `waiting`; `last` if no event waits. A
+// heartbeat has no sequence of its own.
+template <typename Messages>
+int64_t SequenceBefore(const Messages& waiting, int64_t last) {
+  const auto first = std::find_if(waiting.begin(), waiting.end(),
+                                  [](const auto& each) { return each.sequence() != 0; });
+  return first == waiting.end() ? last : first->sequence() - 1;
+}
 
 template <typename Message>
 class WatchStream : public grpc::ServerWriteReactor<Message>,
@@ -240,7 +250,7 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
   absl::Status CheckPace() {
     MutexLock lock(&mutex_);
     if (!writing_ || SteadyNow() - write_started_ < kMostPatience) return absl::OkStatus();
-    const int64_t taken = outbox_.empty() ? last_sent_ : outbox_.front().sequence() - 1;
+    const int64_t taken = SequenceBefore(outbox_, last_sent_);
     return Error(Reason::kWatcherBehind,
                  fmt::format("the stream was not read for {}: watch again after sequence {}",
                              absl::FormatDuration(kMostPatience), taken),

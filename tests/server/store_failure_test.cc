@@ -98,5 +98,15 @@ TEST(OpenStreamsTest, TooManyAreRefused) {
   EXPECT_TRUE(streams.Add(nothing).ok());
 }
 
+TEST(WatchStreamTest, AHeartbeatDoesNotHideWhatAClientHas) {
+  std::deque<v1::WatchTaskResponse> waiting(2);  // two heartbeats
+  EXPECT_EQ(SequenceBefore(waiting, 7), 7);
+  waiting.emplace_back().set_sequence(6);
+  EXPECT_EQ(SequenceBefore(waiting, 7), 5);
+  waiting.pop_front();
+  waiting.pop_front();
+  EXPECT_EQ(SequenceBefore(waiting, 7), 5);
+}
+
 }  // namespace
 }  // namespace troupe
