@@ -14,17 +14,17 @@ import termios
 import time
 import unittest
 
-from harness import BINARIES, SOURCE, Server, main
+from harness import BINARIES, SOURCE, Server, main, patience
 
 TROUPE = str(BINARIES / "troupe")
 
 
 def run(*args, env=None):
-    return subprocess.run([TROUPE, *map(str, args)], capture_output=True, text=True, timeout=60,
+    return subprocess.run([TROUPE, *map(str, args)], capture_output=True, text=True, timeout=patience(60),
                           env={**os.environ, **(env or {})})
 
 
-def on_terminal(args, rows=24, columns=80, env=None, seconds=60):
+def on_terminal(args, rows=24, columns=80, env=None, seconds=patience(60)):
     """Runs a command on a terminal of its own; returns its exit code and all that it wrote there."""
     pid, terminal = pty.fork()
     if pid == 0:
@@ -181,7 +181,7 @@ class CommandLineTest(unittest.TestCase):
             COMP_LINE="$1"; read -ra COMP_WORDS <<<"$1"; [[ "$1" == *" " ]] && COMP_WORDS+=("")
             COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); COMP_POINT=${#1}
             _troupe; printf '%s\\n' "${COMPREPLY[@]}"; complete -p troupe >&2"""
-        done = subprocess.run(["bash", "-c", script, "bash", line], capture_output=True, text=True, timeout=60,
+        done = subprocess.run(["bash", "-c", script, "bash", line], capture_output=True, text=True, timeout=patience(60),
                               env={**os.environ, "PATH": f"{BINARIES}:{os.environ['PATH']}",
                                    "TROUPE_SERVER": self.server.address})
         self.assertIn("_troupe", done.stderr)

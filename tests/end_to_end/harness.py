@@ -14,7 +14,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BINARIES = pathlib.Path(os.environ.get("TROUPE_BINARIES", SOURCE / "build/release/bin"))
 SHARED = SOURCE.parent / "shared"
+# How much longer than usual everything may take: sanitizers make binaries slow.
+SLOWNESS = float(os.environ.get("TROUPE_TEST_SLOWNESS", "1"))
 TERMINAL = ("STATE_SUCCEEDED", "STATE_STOPPED", "STATE_FAILED", "STATE_CANCELLED")
+
+
+def patience(seconds):
+    """How long to wait for what takes less than `seconds` as a rule."""
+    return seconds * SLOWNESS
 
 
 class Server:
@@ -53,28 +60,43 @@ class Server:
 
     def wait_until_listening(self):
         port_file = self.folder / "port"
-        end = time.monotonic() + 30
+        end = time.monotonic() + patience(30)
         while not port_file.exists():
             if self.process.poll() is not None or time.monotonic() > end:
-                raise RuntimeError("trouped did not start:\n" + (self.folder / "trouped.log").read_text())
+                raise RuntimeError("trouped did not start:\n" + self.log())
             time.sleep(0.01)
         self.address = "127.0.0.1:" + port_file.read_text().strip()
         self.listening = True
 
     def stop(self, how=signal.SIGTERM):
-        if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(how)
-            self.process.wait(timeout=30)
+        """Ends the server. It must have run until now, and end as it is told to: a crash, or what a sanitizer
+        finds, fails the test."""
         self.listening = False
+        process, self.process = self.process, None
+        if process is None:
+            return
+        ended = process.poll()
+        if ended is None:
+            process.send_signal(how)
+            code = process.wait(timeout=patience(30))
+        expected = 0 if how == signal.SIGTERM else -how
+        if ended is not None or code != expected:
+            what = f"ended by itself with {ended}" if ended is not None else f"ended with {code} on signal {how}"
+            raise AssertionError(f"trouped {what}:\n{self.log()[-6000:]}")
+
+    def log(self):
+        return (self.folder / "trouped.log").read_text(errors="replace")
 
     def close(self):
-        self.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            self.stop()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def troupe(self, *args, check=True):
         """Runs the command line; returns what it printed as JSON, or the error with check=False."""
         done = subprocess.run([BINARIES / "troupe", "--json", "--server", self.address, *map(str, args)],
-                              capture_output=True, text=True, timeout=120)
+                              capture_output=True, text=True, timeout=patience(120))
         if check and done.returncode not in (0, 4):
             raise AssertionError(f"troupe {args}: exit {done.returncode}\n{done.stderr}")
         if done.returncode != 0 and done.stderr:
@@ -84,7 +106,7 @@ class Server:
     def print(self, *args):
         """Runs the command line; returns what it printed for people."""
         done = subprocess.run([BINARIES / "troupe", "--server", self.address, *map(str, args)],
-                              capture_output=True, text=True, timeout=120)
+                              capture_output=True, text=True, timeout=patience(120))
         if done.returncode not in (0, 4):
             raise AssertionError(f"troupe {args}: exit {done.returncode}\n{done.stderr}")
         return done.stdout
@@ -99,14 +121,14 @@ class Server:
         return self.troupe("submit", request, "--task-id", task_id, *args)
 
     def wait(self, task_id="t", seconds=120, states=TERMINAL):
-        end = time.monotonic() + seconds
+        end = time.monotonic() + patience(seconds)
         while True:
             task = self.troupe("show", task_id)
             if task.get("state") in states:
                 return task
             if time.monotonic() > end:
                 raise AssertionError(f"the task is still {task.get('state')}: {task}\n" +
-                                     (self.folder / "trouped.log").read_text()[-2000:])
+                                     self.log()[-2000:])
             time.sleep(0.05)
 
 

@@ -20,9 +20,10 @@ import traceback
 import checks
 from faults import FAULTS, Fault
 from kinds import KINDS
+from patience import patience
 from world import World
 
-RUN_SECONDS = 150
+RUN_SECONDS = patience(150)
 MOMENT_SECONDS = 60
 PR_SET_CHILD_SUBREAPER = 36
 

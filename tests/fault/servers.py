@@ -7,7 +7,9 @@ import socket
 import threading
 import time
 
-PATIENCE = 30.0  # seconds that anything here waits for anything at most
+from patience import patience
+
+PATIENCE = patience(30)  # seconds that anything here waits for anything at most
 
 
 class Gate:

@@ -2,6 +2,7 @@
 import mmap
 import os
 import pathlib
+import re
 import struct
 
 MAX_UNSYNCED = 8192
@@ -18,9 +19,13 @@ def why_not(binaries):
     """Why the library cannot be used here; None if it can."""
     if not os.path.exists(library(binaries)):
         return f"{library(binaries)} is not built"
-    if b"__asan_init" in (pathlib.Path(binaries) / "trouped").read_bytes():
-        return "a sanitizer's runtime must come before any other library"
     return None
+
+
+def sanitizer_runtimes(binaries):
+    """The shared runtimes of sanitizers that trouped needs: they must come before any other library."""
+    needed = re.findall(rb"lib[at]san\.so\.\d+", (pathlib.Path(binaries) / "trouped").read_bytes())
+    return sorted({name.decode() for name in needed})
 
 
 class Page:
@@ -31,7 +36,8 @@ class Page:
         self.memory = mmap.mmap(self.descriptor, SIZE)
 
     def environment(self, data_folder, binaries):
-        return {"LD_PRELOAD": library(binaries), "TROUPE_FAULT_PAGE": str(self.file),
+        preloaded = ":".join([*sanitizer_runtimes(binaries), library(binaries)])
+        return {"LD_PRELOAD": preloaded, "TROUPE_FAULT_PAGE": str(self.file),
                 "TROUPE_FAULT_DATA": str(data_folder)}
 
     def number(self, index):

@@ -5,7 +5,9 @@ import subprocess
 import threading
 import time
 
-PATIENCE = 30.0
+from patience import patience
+
+PATIENCE = patience(30)
 
 
 class Watcher:

@@ -1,23 +1,21 @@
 """A server with one task, everything outside it that the task touches, a client that watches it and
 a person who answers its questions."""
 import json
-import pathlib
 import shutil
 import signal
 import sqlite3
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 
 import checks
 import record
+from patience import patience
 from proxy import Proxy
 from servers import Gate, ModelServer, ToolServer
 from watcher import Watcher
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "end_to_end"))
 from harness import BINARIES, TERMINAL, Server  # noqa: E402
 
 TASK = "t"
@@ -98,7 +96,7 @@ class World:
             self.proxy.target = None
         if process.poll() is None:
             process.send_signal(how)
-        seconds = POLITE_SECONDS if how == signal.SIGTERM else 30
+        seconds = patience(POLITE_SECONDS if how == signal.SIGTERM else 30)
         began = time.monotonic()
         try:
             process.wait(timeout=seconds)
@@ -106,7 +104,7 @@ class World:
             self.wrong.append(f"the server did not end within {seconds} s of signal {how}")
             process.kill()
             process.wait(timeout=30)
-        self.wrong += checks.processes_left(below, PROCESS_SECONDS)
+        self.wrong += checks.processes_left(below, patience(PROCESS_SECONDS))
         self.last_stop_seconds = time.monotonic() - began
         return process.returncode
 
@@ -127,7 +125,7 @@ class World:
 
     def wait_for_moment(self, seconds):
         """Until the gate's trap has sprung, or the task has ended."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + patience(seconds)
         while time.monotonic() < end:
             if self.gate.wait_for_trap(0.05) or self.ended():
                 return
@@ -139,7 +137,7 @@ class World:
         return self.server.troupe("show", TASK, check=False)
 
     def wait_for_end(self, seconds):
-        if not self.watcher.wait_for(lambda: self.ended() or not self.watcher.thread.is_alive(), seconds):
+        if not self.watcher.wait_for(lambda: self.ended() or not self.watcher.thread.is_alive(), patience(seconds)):
             raise AssertionError(f"the task does not end: {self.show()}")
         return self.server.wait(TASK, seconds=20, states=TERMINAL)
 
@@ -188,8 +186,8 @@ class World:
             if self.server.process.poll() is None:  # its number is still its own
                 below = checks.descendants(self.server.process.pid)
                 self.server.process.kill()
-                self.server.process.wait(timeout=30)
-                checks.processes_left(below, PROCESS_SECONDS)
+                self.server.process.wait(timeout=patience(30))
+                checks.processes_left(below, patience(PROCESS_SECONDS))
         for part in (self.watcher, self.proxy, self.page, self.model, self.tools):
             if part is not None:
                 part.close()
