@@ -234,7 +234,9 @@ class HttpClient::Loop {
     if (until_timer <= absl::ZeroDuration()) return 0;
     // Without transfers nothing but a wake-up can happen.
     const int64_t longest = active_.empty() ? 60'000 : kTickMilliseconds;
-    return static_cast<int>(std::min(longest, absl::ToInt64Milliseconds(until_timer) + 1));
+    // Rounded up, so that the timer has passed then; compared first, as it may be infinite.
+    const absl::Duration wait = std::min(absl::Milliseconds(longest), until_timer);
+    return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1))));
   }
 
   void TakeIncoming() {
