@@ -62,11 +62,8 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Fork(const v1::ForkTaskRequest& 
   RETURN_IF_ERROR(CheckRequestId(request.request_id()));
   RETURN_IF_ERROR(CheckTaskId(request.task_id()));
   const std::string request_hash = RequestHash(request);
-  if (!request.request_id().empty()) {
-    const auto earlier = EarlierSubmission(request.request_id(), request_hash);
-    if (earlier.ok()) return Get(earlier->name);
-    if (earlier.status().code() != absl::StatusCode::kNotFound) return earlier.status();
-  }
+  ASSIGN_OR_RETURN(const auto earlier, EarlierSubmission(request.request_id(), request_hash));
+  if (earlier.has_value()) return Get(earlier->name);
   ASSIGN_OR_RETURN(const SpanName name, ParseTaskOrSpan(request.name()));
   ASSIGN_OR_RETURN(const TaskRow source, ReadRow(name.task));
   ASSIGN_OR_RETURN(const TaskCopy copy, CopyForFork(request, name));
@@ -97,11 +94,8 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Fork(const v1::ForkTaskRequest& 
 absl::StatusOr<LiveTask::Snapshot> TaskManager::Replay(const v1::ReplayTaskRequest& request) {
   RETURN_IF_ERROR(CheckRequestId(request.request_id()));
   const std::string request_hash = RequestHash(request);
-  if (!request.request_id().empty()) {
-    const auto earlier = EarlierSubmission(request.request_id(), request_hash);
-    if (earlier.ok()) return Get(earlier->name);
-    if (earlier.status().code() != absl::StatusCode::kNotFound) return earlier.status();
-  }
+  ASSIGN_OR_RETURN(const auto earlier, EarlierSubmission(request.request_id(), request_hash));
+  if (earlier.has_value()) return Get(earlier->name);
   ASSIGN_OR_RETURN(const SpanName name, ParseTaskOrSpan(request.name()));
   ASSIGN_OR_RETURN(TaskRow row, ReadRow(name.task));
   if (row.end_time == absl::InfinitePast()) {

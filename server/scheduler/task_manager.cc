@@ -165,20 +165,23 @@ absl::StatusOr<TaskRow> TaskManager::ReadRow(const std::string& id) {
   return row;
 }
 
-absl::StatusOr<TaskRow> TaskManager::EarlierSubmission(const std::string& request_id,
-                                                       const std::string& request_hash) {
-  TaskRow row;
+absl::StatusOr<std::optional<TaskRow>> TaskManager::EarlierSubmission(
+    const std::string& request_id, const std::string& request_hash) {
+  if (request_id.empty()) return std::nullopt;
+  absl::StatusOr<TaskRow> row;
   RETURN_IF_ERROR(store_->Read([&](Connection& connection) -> absl::Status {
-    ASSIGN_OR_RETURN(row, ReadTaskByRequest(connection, request_id));
+    row = ReadTaskByRequest(connection, request_id);
     return absl::OkStatus();
   }));
-  if (row.request_hash != request_hash) {
+  if (row.status().code() == absl::StatusCode::kNotFound) return std::nullopt;
+  RETURN_IF_ERROR(row.status());
+  if (row->request_hash != request_hash) {
     return Error(
         Reason::kRequestIdReused,
         fmt::format("the request id {} was used for another request: choose a new one", request_id),
-        {{"field", "request_id"}, {"name", "tasks/" + row.name}});
+        {{"field", "request_id"}, {"name", "tasks/" + row->name}});
   }
-  return row;
+  return *std::move(row);
 }
 
 absl::Status TaskManager::Check(const v1::SubmitTaskRequest& request) const {
@@ -226,13 +229,9 @@ void TaskManager::Submit(const v1::SubmitTaskRequest& request, Accepted done) {
     Release(id);
     done(std::move(accepted));
   };
-  if (!request.request_id().empty()) {
-    const auto earlier = EarlierSubmission(request.request_id(), RequestHash(request));
-    if (earlier.ok()) return release_and_done(Get(earlier->name));
-    if (earlier.status().code() != absl::StatusCode::kNotFound) {
-      return release_and_done(earlier.status());
-    }
-  }
+  const auto earlier = EarlierSubmission(request.request_id(), RequestHash(request));
+  if (!earlier.ok()) return release_and_done(earlier.status());
+  if (earlier->has_value()) return release_and_done(Get((*earlier)->name));
   auto row = NewRow(request, id);
   if (!row.ok()) return release_and_done(row.status());
   Accept(*std::move(row), nullptr, release_and_done);
@@ -351,10 +350,8 @@ void TaskManager::OnAccepted(TaskRow row, int64_t last_sequence, const absl::Sta
     std::filesystem::remove_all(WorkspaceOf(snapshot.row.name).root, ignored);
   }
   // Two calls with one request id at once: the other one made the task.
-  if (!snapshot.row.request_id.empty()) {
-    const auto earlier = EarlierSubmission(snapshot.row.request_id, snapshot.row.request_hash);
-    if (earlier.ok()) return done(Get(earlier->name));
-  }
+  const auto earlier = EarlierSubmission(snapshot.row.request_id, snapshot.row.request_hash);
+  if (earlier.ok() && earlier->has_value()) return done(Get((*earlier)->name));
   done(written);
 }
 

@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -95,8 +96,10 @@ class TaskManager {
   void RemoveOrphans();
   absl::StatusOr<TaskCopy> CopyForFork(const v1::ForkTaskRequest& request, const SpanName& name);
   absl::StatusOr<TaskRow> ReadRow(const std::string& id);
-  absl::StatusOr<TaskRow> EarlierSubmission(const std::string& request_id,
-                                            const std::string& request_hash);
+  // The task that an earlier call of the same request made; none if there was no such call, or the
+  // request has no id. kRequestIdReused if the id came with another request.
+  absl::StatusOr<std::optional<TaskRow>> EarlierSubmission(const std::string& request_id,
+                                                           const std::string& request_hash);
   // Starts the task, or lets it wait for its turn.
   void Launch(TaskRow row);
   void Enqueue(TaskRow row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
