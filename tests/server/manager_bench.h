@@ -59,6 +59,7 @@ class ManagerBench {
   // From the next restart on.
   size_t max_running = 20'000;
   absl::Duration give_up = absl::Seconds(60);
+  size_t max_batch = 1024;
 
   std::string Submit(v1::TaskSpec spec = v1::TaskSpec()) {
     v1::SubmitTaskRequest request;
@@ -187,6 +188,7 @@ class ManagerBench {
     Store::Options options;
     options.path = database();
     options.writer.give_up = give_up;
+    options.writer.max_batch = max_batch;
     store_ = *Store::Open(std::move(options));
     RunServices services;
     services.journal = store_.get();

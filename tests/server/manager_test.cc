@@ -24,6 +24,19 @@ class ManagerTest : public testing::Test {
  protected:
   ManagerTest() { bench_.script = AskAndEnd; }
 
+  // Submits a task under a name of its own; whether it was accepted.
+  std::future<bool> SubmitAs(const std::string& id) {
+    v1::SubmitTaskRequest request;
+    request.set_task_id(id);
+    request.mutable_spec()->mutable_chat();
+    auto accepted = std::make_shared<std::promise<bool>>();
+    auto future = accepted->get_future();
+    bench_.manager().Submit(request, [accepted](const absl::StatusOr<LiveTask::Snapshot>& made) {
+      accepted->set_value(made.ok());
+    });
+    return future;
+  }
+
   TaskRow RowOf(const std::string& id) { return bench_.manager().Get(id)->row; }
 
   // How often the record says that the task came to this state.
@@ -104,21 +117,33 @@ TEST_F(ManagerTest, ATaskCancelledWhileItIsAcceptedDoesNotRunAfterItsEnd) {
   for (int i = 0; i < 2; ++i) bench_.Submit();
   both_held.get_future().get();
   // Durable soon, but the manager has no thread left to start it.
-  v1::SubmitTaskRequest request;
-  request.set_task_id("late");
-  request.mutable_spec()->mutable_chat();
-  std::promise<void> accepted;
-  bench_.manager().Submit(request,
-                          [&](const absl::StatusOr<LiveTask::Snapshot>&) { accepted.set_value(); });
+  auto accepted = SubmitAs("late");
   bench_.store().Drain();
   auto cancelled =
       std::async(std::launch::async, [&] { return bench_.manager().Cancel("late", "").status(); });
   EXPECT_EQ(cancelled.wait_for(kAWhile), std::future_status::timeout);
   go_on.set_value();
   EXPECT_TRUE(cancelled.get().ok());
-  accepted.get_future().get();
+  EXPECT_TRUE(accepted.get());
   EXPECT_EQ(bench_.End("late").state, v1::Task::STATE_CANCELLED);
   EXPECT_EQ(TimesIn("late", v1::Task::STATE_CANCELLED), 1);
+}
+
+// Watchers are told of a state as soon as its event is there: a task that they then look at must be
+// in it.
+TEST_F(ManagerTest, WhoIsToldOfAStateFindsIt) {
+  bench_.max_batch = 1;  // every write is a commit of its own
+  bench_.Restart();
+  std::atomic<int64_t> behind = 0;
+  const auto subscription = bench_.manager().hub().Subscribe("t", [&] {
+    behind += bench_.Number(fmt::format(
+        "SELECT count(*) FROM tasks t JOIN events e ON e.task = t.id WHERE t.name = 't' AND "
+        "e.text = 'STATE_INPUT_REQUIRED' AND t.state <> {}",
+        static_cast<int>(v1::Task::STATE_INPUT_REQUIRED)));
+  });
+  EXPECT_TRUE(SubmitAs("t").get());
+  bench_.WaitForQuestion("t");
+  EXPECT_EQ(behind, 0);
 }
 
 // The manager is told when what its tasks wrote is durable: it must not go before.
