@@ -228,16 +228,7 @@ void ChatServer::Close(int fd) {
 }
 
 std::string ChatServer::MakeReply() {
-  std::string text;
-  // Text that neither repeats nor compresses well, as a model's.
-  while (text.size() < options_.reply_bytes) {
-    random_ ^= random_ << 13;
-    random_ ^= random_ >> 7;
-    random_ ^= random_ << 17;
-    for (int i = 0; i < 60 && text.size() < options_.reply_bytes; i += 5) {
-      text.push_back(static_cast<char>('a' + ((random_ >> i) & 15)));
-    }
-  }
+  const std::string text = words_.Text(options_.reply_bytes);
   reply_text_bytes_ += static_cast<int64_t>(text.size());
   const std::string message = options_.message.empty()
                                   ? R"({"role":"assistant","content":")" + text + "\"}"

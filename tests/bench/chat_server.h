@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tests/bench/words.h"
 #include "tools/base/mutex.h"
 
 namespace troupe::bench {
@@ -88,7 +89,7 @@ class ChatServer {
   std::atomic<int64_t> reply_text_bytes_ = 0;
   mutable Mutex mutex_;
   std::vector<double> added_ ABSL_GUARDED_BY(mutex_);
-  uint64_t random_ = 88172645463325252ULL;
+  Words words_{88172645463325252ULL};
   std::thread thread_;
 };
 

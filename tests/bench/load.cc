@@ -7,6 +7,8 @@
 #include <condition_variable>
 #include <mutex>
 
+#include "tests/bench/words.h"
+
 namespace troupe::bench {
 namespace {
 
@@ -27,11 +29,8 @@ v1::TaskSpec Load::Chat(int64_t number, int turns, size_t turn_bytes) {
   v1::TaskSpec spec;
   for (int turn = 1; turn <= turns; ++turn) {
     std::string text = "[task " + std::to_string(number) + "] turn " + std::to_string(turn) + " ";
-    uint64_t random = static_cast<uint64_t>(number) * 1'000'003 + static_cast<uint64_t>(turn) + 1;
-    while (text.size() < turn_bytes) {
-      random = random * 6364136223846793005ULL + 1442695040888963407ULL;
-      text.push_back(static_cast<char>('a' + (random >> 60)));
-    }
+    Words words(static_cast<uint64_t>(number) * 1'000'003 + static_cast<uint64_t>(turn));
+    if (text.size() < turn_bytes) text += words.Text(turn_bytes - text.size());
     spec.mutable_chat()->add_turns(text);
   }
   return spec;

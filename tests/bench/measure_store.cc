@@ -2,7 +2,6 @@
 #include <grpcpp/grpcpp.h>
 
 #include <iostream>
-#include <random>
 #include <stdexcept>
 
 #include "server/store/journal_table.h"
@@ -14,36 +13,19 @@
 #include "tests/bench/load.h"
 #include "tests/bench/measurements.h"
 #include "tests/bench/server_process.h"
+#include "tests/bench/words.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe::bench {
 namespace {
 
 constexpr int kSpansOfTask = 100;
-constexpr int kWordsOfSpan = 30;
-constexpr int kVocabulary = 20'000;
+constexpr size_t kTextOfSpan = 150;  // bytes
 constexpr int kTasksOfChange = 20;
 
 void OrThrow(const absl::Status& status) {
   if (!status.ok()) throw std::runtime_error(std::string(status.message()));
 }
-
-// Words as frequent as those of a language: few are common, most are rare.
-class Words {
- public:
-  std::string Next() {
-    const double uniform = std::uniform_real_distribution<double>(0, 1)(random_);
-    return fmt::format("word{}", static_cast<int>(std::pow(kVocabulary, uniform)));
-  }
-  std::string Text(int words) {
-    std::string text;
-    for (int i = 0; i < words; ++i) text += Next() + " ";
-    return text;
-  }
-
- private:
-  std::mt19937_64 random_{1};
-};
 
 SpanRecord FilledSpan(int number, absl::Time time, Words& words) {
   SpanRecord span;
@@ -60,7 +42,7 @@ SpanRecord FilledSpan(int number, absl::Time time, Words& words) {
   span.usage.model_calls = 1;
   span.usage.input_tokens = 50;
   span.usage.output_tokens = 30;
-  span.search_text = words.Text(kWordsOfSpan);
+  span.search_text = words.Text(kTextOfSpan);
   return span;
 }
 
@@ -68,7 +50,7 @@ absl::Status FillTask(Connection& connection, int64_t number, Words& words) {
   TaskRow row;
   row.name = fmt::format("filled-{}", number);
   row.kind = "chat";
-  row.title = words.Text(5);
+  row.title = words.Text(30);
   row.state = v1::Task::STATE_SUCCEEDED;
   row.spec = Load::Chat(number, 1).SerializeAsString();
   row.create_time = row.start_time = row.update_time = row.end_time =
@@ -91,7 +73,7 @@ void FillStore(const std::filesystem::path& folder, int64_t tasks) {
   options.path = folder / "troupe.db";
   auto store = Store::Open(std::move(options));
   OrThrow(store.status());
-  auto words = std::make_shared<Words>();
+  auto words = std::make_shared<Words>(1);
   for (int64_t first = 0; first < tasks; first += kTasksOfChange) {
     const int64_t end = std::min(tasks, first + kTasksOfChange);
     OrThrow((*store)->WriteAndWait([=](Connection& connection) -> absl::Status {
@@ -170,9 +152,10 @@ void MeasureStore(const Setting& setting, Report& report) {
     return load.traces().SearchSpans(&context, request, &response).ok() && response.hits_size() > 0;
   };
   latencies.Measure("search_rare_p99", "SearchSpans for a rare word" + with, 200,
-                    [&](int i) { return search(fmt::format("word{}", 9'000 + i)); });
-  latencies.Measure("search_common_p99", "SearchSpans for two common words" + with, 200,
-                    [&](int i) { return search(fmt::format("word{} word{}", 2 + i % 5, 10 + i)); });
+                    [&](int i) { return search(Words::Word(9'000 + i)); });
+  latencies.Measure(
+      "search_common_p99", "SearchSpans for two common words" + with, 200,
+      [&](int i) { return search(Words::Word(2 + i % 5) + " " + Words::Word(10 + i)); });
 }
 
 }  // namespace troupe::bench

@@ -81,7 +81,7 @@ void MeasureParked(const Setting& setting, Report& report) {
     load.Submit(more, prefix, 64, asking);
     while (load.Count("state = INPUT_REQUIRED") < before + more) {
     }
-    return server.ResidentMegabytes();
+    return server.AnonymousMegabytes();
   };
   // The first thousand also pays for buffers and caches that the second finds there.
   const double first = parked("a", tasks);
@@ -89,7 +89,7 @@ void MeasureParked(const Setting& setting, Report& report) {
   const double cpu = server.CpuSeconds();
   std::this_thread::sleep_for(setting.quick ? seconds(2) : seconds(10));
   const double idle = (server.CpuSeconds() - cpu) / (setting.quick ? 2 : 10);
-  report.Add({"parked_memory", "Resident memory of a task that waits for a person",
+  report.Add({"parked_memory", "Memory of a task that waits for a person (pages of files left out)",
               (second - first) * 1024 / static_cast<double>(tasks), "kB", 20, true, 0});
   report.Add({"parked_cpu", "CPU of 2,000 such tasks", idle * 100, "%", 0.5, true, 0});
 }

@@ -85,6 +85,7 @@ double ServerProcess::StatusMegabytes(const std::string& field) const {
 }
 
 double ServerProcess::ResidentMegabytes() const { return StatusMegabytes("VmRSS"); }
+double ServerProcess::AnonymousMegabytes() const { return StatusMegabytes("RssAnon"); }
 double ServerProcess::PeakMegabytes() const { return StatusMegabytes("VmHWM"); }
 
 double ServerProcess::WrittenMegabytes() const {

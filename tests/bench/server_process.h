@@ -24,6 +24,8 @@ class ServerProcess {
   std::filesystem::path data() const { return folder_ / "data"; }
   double CpuSeconds() const;
   double ResidentMegabytes() const;
+  // Without the pages of files, which the system drops when it needs them.
+  double AnonymousMegabytes() const;
   double PeakMegabytes() const;
   double WrittenMegabytes() const;
   int OpenFiles() const;
