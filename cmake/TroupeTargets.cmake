@@ -73,7 +73,8 @@ function(troupe_test name)
   target_compile_definitions(${name} PRIVATE TROUPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              TROUPE_BINARY_DIR="${CMAKE_BINARY_DIR}")
   troupe_precompile(${name})
-  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES TIMEOUT ${ARG_TIMEOUT})
+  gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES
+    TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT TROUPE_TEST_SLOWNESS=${TROUPE_TEST_SLOWNESS})
 endfunction()
 
 # Every target uses the one precompiled header that troupe_base builds.
