@@ -1,6 +1,7 @@
 """A server with one task, everything outside it that the task touches, a client that watches it and
 a person who answers its questions."""
 import json
+import pathlib
 import shutil
 import signal
 import sqlite3
