@@ -16,7 +16,7 @@ import tempfile
 import time
 import unittest
 
-from harness import SOURCE, Server, main, write_recording
+from harness import SOURCE, Server, main, write_recording, patience
 
 DEFAULTS = {
     "planner": [{"question": None, "steps": [{"title": "Work", "kind": "work", "description": "Do it"}]}],
@@ -85,7 +85,7 @@ class ScenarioTest(unittest.TestCase):
             request = server.troupe("span", calls[-1]["name"])["request_json"]
             for part in expect["told"]:
                 self.assertIn(part, json.dumps(json.loads(request)["messages"]))
-        self.assertLess(seconds, expect.get("seconds", 60))
+        self.assertLess(seconds, patience(expect.get("seconds", 60)))
 
 
 def add(path):

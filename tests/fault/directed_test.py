@@ -15,6 +15,7 @@ import faults
 import record
 import shim
 from kinds import Kind, call
+from patience import patience
 from world import BINARIES, World
 
 PATIENCE = 60
@@ -141,7 +142,7 @@ class DirectedTest(unittest.TestCase):
         for how in (signal.SIGKILL, signal.SIGTERM):
             with self.subTest(how=how):
                 world = self.world(LONG_CELL)
-                end = time.monotonic() + PATIENCE
+                end = time.monotonic() + patience(PATIENCE)
                 while not self.cell_runs(world) and time.monotonic() < end:
                     time.sleep(0.05)
                 world.end_life(how)  # looks for processes that are left
@@ -213,7 +214,7 @@ class DirectedTest(unittest.TestCase):
         began = time.monotonic()
         world.gate.release()
         self.assertEqual(self.succeeds(world), "said")
-        self.assertLess(time.monotonic() - began, 20)
+        self.assertLess(time.monotonic() - began, patience(20))
         self.assertEqual(len(world.model.asked), 2)
 
     def test_a_disk_that_refuses_and_then_takes_writes(self):
