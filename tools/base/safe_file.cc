@@ -53,6 +53,26 @@ absl::Status FileError(const std::string& relative, int error) {
                {{"file", relative}});
 }
 
+absl::Status WriteAll(int file, const std::string& relative, const std::string& bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = write(file, bytes.data() + done, bytes.size() - done);
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return FileError(relative, errno);
+    done += static_cast<size_t>(count);
+  }
+  return fsync(file) == 0 ? absl::OkStatus() : FileError(relative, errno);
+}
+
+void RemoveBeneath(int folder, const std::string& relative) {
+  const size_t slash = relative.rfind('/');
+  const bool nested = slash != std::string::npos;
+  const Descriptor parent(
+      OpenBeneath(folder, nested ? relative.substr(0, slash) : ".", O_PATH | O_DIRECTORY, 0));
+  const std::string name = nested ? relative.substr(slash + 1) : relative;
+  if (parent.get() >= 0) unlinkat(parent.get(), name.c_str(), 0);
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadBeneath(const std::filesystem::path& folder,
@@ -106,15 +126,10 @@ absl::Status WriteBeneath(const std::filesystem::path& folder, const std::string
   const Descriptor file(
       OpenBeneath(root.get(), relative, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0644));
   if (file.get() < 0) return FileError(relative, errno);
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t count = write(file.get(), bytes.data() + done, bytes.size() - done);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return FileError(relative, errno);
-    done += static_cast<size_t>(count);
-  }
-  if (fsync(file.get()) != 0) return FileError(relative, errno);
-  return absl::OkStatus();
+  const absl::Status written = WriteAll(file.get(), relative, bytes);
+  // Half a file must not be taken for a whole one.
+  if (!written.ok()) RemoveBeneath(root.get(), relative);
+  return written;
 }
 
 absl::Status SyncToDisk(const std::filesystem::path& path) {

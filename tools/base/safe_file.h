@@ -15,7 +15,7 @@ absl::StatusOr<std::string> ReadBeneath(const std::filesystem::path& folder,
                                         const std::string& relative, int64_t max_bytes);
 
 // Writes a file below `folder`, making the folders on the way, and its bytes to the disk; the same
-// failures.
+// failures; nothing is left of a file that could not be written whole.
 absl::Status WriteBeneath(const std::filesystem::path& folder, const std::string& relative,
                           const std::string& bytes);
 
