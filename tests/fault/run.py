@@ -21,7 +21,7 @@ import checks
 from faults import FAULTS, Fault
 from kinds import KINDS
 from patience import patience
-from world import World
+from world import PROCESS_SECONDS, World
 
 RUN_SECONDS = patience(150)
 MOMENT_SECONDS = 60
@@ -133,10 +133,8 @@ def in_child(pipe, function, arguments):
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     began = time.monotonic()
     outcome = function(*arguments)
-    for pid in checks.descendants(os.getpid()):
-        if checks.running(pid):
-            outcome.wrong.append(f"a process is left behind: {pid} {checks.command(pid)}")
-            os.kill(pid, signal.SIGKILL)
+    # Those that were killed a moment ago may still be on their way out.
+    outcome.wrong += checks.processes_left(checks.descendants(os.getpid()), patience(PROCESS_SECONDS))
     outcome.seconds = time.monotonic() - began
     pipe.send(outcome)
     pipe.close()
