@@ -24,7 +24,7 @@ namespace {
 
 // How often the time-outs that curl does not know are looked at.
 constexpr int kTickMilliseconds = 200;
-constexpr long kMaxIdleConnections = 4096;
+constexpr long kMaxIdleConnections = 20'000;
 constexpr size_t kMaxIdleHandles = 1024;
 constexpr size_t kMaxEvents = 256;
 
