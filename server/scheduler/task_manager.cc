@@ -229,11 +229,13 @@ void TaskManager::Submit(const v1::SubmitTaskRequest& request, Accepted done) {
     Release(id);
     done(std::move(accepted));
   };
-  const auto earlier = EarlierSubmission(request.request_id(), RequestHash(request));
+  std::string request_hash = RequestHash(request);
+  const auto earlier = EarlierSubmission(request.request_id(), request_hash);
   if (!earlier.ok()) return release_and_done(earlier.status());
   if (earlier->has_value()) return release_and_done(Get((*earlier)->name));
   auto row = NewRow(request, id);
   if (!row.ok()) return release_and_done(row.status());
+  row->request_hash = std::move(request_hash);
   Accept(*std::move(row), nullptr, release_and_done);
 }
 
@@ -277,7 +279,6 @@ absl::StatusOr<TaskRow> TaskManager::NewRow(const v1::SubmitTaskRequest& request
   TaskRow row;
   row.name = id;
   row.request_id = request.request_id();
-  row.request_hash = RequestHash(request);
   row.create_time = row.update_time = services_.now();
   v1::TaskSpec spec = request.spec();
   row.kind = KindName(spec);
