@@ -72,9 +72,15 @@ function(troupe_test name)
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main troupe_options)
   target_compile_definitions(${name} PRIVATE TROUPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              TROUPE_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  troupe_compile_fast(${name})
   troupe_precompile(${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES
     TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT TROUPE_TEST_SLOWNESS=${TROUPE_TEST_SLOWNESS})
+endfunction()
+
+# For code whose own speed does not matter: a third less time in the compiler.
+function(troupe_compile_fast name)
+  target_compile_options(${name} PRIVATE $<$<CONFIG:Release>:-O1>)
 endfunction()
 
 # Every target uses the one precompiled header that troupe_base builds.
