@@ -35,8 +35,12 @@ struct ToolSpec {
   bool read_only = false;   // changes nothing
   bool idempotent = false;  // repeating a call changes nothing more; a read-only tool is idempotent
   bool destructive = false;                   // may destroy what cannot be had again
+  bool needs_approval = false;                // a person is asked before each call
+  int max_concurrent = 0;                     // calls at the same time; 0: no limit
   absl::Duration timeout = absl::Minutes(2);  // of one call, unless the caller sets less
   int64_t output_limit_bytes = 256 * 1024;    // of text shown to an agent; more is cut with a note
+  // Who serves it: "builtin", "attached" (a client), "mcp:NAME" or "library:NAME".
+  std::string provider = "builtin";
 };
 
 // A file that a call left in the task's workspace.
@@ -100,6 +104,7 @@ class Tool {
  public:
   virtual ~Tool() = default;
 
+  // Never changes: another definition is another Tool, which replaces this one in the registry.
   virtual const ToolSpec& spec() const = 0;
 
   // Performs one call. A status means the tool could not do its work (kToolFailed, kSandboxFailed,

@@ -58,6 +58,30 @@ void LimitOutput(ToolResult& result, int64_t limit) {
   }
 }
 
+// For who asks for a tool that is not there.
+std::vector<std::string> Closest(std::string_view name, std::vector<std::string> others) {
+  std::vector<std::pair<size_t, std::string>> close;
+  close.reserve(others.size());
+  for (std::string& other : others) {
+    const size_t distance = EditDistance(name, other);
+    close.emplace_back(distance, std::move(other));
+  }
+  std::sort(close.begin(), close.end());
+  if (close.size() > kMaxSuggestions) close.resize(kMaxSuggestions);
+  std::vector<std::string> names;
+  names.reserve(close.size());
+  for (auto& [distance, other] : close) names.push_back(std::move(other));
+  return names;
+}
+
+absl::Status CheckFits(const JsonSchema& schema, const std::string& name, const Json& arguments) {
+  const absl::Status valid = schema.Validate(arguments);
+  if (valid.ok()) return valid;
+  return Error(Reason::kToolArgumentsInvalid,
+               fmt::format("the arguments of {} do not fit:\n{}", name, MessageOf(valid)),
+               {{"tool", name}});
+}
+
 // The tool sees one token that is cancelled by the caller and by the deadline.
 Async<ToolResult> CallUntilDeadline(std::shared_ptr<Tool> tool, ToolCall call) {
   const ToolSpec& spec = tool->spec();
@@ -101,7 +125,7 @@ struct ToolRegistry::Entry {
 ToolRegistry::ToolRegistry() = default;
 ToolRegistry::~ToolRegistry() = default;
 
-absl::Status ToolRegistry::Add(std::shared_ptr<Tool> tool) {
+absl::StatusOr<ToolRegistry::EntryPtr> ToolRegistry::Compile(std::shared_ptr<Tool> tool) {
   const ToolSpec& spec = tool->spec();
   if (!IsToolName(spec.name)) {
     return Error(
@@ -110,64 +134,107 @@ absl::Status ToolRegistry::Add(std::shared_ptr<Tool> tool) {
                     spec.name),
         {{"name", spec.name}});
   }
-  if (entries_.contains(spec.name)) {
-    return Error(Reason::kAlreadyExists, fmt::format("there is a tool '{}' already", spec.name),
-                 {{"name", spec.name}});
-  }
   auto arguments = JsonSchema::Compile(spec.arguments_schema);
   if (!arguments.ok()) return Annotate(arguments.status(), spec.name + ": arguments_schema");
   auto result = JsonSchema::Compile(spec.result_schema);
   if (!result.ok()) return Annotate(result.status(), spec.name + ": result_schema");
-  const std::string name = spec.name;
-  entries_.emplace(name, std::make_unique<Entry>(
-                             Entry{std::move(tool), *std::move(arguments), *std::move(result)}));
+  return std::make_shared<const Entry>(
+      Entry{std::move(tool), *std::move(arguments), *std::move(result)});
+}
+
+absl::Status ToolRegistry::Add(std::shared_ptr<Tool> tool) {
+  ASSIGN_OR_RETURN(EntryPtr entry, Compile(std::move(tool)));
+  const std::string& name = entry->tool->spec().name;
+  MutexLock lock(&mutex_);
+  if (!entries_.emplace(name, entry).second) {
+    return Error(Reason::kAlreadyExists, fmt::format("there is a tool '{}' already", name),
+                 {{"name", name}});
+  }
   return absl::OkStatus();
 }
 
-absl::StatusOr<Tool*> ToolRegistry::Find(std::string_view name) const {
+absl::Status ToolRegistry::Replace(std::shared_ptr<Tool> tool) {
+  ASSIGN_OR_RETURN(EntryPtr entry, Compile(std::move(tool)));
+  MutexLock lock(&mutex_);
+  // What was there may be destroyed here only when the lock is given up: it goes with `entry`.
+  entries_[entry->tool->spec().name].swap(entry);
+  return absl::OkStatus();
+}
+
+bool ToolRegistry::Remove(std::string_view name) {
+  EntryPtr removed;  // destroyed after the lock is given up
+  MutexLock lock(&mutex_);
   const auto found = entries_.find(name);
-  if (found != entries_.end()) return found->second->tool.get();
-  std::vector<std::pair<size_t, std::string>> close;
-  for (const auto& [other, entry] : entries_) close.emplace_back(EditDistance(name, other), other);
-  std::sort(close.begin(), close.end());
-  if (close.size() > kMaxSuggestions) close.resize(kMaxSuggestions);
-  std::vector<std::string> names;
-  names.reserve(close.size());
-  for (auto& [distance, other] : close) names.push_back(std::move(other));
+  if (found == entries_.end()) return false;
+  removed = std::move(found->second);
+  entries_.erase(found);
+  return true;
+}
+
+absl::StatusOr<ToolRegistry::EntryPtr> ToolRegistry::FindEntry(std::string_view name) const {
+  std::vector<std::string> others;
+  {
+    MutexLock lock(&mutex_);
+    const auto found = entries_.find(name);
+    if (found != entries_.end()) return found->second;
+    others.reserve(entries_.size());
+    for (const auto& [other, entry] : entries_) others.push_back(other);
+  }
+  const std::vector<std::string> closest = Closest(name, std::move(others));
   return Error(Reason::kToolUnknown,
-               names.empty() ? fmt::format("there is no tool '{}'", name)
-                             : fmt::format("there is no tool '{}'; the closest are: {}", name,
-                                           fmt::join(names, ", ")),
+               closest.empty() ? fmt::format("there is no tool '{}'", name)
+                               : fmt::format("there is no tool '{}'; the closest are: {}", name,
+                                             fmt::join(closest, ", ")),
                {{"name", std::string(name)}});
 }
 
-std::vector<const ToolSpec*> ToolRegistry::List() const {
-  std::vector<const ToolSpec*> specs;
-  for (const auto& [name, entry] : entries_) specs.push_back(&entry->tool->spec());
+absl::StatusOr<std::shared_ptr<Tool>> ToolRegistry::Find(std::string_view name) const {
+  ASSIGN_OR_RETURN(const EntryPtr entry, FindEntry(name));
+  return entry->tool;
+}
+
+std::vector<std::shared_ptr<const ToolSpec>> ToolRegistry::List() const {
+  std::vector<std::shared_ptr<const ToolSpec>> specs;
+  MutexLock lock(&mutex_);
+  specs.reserve(entries_.size());
+  for (const auto& [name, entry] : entries_) specs.emplace_back(entry->tool, &entry->tool->spec());
   return specs;
 }
 
 absl::Status ToolRegistry::CheckArguments(std::string_view name, const Json& arguments) const {
-  RETURN_IF_ERROR(Find(name).status());
-  const absl::Status valid = entries_.find(name)->second->arguments.Validate(arguments);
-  if (valid.ok()) return valid;
-  return Error(Reason::kToolArgumentsInvalid,
-               fmt::format("the arguments of {} do not fit:\n{}", name, MessageOf(valid)),
-               {{"tool", std::string(name)}});
+  ASSIGN_OR_RETURN(const EntryPtr entry, FindEntry(name));
+  return CheckFits(entry->arguments, std::string(name), arguments);
 }
 
 Async<ToolResult> ToolRegistry::Call(std::string name, ToolCall call) const {
-  CO_RETURN_IF_ERROR(CheckArguments(name, call.arguments));
-  const Entry& entry = *entries_.find(name)->second;
-  const ToolSpec& spec = entry.tool->spec();
+  CO_ASSIGN_OR_RETURN(EntryPtr entry, FindEntry(name));
+  co_return co_await CallEntry(std::move(entry), std::move(call));
+}
+
+Async<ToolResult> ToolRegistry::Call(std::shared_ptr<Tool> tool, ToolCall call) const {
+  EntryPtr entry;
+  {
+    MutexLock lock(&mutex_);
+    const auto found = entries_.find(tool->spec().name);
+    if (found != entries_.end() && found->second->tool == tool) entry = found->second;
+  }
+  if (entry == nullptr) {
+    CO_ASSIGN_OR_RETURN(entry, Compile(std::move(tool)));
+  }
+  co_return co_await CallEntry(std::move(entry), std::move(call));
+}
+
+Async<ToolResult> ToolRegistry::CallEntry(EntryPtr entry, ToolCall call) {
+  const ToolSpec& spec = entry->tool->spec();
+  CO_RETURN_IF_ERROR(CheckFits(entry->arguments, spec.name, call.arguments));
   CO_RETURN_IF_ERROR(call.context.cancel.status());
-  CO_ASSIGN_OR_RETURN(ToolResult result, co_await CallUntilDeadline(entry.tool, std::move(call)));
+  CO_ASSIGN_OR_RETURN(ToolResult result, co_await CallUntilDeadline(entry->tool, std::move(call)));
   if (!result.is_error) {
-    if (const absl::Status valid = entry.result.Validate(result.value); !valid.ok()) {
+    if (const absl::Status valid = entry->result.Validate(result.value); !valid.ok()) {
       co_return Error(
           Reason::kToolFailed,
-          fmt::format("the result of {} does not fit its schema:\n{}", name, MessageOf(valid)),
-          {{"tool", name}});
+          fmt::format("the result of {} does not fit its schema:\n{}", spec.name, MessageOf(valid)),
+          {{"tool", spec.name}});
     }
   }
   LimitOutput(result, spec.output_limit_bytes);
@@ -175,7 +242,13 @@ Async<ToolResult> ToolRegistry::Call(std::string name, ToolCall call) const {
 }
 
 void ToolRegistry::Forget(std::string_view task_id) const {
-  for (const auto& [name, entry] : entries_) entry->tool->Forget(task_id);
+  std::vector<EntryPtr> entries;
+  {
+    MutexLock lock(&mutex_);
+    entries.reserve(entries_.size());
+    for (const auto& [name, entry] : entries_) entries.push_back(entry);
+  }
+  for (const EntryPtr& entry : entries) entry->tool->Forget(task_id);
 }
 
 }  // namespace troupe

@@ -1,6 +1,7 @@
 // ToolRegistry: the tools of a server by name, and the one door through which they are called:
 // arguments and results are validated against the tool's schemas, deadlines and output limits are
-// kept. Thread-safe; tools are added before the first call and never removed.
+// kept. Tools come and go while the server runs; a call keeps the tool it began with until it ends.
+// Thread-safe.
 #pragma once
 
 #include <map>
@@ -8,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "tools/base/mutex.h"
 #include "tools/tool.h"
 
 namespace troupe {
@@ -23,12 +25,16 @@ class ToolRegistry {
 
   // Fails with kAlreadyExists for a name that is taken, kInvalidField for a schema that is none.
   absl::Status Add(std::shared_ptr<Tool> tool);
+  // The same, but takes the place of the tool of that name, if there is one.
+  absl::Status Replace(std::shared_ptr<Tool> tool);
+  // False if there was no such tool. Calls that run go on.
+  bool Remove(std::string_view name);
 
   // Fails with kToolUnknown, naming the closest tools that exist.
-  absl::StatusOr<Tool*> Find(std::string_view name) const;
+  absl::StatusOr<std::shared_ptr<Tool>> Find(std::string_view name) const;
 
   // Sorted by name.
-  std::vector<const ToolSpec*> List() const;
+  std::vector<std::shared_ptr<const ToolSpec>> List() const;
 
   // kToolArgumentsInvalid with the place and what is accepted there, in words for an agent.
   absl::Status CheckArguments(std::string_view name, const Json& arguments) const;
@@ -37,12 +43,22 @@ class ToolRegistry {
   // the output limit. Fails with kToolUnknown, kToolArgumentsInvalid, kToolFailed (the tool threw
   // or returned what its schema does not allow), kDeadlineExceeded, or what the tool failed with.
   Async<ToolResult> Call(std::string name, ToolCall call) const;
+  // The same with a tool that was found before, be it replaced or removed since.
+  Async<ToolResult> Call(std::shared_ptr<Tool> tool, ToolCall call) const;
 
   void Forget(std::string_view task_id) const;
 
  private:
   struct Entry;
-  std::map<std::string, std::unique_ptr<Entry>, std::less<>> entries_;
+  using EntryPtr = std::shared_ptr<const Entry>;
+
+  // A tool with its schemas compiled.
+  static absl::StatusOr<EntryPtr> Compile(std::shared_ptr<Tool> tool);
+  absl::StatusOr<EntryPtr> FindEntry(std::string_view name) const;
+  static Async<ToolResult> CallEntry(EntryPtr entry, ToolCall call);
+
+  mutable Mutex mutex_;
+  std::map<std::string, EntryPtr, std::less<>> entries_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace troupe

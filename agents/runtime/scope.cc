@@ -84,7 +84,7 @@ const RunOptions& Scope::options() const { return node_->run->options(); }
 const PromptSource& Scope::prompts() const { return *node_->run->services().prompts; }
 
 absl::StatusOr<ToolDeclaration> Scope::Declare(std::string_view tool) const {
-  ASSIGN_OR_RETURN(const Tool* found, node_->run->services().tools->Find(tool));
+  ASSIGN_OR_RETURN(const std::shared_ptr<Tool> found, node_->run->services().tools->Find(tool));
   const ToolSpec& spec = found->spec();
   return ToolDeclaration{spec.name, spec.description, spec.arguments_schema};
 }

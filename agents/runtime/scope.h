@@ -110,9 +110,9 @@ class Scope {
   AsyncStatus FailEffect(Effect effect, absl::Status outcome, Usage usage) const;
   Async<ChatReply> PerformChat(Effect effect, std::string role, ChatRequest request,
                                int64_t role_order) const;
-  Async<ToolResult> PerformTool(Effect effect, Tool* tool, Json arguments) const;
-  Async<ToolResult> ResolveInterruptedCall(Effect effect, std::string name, Tool* tool,
-                                           Json arguments) const;
+  Async<ToolResult> PerformTool(Effect effect, std::shared_ptr<Tool> tool, Json arguments) const;
+  Async<ToolResult> ResolveInterruptedCall(Effect effect, std::string name,
+                                           std::shared_ptr<Tool> tool, Json arguments) const;
   ToolCall MakeToolCall(const Effect& effect, const ToolSpec& spec, Json arguments) const;
   const CancelToken& cancel_token() const;
   void AddUsage(const Usage& usage) const;

@@ -90,7 +90,8 @@ ToolCall Scope::MakeToolCall(const Effect& effect, const ToolSpec& spec, Json ar
   return call;
 }
 
-Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) const {
+Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool,
+                                     Json arguments) const {
   TaskRun& run = *node_->run;
   Usage one_call;
   one_call.tool_calls = 1;
@@ -102,7 +103,7 @@ Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) 
   }
   const absl::Time start = run.services().steady_now();
   ToolCall call = MakeToolCall(effect, tool->spec(), arguments);
-  auto result = co_await run.services().tools->Call(tool->spec().name, std::move(call));
+  auto result = co_await run.services().tools->Call(std::move(tool), std::move(call));
   one_call.tool_time = absl::Trunc(run.services().steady_now() - start, absl::Microseconds(1));
   if (!result.ok()) CO_RETURN_IF_ERROR(cancelled());
   if (reservation.ok()) {
@@ -120,8 +121,8 @@ Async<ToolResult> Scope::PerformTool(Effect effect, Tool* tool, Json arguments) 
   co_return result;
 }
 
-Async<ToolResult> Scope::ResolveInterruptedCall(Effect effect, std::string name, Tool* tool,
-                                                Json arguments) const {
+Async<ToolResult> Scope::ResolveInterruptedCall(Effect effect, std::string name,
+                                                std::shared_ptr<Tool> tool, Json arguments) const {
   // An answer of an earlier life was followed by a call that may have begun: ask anew.
   int round = 1;
   const auto question_name = [&] { return fmt::format("{}.interrupted:{}", name, round); };

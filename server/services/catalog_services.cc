@@ -69,8 +69,8 @@ v1::Prompt PromptMessage(const PromptRecord& record, bool all_versions) {
   return prompt;
 }
 
-// One page of `all`; the key counts what came before. Catalogues change only between restarts or
-// grow at the end, so that a count is a stable place.
+// One page of `all`; the key counts what came before. Where tools come or go between two pages, a
+// reader may see one twice or not at all.
 template <typename T, typename Add>
 absl::StatusOr<std::string> Page(const std::vector<T>& all, int size, const std::string& token,
                                  const PageTokens& tokens, const std::string& arguments, Add add) {
@@ -89,7 +89,9 @@ grpc::ServerUnaryReactor* ToolServiceImpl::ListTools(Context* context,
                                                      const v1::ListToolsRequest* request,
                                                      v1::ListToolsResponse* response) {
   return Answer(context, *threads_, [=, this]() -> absl::Status {
-    const auto add = [&](const ToolSpec* spec) { *response->add_tools() = ToolMessage(*spec); };
+    const auto add = [&](const std::shared_ptr<const ToolSpec>& spec) {
+      *response->add_tools() = ToolMessage(*spec);
+    };
     ASSIGN_OR_RETURN(const std::string next,
                      Page(tools_->List(), request->page_size(), request->page_token(), *tokens_,
                           "ListTools", add));
@@ -103,7 +105,7 @@ grpc::ServerUnaryReactor* ToolServiceImpl::GetTool(Context* context,
                                                    v1::GetToolResponse* response) {
   return Answer(context, *threads_, [=, this]() -> absl::Status {
     ASSIGN_OR_RETURN(const std::string name, ParseIn("tools", request->name()));
-    ASSIGN_OR_RETURN(const Tool* tool, tools_->Find(name));
+    ASSIGN_OR_RETURN(const std::shared_ptr<Tool> tool, tools_->Find(name));
     *response->mutable_tool() = ToolMessage(tool->spec());
     return absl::OkStatus();
   });

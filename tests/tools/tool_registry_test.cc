@@ -5,8 +5,11 @@
 
 #include <asio/co_spawn.hpp>
 #include <asio/io_context.hpp>
+#include <atomic>
 #include <stdexcept>
+#include <thread>
 
+#include "tests/support/run_async.h"
 #include "tools/base/error.h"
 #include "tools/base/pause.h"
 #include "tools/base/status_macros.h"
@@ -144,6 +147,80 @@ TEST_F(ToolRegistryTest, CutsOutputAndSaysHowMuch) {
   EXPECT_THAT(std::get<ToolText>(result->content[1]).text,
               HasSubstr("6789\n[15 more bytes are left out: over the limit of 10]"));
   EXPECT_THAT(std::get<ToolText>(result->content[2]).text, HasSubstr("4 more bytes"));
+}
+
+TEST_F(ToolRegistryTest, ReplacesAndRemoves) {
+  auto other = std::make_shared<FakeTool>("dice");
+  other->spec().version = "2";
+  ASSERT_TRUE(registry_.Replace(other).ok());
+  EXPECT_EQ((*registry_.Find("dice"))->spec().version, "2");
+  EXPECT_EQ(registry_.List().size(), 1u);
+  EXPECT_TRUE(registry_.Replace(std::make_shared<FakeTool>("coin")).ok());
+  EXPECT_TRUE(
+      HasReason(registry_.Replace(std::make_shared<FakeTool>("Coin")), Reason::kInvalidField));
+  EXPECT_TRUE(registry_.Remove("dice"));
+  EXPECT_FALSE(registry_.Remove("dice"));
+  EXPECT_TRUE(HasReason(registry_.Find("dice").status(), Reason::kToolUnknown));
+  EXPECT_EQ(registry_.List().size(), 1u);
+}
+
+TEST_F(ToolRegistryTest, ACallKeepsTheToolItFound) {
+  auto found = registry_.Find("dice");
+  ASSERT_TRUE(found.ok());
+  const std::weak_ptr<Tool> held = *found;
+  asio::io_context io;
+  CancelSource source;
+  ToolCall call;
+  call.arguments = {{"do", "wait"}};
+  call.context.cancel = source.token();
+  absl::StatusOr<ToolResult> out = absl::UnknownError("did not end");
+  asio::co_spawn(
+      io, registry_.Call(*std::move(found), std::move(call)),
+      [&](std::exception_ptr, absl::StatusOr<ToolResult> result) { out = std::move(result); });
+  io.poll();
+  tool_.reset();
+  found = absl::UnknownError("let go");
+  ASSERT_TRUE(registry_.Remove("dice"));
+  EXPECT_FALSE(held.expired());
+  source.Cancel(CancelReason::kUser, "asked to stop");
+  io.run();
+  EXPECT_TRUE(absl::IsCancelled(out.status()));
+}
+
+TEST_F(ToolRegistryTest, ToolsComeAndGoWhileOthersCall) {
+  constexpr int kRounds = 200;
+  std::atomic<bool> changing = true;
+  std::thread changes([&] {
+    for (int i = 0; i < kRounds; ++i) {
+      auto next = std::make_shared<FakeTool>("dice");
+      next->spec().version = std::to_string(i);
+      EXPECT_TRUE(registry_.Replace(std::move(next)).ok());
+      EXPECT_TRUE(registry_.Add(std::make_shared<FakeTool>("guest")).ok());
+      EXPECT_TRUE(registry_.Remove("guest"));
+    }
+    changing = false;
+  });
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 3; ++i) {
+    callers.emplace_back([&] {
+      while (changing) {
+        EXPECT_TRUE(Do(registry_, {{"do", "work"}}).ok());
+        const auto found = registry_.Find("dice");
+        ASSERT_TRUE(found.ok());
+        ToolCall call;
+        call.arguments = {{"do", "work"}};
+        std::shared_ptr<Tool> tool = *found;
+        EXPECT_TRUE(RunToEnd(registry_.Call(std::move(tool), std::move(call))).ok());
+        for (const auto& spec : registry_.List()) EXPECT_FALSE(spec->name.empty());
+        // The guest may be here or not; a caller gets an answer either way.
+        const auto guest = RunTool(registry_, "guest", {{{"do", "work"}}, {}});
+        EXPECT_TRUE(guest.ok() || HasReason(guest.status(), Reason::kToolUnknown));
+        registry_.Forget("task");
+      }
+    });
+  }
+  changes.join();
+  for (std::thread& caller : callers) caller.join();
 }
 
 }  // namespace
