@@ -114,12 +114,17 @@ Json EncodeTools(const std::vector<ToolDeclaration>& tools) {
   return list;
 }
 
+// What is nothing is left out: most calls have no such tokens.
+void SetIfAny(Json& object, const char* key, int64_t number) {
+  if (number != 0) object[key] = number;
+}
+
 Json EncodeUsage(const TokenUsage& usage) {
-  return {{"input_tokens", usage.input_tokens},
-          {"cached_input_tokens", usage.cached_input_tokens},
-          {"output_tokens", usage.output_tokens},
-          {"reasoning_tokens", usage.reasoning_tokens},
-          {"estimated", usage.estimated}};
+  Json encoded = {{"input_tokens", usage.input_tokens}, {"output_tokens", usage.output_tokens}};
+  SetIfAny(encoded, "cached_input_tokens", usage.cached_input_tokens);
+  SetIfAny(encoded, "reasoning_tokens", usage.reasoning_tokens);
+  if (usage.estimated) encoded["estimated"] = true;
+  return encoded;
 }
 
 absl::Status ExpandImages(Json& value, const ReadContentFn& read) {
@@ -201,9 +206,9 @@ StoredValue StoreChatReply(const ChatReply& reply, const std::string& conversati
   Json root = {{"message", message},
                {"finish", kFinishNames[static_cast<int>(reply.finish)]},
                {"usage", EncodeUsage(reply.usage)},
-               {"cost_microusd", reply.cost_microusd},
                {"model", reply.model},
                {"attempts", reply.attempts}};
+  SetIfAny(root, "cost_microusd", reply.cost_microusd);
   if (!reply.response_id.empty()) root["response_id"] = reply.response_id;
   for (const TokenLogprob& token : reply.logprobs) {
     root["logprobs"].push_back(

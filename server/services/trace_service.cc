@@ -20,7 +20,6 @@ namespace {
 
 constexpr int kExportPage = 200;
 constexpr int kMaxUsageRows = 1000;
-constexpr int64_t kMaxSearchOffset = 10'000;
 constexpr char kNotebookName[] = "analysis.ipynb";
 
 // 0 for all tasks.
@@ -214,14 +213,13 @@ grpc::ServerUnaryReactor* TraceServiceImpl::SearchSpans(Context* context,
     const std::string arguments =
         fmt::format("SearchSpans\n{}\n{}", request->parent(), request->query());
     ASSIGN_OR_RETURN(const PageKey key, tokens_->Read(request->page_token(), arguments));
-    size_t found = 0;
+    int64_t next = 0;
     RETURN_IF_ERROR(manager_->store().Read([&](Connection& connection) -> absl::Status {
       ASSIGN_OR_RETURN(const int64_t task_key, KeyOfParent(connection, task));
-      ASSIGN_OR_RETURN(
-          const std::vector<SearchHit> hits,
-          SearchSpanText(connection, request->query(), task_key, key.first, page_size));
-      found = hits.size();
-      for (const SearchHit& hit : hits) {
+      ASSIGN_OR_RETURN(const SearchPage page, SearchSpanText(connection, request->query(), task_key,
+                                                             key.first, page_size));
+      next = page.next_before;
+      for (const SearchHit& hit : page.hits) {
         SpanQuery query;
         query.where = "s.id = ?";
         query.numbers = {hit.span_key};
@@ -230,12 +228,10 @@ grpc::ServerUnaryReactor* TraceServiceImpl::SearchSpans(Context* context,
         v1::SpanHit* message = response->add_hits();
         *message->mutable_span() = SpanMessage(spans[0]);
         message->set_snippet(hit.snippet);
-        message->set_score(hit.score);
       }
       return absl::OkStatus();
     }));
-    const int64_t next = key.first + page_size;
-    if (found == static_cast<size_t>(page_size) && next < kMaxSearchOffset) {
+    if (next != 0) {
       response->set_next_page_token(tokens_->Make({next, 0}, arguments));
     }
     return absl::OkStatus();

@@ -2,10 +2,8 @@
 
 #include <absl/strings/escaping.h>
 #include <fmt/format.h>
-#include <zstd.h>
 
-#include <memory>
-
+#include "server/store/packed.h"
 #include "server/store/task_table.h"
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
@@ -14,9 +12,6 @@
 namespace troupe {
 namespace {
 
-// Below this size compression gains nothing.
-constexpr size_t kCompressFrom = 256;
-constexpr int kCompressionLevel = 1;
 enum Encoding : int64_t { kPlain = 0, kZstd = 1 };
 
 absl::StatusOr<int64_t> FindContent(Connection& connection, const std::string& hash_bytes) {
@@ -26,34 +21,22 @@ absl::StatusOr<int64_t> FindContent(Connection& connection, const std::string& h
   return found ? find.Int(0) : 0;
 }
 
-// `bytes` compressed; empty if that gains nothing.
-std::string Compress(const std::string& bytes) {
-  if (bytes.size() < kCompressFrom) return "";
-  // Making a context costs more than compressing a message.
-  thread_local const std::unique_ptr<ZSTD_CCtx, size_t (*)(ZSTD_CCtx*)> context(ZSTD_createCCtx(),
-                                                                                ZSTD_freeCCtx);
-  std::string packed(ZSTD_compressBound(bytes.size()), '\0');
-  const size_t size = ZSTD_compressCCtx(context.get(), packed.data(), packed.size(), bytes.data(),
-                                        bytes.size(), kCompressionLevel);
-  packed.resize(ZSTD_isError(size) || size >= bytes.size() ? 0 : size);
-  return packed;
-}
-
 // The id of a content that was not there before; 0 if it was.
 absl::StatusOr<int64_t> InsertContent(Connection& connection, const std::string& hash_bytes,
                                       const std::string& bytes) {
-  const std::string packed = Compress(bytes);
+  const Packed packed = Pack(bytes);
   ASSIGN_OR_RETURN(
       Statement insert,
       connection.Prepare("INSERT INTO contents (hash, encoding, size, bytes) VALUES (?, ?, ?, ?) "
                          "ON CONFLICT (hash) DO NOTHING"));
-  insert.BindBlob(hash_bytes).Bind(packed.empty() ? kPlain : kZstd);
-  insert.Bind(static_cast<int64_t>(bytes.size())).BindBlob(packed.empty() ? bytes : packed);
+  insert.BindBlob(hash_bytes).Bind(packed.compressed ? kZstd : kPlain);
+  insert.Bind(static_cast<int64_t>(bytes.size())).BindBlob(packed.bytes);
   RETURN_IF_ERROR(insert.Run());
   return connection.Changes() > 0 ? connection.LastInsertId() : 0;
 }
 
-absl::Status PutContent(Connection& connection, int64_t task_key, const Content& content) {
+absl::StatusOr<int64_t> PutContent(Connection& connection, int64_t task_key,
+                                   const Content& content) {
   const std::string hash = HashBytes(content.hash);
   ASSIGN_OR_RETURN(int64_t key, InsertContent(connection, hash, content.bytes));
   const bool is_new = key != 0;
@@ -65,12 +48,19 @@ absl::Status PutContent(Connection& connection, int64_t task_key, const Content&
       connection.Prepare("INSERT OR IGNORE INTO content_uses (task, content) VALUES (?, ?)"));
   use.Bind(task_key).Bind(key);
   RETURN_IF_ERROR(use.Run());
-  if (is_new || connection.Changes() == 0) return absl::OkStatus();
+  if (is_new || connection.Changes() == 0) return key;
   ASSIGN_OR_RETURN(Statement count,
                    connection.Prepare("UPDATE contents SET uses = uses + 1 WHERE id = ?"));
   count.Bind(key);
-  return count.Run();
+  RETURN_IF_ERROR(count.Run());
+  return key;
 }
+
+// A content of an entry, to leave out of a text what it says already.
+struct StoredContent {
+  int64_t key = 0;
+  std::string_view bytes;
+};
 
 // Most attributes are none, and most errors: NULL takes no room.
 Statement& BindOrNull(Statement& statement, std::string_view text) {
@@ -147,11 +137,24 @@ absl::Status InsertEnd(Connection& connection, int64_t task_key, const BegunSpan
   return insert.Run();
 }
 
-absl::Status IndexText(Connection& connection, int64_t span_key, const std::string& text) {
+absl::Status IndexText(Connection& connection, int64_t span_key, const std::string& text,
+                       const StoredContent& prefix) {
   ASSIGN_OR_RETURN(Statement insert,
                    connection.Prepare("INSERT INTO span_search (rowid, text) VALUES (?, ?)"));
   insert.Bind(span_key).Bind(text);
-  return insert.Run();
+  RETURN_IF_ERROR(insert.Run());
+  const Packed packed = Pack(text, prefix.bytes);
+  ASSIGN_OR_RETURN(
+      Statement keep,
+      connection.Prepare("INSERT INTO span_texts (span, prefix, size, bytes) VALUES (?, ?, ?, ?)"));
+  keep.Bind(span_key);
+  if (packed.compressed && prefix.key != 0) {
+    keep.Bind(prefix.key);
+  } else {
+    keep.BindNull();
+  }
+  keep.Bind(packed.SizeColumn(text)).BindBlob(packed.bytes);
+  return keep.Run();
 }
 
 SpanRecord RecordOf(const Statement& row, int column) {
@@ -205,8 +208,10 @@ constexpr std::string_view kSpanColumns =
 
 absl::Status AppendEntry(Connection& connection, const JournalEntry& entry) {
   ASSIGN_OR_RETURN(const int64_t task_key, TaskKey(connection, entry.task_id));
+  StoredContent largest;
   for (const Content& content : entry.contents) {
-    RETURN_IF_ERROR(PutContent(connection, task_key, content));
+    ASSIGN_OR_RETURN(const int64_t key, PutContent(connection, task_key, content));
+    if (content.bytes.size() > largest.bytes.size()) largest = {key, content.bytes};
   }
   for (const SpanRecord& span : entry.begun) {
     RETURN_IF_ERROR(InsertSpan(connection, task_key, span));
@@ -215,7 +220,7 @@ absl::Status AppendEntry(Connection& connection, const JournalEntry& entry) {
     ASSIGN_OR_RETURN(const BegunSpan begun, FindBegun(connection, task_key, span));
     RETURN_IF_ERROR(InsertEnd(connection, task_key, begun, span));
     if (!span.search_text.empty()) {
-      RETURN_IF_ERROR(IndexText(connection, begun.key, span.search_text));
+      RETURN_IF_ERROR(IndexText(connection, begun.key, span.search_text, largest));
     }
   }
   for (const EventRecord& event : entry.events) {
@@ -267,14 +272,10 @@ absl::StatusOr<std::string> ReadContentByHash(Connection& connection, const std:
     return Error(Reason::kNotFound, fmt::format("no content with the hash {} is stored", hash),
                  {{"sha256", hash}});
   }
-  std::string bytes = statement.Blob(2);
-  if (statement.Int(0) == kPlain) return bytes;
-  std::string unpacked(static_cast<size_t>(statement.Int(1)), '\0');
-  const size_t size = ZSTD_decompress(unpacked.data(), unpacked.size(), bytes.data(), bytes.size());
-  if (ZSTD_isError(size) || size != unpacked.size()) {
-    return Error(Reason::kStoreFailed, fmt::format("the content {} is damaged", hash));
-  }
-  return unpacked;
+  const int64_t packed_size = statement.Int(0) == kPlain ? 0 : statement.Int(1);
+  auto bytes = Unpack(packed_size, statement.Blob(2));
+  if (!bytes.ok()) return Annotate(bytes.status(), "the content " + hash);
+  return bytes;
 }
 
 absl::StatusOr<std::vector<EventRecord>> ReadEvents(Connection& connection, int64_t task_key,

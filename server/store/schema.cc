@@ -11,7 +11,7 @@ namespace troupe {
 namespace {
 
 // Times are microseconds since 1970, hashes are 32 bytes, JSON and protobuf messages are opaque.
-constexpr std::array<const char*, 3> kMigrations = {R"sql(
+constexpr std::array<const char*, 4> kMigrations = {R"sql(
 CREATE TABLE tasks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,             -- the id in tasks/{id}
@@ -217,7 +217,31 @@ INSERT INTO spans SELECT id, task, begin_sequence, path, kind, type, title, begi
   NULL, attributes, model, role, tool FROM spans_2;
 DROP TABLE spans_2;
 CREATE UNIQUE INDEX spans_begin ON spans (task, begin_sequence);
+)sql",
+                                                    // Less room for what is stored twice: the
+                                                    // index keeps no positions, and its text and
+                                                    // the tasks' rows are compressed.
+                                                    R"sql(
+CREATE TABLE span_texts (
+  span INTEGER PRIMARY KEY,              -- spans.id
+  prefix INTEGER,                        -- contents.id: a part of what the text is of, or NULL
+  size INTEGER NOT NULL,                 -- before compression by zstd; 0: the text as it is
+  bytes BLOB NOT NULL                    -- what it has in common with the prefix left out
+);
+INSERT INTO span_texts SELECT rowid, NULL, 0, CAST(text AS BLOB) FROM span_search;
+DROP TABLE span_search;
+CREATE VIEW span_search_source AS
+  SELECT t.span AS span,
+         troupe_unpack(t.size, t.bytes, c.encoding * c.size, c.bytes) AS text
+  FROM span_texts t LEFT JOIN contents c ON c.id = t.prefix;
+CREATE VIRTUAL TABLE span_search USING fts5 (text, content = 'span_search_source',
+  content_rowid = 'span', detail = 'none', tokenize = 'unicode61');
+INSERT INTO span_search (span_search) VALUES ('rebuild');
+
+ALTER TABLE tasks ADD COLUMN spec_size INTEGER NOT NULL DEFAULT 0;    -- as span_texts.size
+ALTER TABLE tasks ADD COLUMN result_size INTEGER NOT NULL DEFAULT 0;  -- with the spec as prefix
 )sql"};
+
 absl::StatusOr<int64_t> UserVersion(Connection& connection) {
   ASSIGN_OR_RETURN(Statement statement, connection.Prepare("PRAGMA user_version"));
   RETURN_IF_ERROR(statement.Step().status());

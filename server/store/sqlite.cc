@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <sqlite3.h>
 
+#include "server/store/packed.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 
@@ -77,6 +78,11 @@ Statement& Statement::BindNull() {
   return *this;
 }
 
+Statement& Statement::BindPointer(void* pointer, const char* type) {
+  bind_error_ |= sqlite3_bind_pointer(statement_, next_parameter_++, pointer, type, nullptr);
+  return *this;
+}
+
 absl::StatusOr<bool> Statement::Step() {
   if (bind_error_ != SQLITE_OK) return SqliteError(database_, bind_error_, "bind a value");
   const int code = sqlite3_step(statement_);
@@ -119,6 +125,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   if (code != SQLITE_OK) return SqliteError(database, code, "open " + path);
   sqlite3_extended_result_codes(database, 1);
   sqlite3_busy_timeout(database, kBusyTimeoutMilliseconds);
+  RETURN_IF_ERROR(AddUnpackFunction(database));
   if (mode == Mode::kReadWrite) {
     // auto_vacuum must be chosen before the first table exists.
     RETURN_IF_ERROR(connection->Execute(

@@ -30,6 +30,8 @@ class Statement {
   Statement& Bind(std::string_view text);
   Statement& BindBlob(std::string_view bytes);
   Statement& BindNull();
+  // A pointer for a function of SQLite's own; `type` is a literal.
+  Statement& BindPointer(void* pointer, const char* type);
 
   // True: a row is there to read. False: there is none.
   absl::StatusOr<bool> Step();

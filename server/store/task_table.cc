@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "server/store/packed.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 
@@ -10,7 +11,8 @@ namespace {
 
 constexpr std::string_view kColumns =
     "id, name, kind, title, state, spec, request_id, request_hash, seed, create_time, start_time, "
-    "update_time, end_time, error, result, usage, forked_from, replay_of, revision";
+    "update_time, end_time, error, result, usage, forked_from, replay_of, revision, spec_size, "
+    "result_size";
 
 // A time that has not come is stored as 0.
 int64_t Micros(absl::Time time) {
@@ -20,7 +22,7 @@ absl::Time TimeOf(int64_t micros) {
   return micros == 0 ? absl::InfinitePast() : absl::FromUnixMicros(micros);
 }
 
-TaskRow RowOf(const Statement& statement) {
+absl::StatusOr<TaskRow> RowOf(const Statement& statement) {
   TaskRow row;
   int column = 0;
   row.key = statement.Int(column++);
@@ -42,6 +44,8 @@ TaskRow RowOf(const Statement& statement) {
   row.forked_from = statement.Text(column++);
   row.replay_of = statement.Text(column++);
   row.revision = statement.Int(column++);
+  ASSIGN_OR_RETURN(row.spec, Unpack(statement.Int(column++), std::move(row.spec)));
+  ASSIGN_OR_RETURN(row.result, Unpack(statement.Int(column++), std::move(row.result), row.spec));
   return row;
 }
 
@@ -73,10 +77,19 @@ absl::StatusOr<TaskRow> ReadWhere(Connection& connection, std::string_view colum
     statement.Bind(std::string_view(value));
     ASSIGN_OR_RETURN(const bool found, statement.Step());
     if (!found) return NoSuchTask(value);
-    row = RowOf(statement);
+    ASSIGN_OR_RETURN(row, RowOf(statement));
   }
   RETURN_IF_ERROR(ReadLabels(connection, row));
   return row;
+}
+
+absl::StatusOr<std::string> ReadSpec(Connection& connection, const std::string& name) {
+  ASSIGN_OR_RETURN(Statement read,
+                   connection.Prepare("SELECT spec_size, spec FROM tasks WHERE name = ?"));
+  read.Bind(std::string_view(name));
+  ASSIGN_OR_RETURN(const bool found, read.Step());
+  if (!found) return NoSuchTask(name);
+  return Unpack(read.Int(0), read.Blob(1));
 }
 
 absl::StatusOr<std::vector<std::string>> ReadNames(Statement& statement) {
@@ -99,10 +112,11 @@ absl::Status InsertTask(Connection& connection, TaskRow& row) {
     ASSIGN_OR_RETURN(
         Statement insert,
         connection.Prepare("INSERT INTO tasks (name, kind, title, state, spec, request_id, "
-                           "request_hash, seed, create_time, update_time, forked_from, replay_of) "
-                           "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+                           "request_hash, seed, create_time, update_time, forked_from, replay_of, "
+                           "spec_size) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
     insert.Bind(row.name).Bind(row.kind).Bind(row.title).Bind(static_cast<int64_t>(row.state));
-    insert.BindBlob(row.spec);
+    const Packed spec = Pack(row.spec);
+    insert.BindBlob(spec.bytes);
     if (row.request_id.empty()) {
       insert.BindNull().BindNull();
     } else {
@@ -110,6 +124,7 @@ absl::Status InsertTask(Connection& connection, TaskRow& row) {
     }
     insert.Bind(static_cast<int64_t>(row.seed)).Bind(Micros(row.create_time));
     insert.Bind(Micros(row.update_time)).Bind(row.forked_from).Bind(row.replay_of);
+    insert.Bind(spec.SizeColumn(row.spec));
     RETURN_IF_ERROR(insert.Run());
   }
   row.key = connection.LastInsertId();
@@ -124,14 +139,23 @@ absl::Status InsertTask(Connection& connection, TaskRow& row) {
 }
 
 absl::Status UpdateTask(Connection& connection, const TaskRow& row) {
+  Packed result;
+  if (!row.result.empty()) {
+    // A result says much that the spec says too.
+    ASSIGN_OR_RETURN(const std::string spec, ReadSpec(connection, row.name));
+    result = Pack(row.result, spec);
+  }
   ASSIGN_OR_RETURN(
       Statement update,
       connection.Prepare("UPDATE tasks SET state = ?, start_time = ?, update_time = ?, "
-                         "end_time = ?, error = ?, result = ?, usage = ?, "
+                         "end_time = ?, error = ?, result = ?, result_size = ?, usage = ?, "
                          "revision = revision + 1 WHERE name = ?"));
   update.Bind(static_cast<int64_t>(row.state)).Bind(Micros(row.start_time));
   update.Bind(Micros(row.update_time)).Bind(Micros(row.end_time)).Bind(row.error);
-  update.BindBlob(row.result).BindBlob(row.usage).Bind(row.name);
+  update.BindBlob(result.bytes)
+      .Bind(result.SizeColumn(row.result))
+      .BindBlob(row.usage)
+      .Bind(row.name);
   RETURN_IF_ERROR(update.Run());
   if (connection.Changes() == 0) return NoSuchTask(row.name);
   return absl::OkStatus();
@@ -176,7 +200,7 @@ absl::StatusOr<std::vector<TaskRow>> ListTasks(Connection& connection, const Tas
     for (;;) {
       ASSIGN_OR_RETURN(const bool found, statement.Step());
       if (!found) break;
-      rows.push_back(RowOf(statement));
+      ASSIGN_OR_RETURN(rows.emplace_back(), RowOf(statement));
     }
   }
   for (TaskRow& row : rows) RETURN_IF_ERROR(ReadLabels(connection, row));
@@ -215,7 +239,9 @@ absl::Status ShareContents(Connection& connection, const std::string& source, in
 absl::Status DeleteTask(Connection& connection, const std::string& name) {
   ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, name));
   constexpr std::string_view kDeletes[] = {
+      // The index needs the text to forget it.
       "DELETE FROM span_search WHERE rowid IN (SELECT id FROM spans WHERE task = ?)",
+      "DELETE FROM span_texts WHERE span IN (SELECT id FROM spans WHERE task = ?)",
       "DELETE FROM spans WHERE task = ?",
       "DELETE FROM span_ends WHERE task = ?",
       "DELETE FROM events WHERE task = ?",

@@ -1,50 +1,37 @@
 #include "server/store/trace_queries.h"
 
-#include <absl/strings/ascii.h>
 #include <fmt/format.h>
 
-#include "tools/base/error.h"
+#include <limits>
+
+#include "server/store/search_terms.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
 namespace {
 
-// The user's words as an FTS5 query: each word and each quoted phrase as a string of its own, so
-// that FTS5's operators have no meaning; a star at the end of a word searches by prefix.
-absl::StatusOr<std::string> ToFullTextQuery(const std::string& query) {
-  std::string out;
-  size_t at = 0;
-  const auto add = [&](const std::string& words, bool prefix) {
-    if (words.empty()) return;
-    std::string quoted;
-    for (char c : words) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-    out += fmt::format("{}\"{}\"{}", out.empty() ? "" : " ", quoted, prefix ? "*" : "");
-  };
-  while (at < query.size()) {
-    if (absl::ascii_isspace(query[at])) {
-      ++at;
-    } else if (query[at] == '"') {
-      const size_t end = query.find('"', at + 1);
-      if (end == std::string::npos) {
-        return Error(Reason::kInvalidField, "query: a quoted phrase is not closed",
-                     {{"field", "query"}});
-      }
-      add(query.substr(at + 1, end - at - 1), false);
-      at = end + 1;
-    } else {
-      size_t end = at;
-      while (end < query.size() && !absl::ascii_isspace(query[end]) && query[end] != '"') ++end;
-      std::string word = query.substr(at, end - at);
-      const bool prefix = word.size() > 1 && word.back() == '*';
-      if (prefix) word.pop_back();
-      add(word, prefix);
-      at = end;
-    }
-  }
-  if (out.empty()) {
-    return Error(Reason::kInvalidField, "query: give words to search for", {{"field", "query"}});
-  }
-  return out;
+// Spans that a page looks at when phrases sort out what the index finds.
+constexpr int kMostLookedAt = 10'000;
+
+absl::StatusOr<bool> HoldsPhrases(Connection& connection, const SearchQuery& search, int64_t span) {
+  if (search.phrases.empty()) return true;
+  ASSIGN_OR_RETURN(Statement read,
+                   connection.Prepare("SELECT text FROM span_search_source WHERE span = ?"));
+  read.Bind(span);
+  ASSIGN_OR_RETURN(const bool found, read.Step());
+  if (!found) return false;
+  return HoldsPhrases(connection, search.phrases, read.Text(0));
+}
+
+absl::StatusOr<std::string> SnippetOf(Connection& connection, const SearchQuery& search,
+                                      int64_t span) {
+  ASSIGN_OR_RETURN(
+      Statement read,
+      connection.Prepare("SELECT snippet(span_search, 0, '[', ']', '...', 16) FROM span_search "
+                         "WHERE span_search MATCH ? AND rowid = ?"));
+  read.Bind(search.full_text).Bind(span);
+  ASSIGN_OR_RETURN(const bool found, read.Step());
+  return found ? read.Text(0) : "";
 }
 
 const char* GroupExpression(UsageGroup group) {
@@ -65,23 +52,29 @@ const char* GroupExpression(UsageGroup group) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<SearchHit>> SearchSpanText(Connection& connection,
-                                                      const std::string& query, int64_t task_key,
-                                                      int64_t offset, int limit) {
-  ASSIGN_OR_RETURN(const std::string full_text, ToFullTextQuery(query));
+absl::StatusOr<SearchPage> SearchSpanText(Connection& connection, const std::string& query,
+                                          int64_t task_key, int64_t before, int limit) {
+  ASSIGN_OR_RETURN(const SearchQuery search, ParseSearch(connection, query));
   ASSIGN_OR_RETURN(
       Statement statement,
-      connection.Prepare("SELECT rowid, bm25(span_search), snippet(span_search, 0, '[', ']', "
-                         "'...', 16) FROM span_search WHERE span_search MATCH ?1 AND (?2 = 0 OR "
-                         "rowid IN (SELECT id FROM spans WHERE task = ?2)) ORDER BY rank LIMIT ?3 "
-                         "OFFSET ?4"));
-  statement.Bind(full_text).Bind(task_key).Bind(static_cast<int64_t>(limit)).Bind(offset);
-  std::vector<SearchHit> hits;
-  for (;;) {
+      connection.Prepare("SELECT rowid FROM span_search WHERE span_search MATCH ?1 AND rowid < ?2 "
+                         "AND (?3 = 0 OR rowid IN (SELECT id FROM spans WHERE task = ?3)) "
+                         "ORDER BY rowid DESC"));
+  constexpr int64_t kNewest = std::numeric_limits<int64_t>::max();
+  statement.Bind(search.full_text).Bind(before == 0 ? kNewest : before).Bind(task_key);
+  SearchPage page;
+  for (int looked_at = 0; looked_at < kMostLookedAt; ++looked_at) {
     ASSIGN_OR_RETURN(const bool found, statement.Step());
-    if (!found) return hits;
-    hits.push_back({statement.Int(0), statement.Double(1), statement.Text(2)});
+    page.next_before = found ? statement.Int(0) : 0;
+    if (!found) return page;
+    const int64_t span = page.next_before;
+    ASSIGN_OR_RETURN(const bool holds, HoldsPhrases(connection, search, span));
+    if (!holds) continue;
+    ASSIGN_OR_RETURN(std::string snippet, SnippetOf(connection, search, span));
+    page.hits.push_back({span, std::move(snippet)});
+    if (page.hits.size() == static_cast<size_t>(limit)) return page;
   }
+  return page;
 }
 
 absl::StatusOr<std::vector<UsageSum>> SumUsage(Connection& connection, UsageGroup group,

@@ -12,15 +12,19 @@ namespace troupe {
 
 struct SearchHit {
   int64_t span_key = 0;
-  double score = 0;
   std::string snippet;
 };
+struct SearchPage {
+  std::vector<SearchHit> hits;
+  int64_t next_before = 0;  // where the next page goes on; 0: this was the last
+};
 
-// Spans that hold all the words, best first. `task_key` 0: of all tasks. kInvalidField for a query
-// that cannot be read.
-absl::StatusOr<std::vector<SearchHit>> SearchSpanText(Connection& connection,
-                                                      const std::string& query, int64_t task_key,
-                                                      int64_t offset, int limit);
+// Spans that hold all the words and phrases, newest first, at most `limit`; of those with a key
+// below `before` (0: all). A page may be short, or empty, before the last: a phrase looks at a
+// bounded number of spans. `task_key` 0: of all tasks. kInvalidField for a query that cannot be
+// read.
+absl::StatusOr<SearchPage> SearchSpanText(Connection& connection, const std::string& query,
+                                          int64_t task_key, int64_t before, int limit);
 
 enum class UsageGroup { kModel, kRole, kTool, kTask, kDay };
 struct UsageSum {

@@ -94,8 +94,8 @@ TEST_F(StoreTest, OpensAStoreOfVersion1WithAllThatItHolds) {
     ASSIGN_OR_RETURN(const TaskRow row, ReadTask(connection, "old"));
     EXPECT_EQ(row.title, "An old task");
     EXPECT_EQ(row.labels.at("team"), "bio");
-    ASSIGN_OR_RETURN(const auto hits, SearchSpanText(connection, "quick", 0, 0, 10));
-    EXPECT_EQ(hits.size(), 1u);
+    ASSIGN_OR_RETURN(const SearchPage page, SearchSpanText(connection, "quick", 0, 0, 10));
+    EXPECT_EQ(page.hits.size(), 1u);
     return absl::OkStatus();
   });
   EXPECT_TRUE(read.ok()) << read;
@@ -106,7 +106,7 @@ TEST_F(StoreTest, OpensAStoreOfVersion1WithAllThatItHolds) {
   EXPECT_EQ(Number(*store, "SELECT id FROM contents"), 2);
   EXPECT_TRUE(Delete(*store, "other").ok());
   for (const char* table :
-       {"contents", "content_uses", "spans", "span_ends", "span_search", "task_labels", "tasks"}) {
+       {"contents", "content_uses", "spans", "span_ends", "span_texts", "task_labels", "tasks"}) {
     EXPECT_EQ(Number(*store, std::string("SELECT count(*) FROM ") + table), 0) << table;
   }
 }
