@@ -26,7 +26,7 @@
 namespace troupe {
 
 struct ToolSpec {
-  std::string name;         // [a-z][a-z0-9_.-]{0,63}, unique in the registry
+  std::string name;         // [a-z][a-z0-9_.-]{0,63}
   std::string version;      // changes whenever the tool's meaning does
   std::string brief;        // one line, what a selector reads
   std::string description;  // what an agent reads before it calls
@@ -68,6 +68,9 @@ struct ToolResult {
   // The call was carried out and failed in a way the agent should see and may mend (its code
   // raised, its file is missing). A failure of the tool itself is a status instead.
   bool is_error = false;
+  // What a trace shows of how the call went (who served it, attempts, times): an object or null, no
+  // part of the result.
+  Json notes;
 };
 
 // Where a task's files are. `root` holds inputs/ (read-only to tools), states/, artifacts/, what
@@ -89,6 +92,9 @@ struct ToolContext {
   // Of a call that is recalled: when it ended, as a place in the task's order of events. A task may
   // repeat calls that ran side by side in another order.
   int64_t recorded_end = 0;
+  // The call began in an earlier life of the task and may not be repeated: give the answer of that
+  // one if it can still be had, else fail with kToolInterrupted. Only of a tool that `rejoins`.
+  bool rejoin = false;
   Workspace workspace;
   CancelToken cancel;                            // a call must end within a second of it
   absl::Time deadline = absl::InfiniteFuture();  // of SteadyNow; DEADLINE_EXCEEDED after it
@@ -108,8 +114,16 @@ class Tool {
   virtual const ToolSpec& spec() const = 0;
 
   // Performs one call. A status means the tool could not do its work (kToolFailed, kSandboxFailed,
-  // a cancelled or late call); an error the agent should see is a result with is_error.
+  // a cancelled or late call, kToolInterrupted if it is not known whether the call took effect); an
+  // error the agent should see is a result with is_error.
   virtual Async<ToolResult> Call(ToolCall call) = 0;
+
+  // Whether a call would find somebody to answer it. A tool that is known and not available (the
+  // client that serves it is away) is found by its name, for tasks that go on, but not listed.
+  virtual bool available() const { return true; }
+
+  // Whether a call may outlive the server, so that ToolContext::rejoin has a meaning.
+  virtual bool rejoins() const { return false; }
 
   // Tells that `call` was performed in an earlier life of the task with `result`, and is not
   // performed again. A tool that holds state per task takes note, so that it can rebuild the state

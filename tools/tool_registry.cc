@@ -7,14 +7,18 @@
 #include <asio/this_coro.hpp>
 
 #include "tools/base/error.h"
+#include "tools/base/pause.h"
 #include "tools/base/status_macros.h"
 #include "tools/base/steady_time.h"
 #include "tools/json_schema.h"
+#include "tools/output_limit.h"
 
 namespace troupe {
 namespace {
 
 constexpr size_t kMaxSuggestions = 3;
+constexpr int kMaxAttempts = 3;
+constexpr absl::Duration kFirstPause = absl::Milliseconds(100);
 
 bool IsToolName(std::string_view name) {
   if (name.empty() || name.size() > 64 || name[0] < 'a' || name[0] > 'z') return false;
@@ -39,23 +43,41 @@ size_t EditDistance(std::string_view a, std::string_view b) {
   return row[b.size()];
 }
 
-// Cuts what is over the limit, saying how much.
-void LimitOutput(ToolResult& result, int64_t limit) {
-  int64_t left = limit;
-  for (ToolContent& part : result.content) {
-    auto* text = std::get_if<ToolText>(&part);
-    if (text == nullptr) continue;
-    const int64_t size = static_cast<int64_t>(text->text.size());
-    if (size > left) {
-      size_t keep = static_cast<size_t>(std::max<int64_t>(left, 0));
-      while (keep > 0 && (static_cast<unsigned char>(text->text[keep]) & 0xC0) == 0x80) --keep;
-      text->text = fmt::format("{}\n[{} more bytes are left out: over the limit of {}]",
-                               std::string_view(text->text).substr(0, keep), size - keep, limit);
-      left = 0;
-    } else {
-      left -= size;
-    }
+// "name@version" as its parts; the version is empty if there is none.
+std::pair<std::string_view, std::string_view> SplitName(std::string_view name) {
+  const size_t at = name.find('@');
+  if (at == std::string_view::npos) return {name, ""};
+  return {name.substr(0, at), name.substr(at + 1)};
+}
+
+// The number at the beginning of `text`, which is taken from it; numbers beyond 18 digits count as
+// that many.
+int64_t TakeNumber(std::string_view& text) {
+  int64_t number = 0;
+  for (int digits = 0; !text.empty() && text[0] >= '0' && text[0] <= '9'; text.remove_prefix(1)) {
+    if (++digits <= 18) number = number * 10 + (text[0] - '0');
   }
+  return number;
+}
+
+bool StartsWithDigit(std::string_view text) {
+  return !text.empty() && text[0] >= '0' && text[0] <= '9';
+}
+
+// Whether version `a` comes after `b`: "1.10" after "1.9", "2" after "1".
+bool IsNewer(std::string_view a, std::string_view b) {
+  while (!a.empty() && !b.empty()) {
+    if (StartsWithDigit(a) && StartsWithDigit(b)) {
+      const int64_t first = TakeNumber(a);
+      const int64_t second = TakeNumber(b);
+      if (first != second) return first > second;
+      continue;
+    }
+    if (a[0] != b[0]) return a[0] > b[0];
+    a.remove_prefix(1);
+    b.remove_prefix(1);
+  }
+  return a.size() > b.size();
 }
 
 // For who asks for a tool that is not there.
@@ -90,7 +112,6 @@ Async<ToolResult> CallUntilDeadline(std::shared_ptr<Tool> tool, ToolCall call) {
     co_return Error(Reason::kDeadlineExceeded, fmt::format("{} was called too late", spec.name),
                     {{"tool", spec.name}});
   }
-  call.context.deadline = std::min(call.context.deadline, now + spec.timeout);
   const absl::Duration time = call.context.deadline - now;
   auto source = std::make_shared<CancelSource>(call.context.cancel);
   call.context.cancel = source->token();
@@ -112,6 +133,30 @@ Async<ToolResult> CallUntilDeadline(std::shared_ptr<Tool> tool, ToolCall call) {
   }
   co_return Error(Reason::kToolFailed, fmt::format("{} failed: {}", spec.name, thrown),
                   {{"tool", spec.name}});
+}
+
+// Calls, and calls again what failed if that changes nothing more.
+Async<ToolResult> CallRepeatedly(std::shared_ptr<Tool> tool, ToolCall call) {
+  const ToolSpec& spec = tool->spec();
+  call.context.deadline = std::min(call.context.deadline, SteadyNow() + spec.timeout);
+  if (!spec.read_only && !spec.idempotent) {
+    co_return co_await CallUntilDeadline(tool, std::move(call));
+  }
+  absl::Duration pause = kFirstPause;
+  for (int attempt = 1;; ++attempt, pause *= 4) {
+    ToolCall again = call;
+    auto result = co_await CallUntilDeadline(tool, std::move(again));
+    if (result.ok()) {
+      if (attempt > 1) result->notes["attempts"] = attempt;
+      co_return result;
+    }
+    const bool in_time = SteadyNow() + pause < call.context.deadline;
+    if (!HasReason(result.status(), Reason::kToolFailed) || !in_time) co_return result;
+    if (attempt == kMaxAttempts) {
+      co_return Annotate(result.status(), fmt::format("tried {} times", attempt));
+    }
+    CO_RETURN_IF_ERROR(co_await Pause(pause, call.context.cancel));
+  }
 }
 
 }  // namespace
@@ -142,43 +187,97 @@ absl::StatusOr<ToolRegistry::EntryPtr> ToolRegistry::Compile(std::shared_ptr<Too
       Entry{std::move(tool), *std::move(arguments), *std::move(result)});
 }
 
-absl::Status ToolRegistry::Add(std::shared_ptr<Tool> tool) {
-  ASSIGN_OR_RETURN(EntryPtr entry, Compile(std::move(tool)));
-  const std::string& name = entry->tool->spec().name;
-  MutexLock lock(&mutex_);
-  if (!entries_.emplace(name, entry).second) {
-    return Error(Reason::kAlreadyExists, fmt::format("there is a tool '{}' already", name),
-                 {{"name", name}});
+absl::Status ToolRegistry::Insert(EntryPtr& entry, bool may_replace) {
+  const ToolSpec& spec = entry->tool->spec();
+  std::vector<EntryPtr>& versions = entries_[spec.name];
+  auto place = versions.begin();
+  while (place != versions.end() && IsNewer((*place)->tool->spec().version, spec.version)) ++place;
+  if (!versions.empty() && versions.front()->tool->spec().provider != spec.provider) {
+    return Error(Reason::kAlreadyExists,
+                 fmt::format("there is a tool '{}' already, served by {}", spec.name,
+                             versions.front()->tool->spec().provider),
+                 {{"name", spec.name}});
+  }
+  const bool taken = place != versions.end() && (*place)->tool->spec().version == spec.version;
+  if (taken && !may_replace) {
+    return Error(Reason::kAlreadyExists, fmt::format("there is a tool '{}' already", spec.name),
+                 {{"name", spec.name}});
+  }
+  if (taken) {
+    place->swap(entry);
+  } else {
+    versions.insert(place, entry);
   }
   return absl::OkStatus();
 }
 
-absl::Status ToolRegistry::Replace(std::shared_ptr<Tool> tool) {
+absl::Status ToolRegistry::Add(std::shared_ptr<Tool> tool) {
   ASSIGN_OR_RETURN(EntryPtr entry, Compile(std::move(tool)));
   MutexLock lock(&mutex_);
-  // What was there may be destroyed here only when the lock is given up: it goes with `entry`.
-  entries_[entry->tool->spec().name].swap(entry);
+  return Insert(entry, /*may_replace=*/false);
+}
+
+absl::Status ToolRegistry::ReplaceVersion(std::shared_ptr<Tool> tool) {
+  // Declared before the lock: a tool that is replaced is destroyed after the lock is given up.
+  ASSIGN_OR_RETURN(EntryPtr entry, Compile(std::move(tool)));
+  MutexLock lock(&mutex_);
+  return Insert(entry, /*may_replace=*/true);
+}
+
+absl::Status ToolRegistry::Replace(std::shared_ptr<Tool> tool) {
+  ASSIGN_OR_RETURN(EntryPtr entry, Compile(std::move(tool)));
+  std::vector<EntryPtr> versions = {entry};
+  MutexLock lock(&mutex_);
+  entries_[entry->tool->spec().name].swap(versions);
   return absl::OkStatus();
 }
 
 bool ToolRegistry::Remove(std::string_view name) {
-  EntryPtr removed;  // destroyed after the lock is given up
+  std::vector<EntryPtr> removed;  // destroyed after the lock is given up
+  const auto [plain, version] = SplitName(name);
   MutexLock lock(&mutex_);
-  const auto found = entries_.find(name);
+  const auto found = entries_.find(plain);
   if (found == entries_.end()) return false;
-  removed = std::move(found->second);
-  entries_.erase(found);
-  return true;
+  std::vector<EntryPtr>& versions = found->second;
+  for (auto each = versions.begin(); each != versions.end();) {
+    if (version.empty() || (*each)->tool->spec().version == version) {
+      removed.push_back(std::move(*each));
+      each = versions.erase(each);
+    } else {
+      ++each;
+    }
+  }
+  if (versions.empty()) entries_.erase(found);
+  return !removed.empty();
+}
+
+ToolRegistry::EntryPtr ToolRegistry::Look(std::string_view name) const {
+  const auto [plain, version] = SplitName(name);
+  const auto found = entries_.find(plain);
+  if (found == entries_.end()) return nullptr;
+  for (const EntryPtr& entry : found->second) {
+    const bool wanted =
+        version.empty() ? entry->tool->available() : entry->tool->spec().version == version;
+    if (wanted) return entry;
+  }
+  return version.empty() ? found->second.front() : nullptr;
 }
 
 absl::StatusOr<ToolRegistry::EntryPtr> ToolRegistry::FindEntry(std::string_view name) const {
   std::vector<std::string> others;
   {
     MutexLock lock(&mutex_);
-    const auto found = entries_.find(name);
-    if (found != entries_.end()) return found->second;
+    if (EntryPtr found = Look(name); found != nullptr) return found;
     others.reserve(entries_.size());
-    for (const auto& [other, entry] : entries_) others.push_back(other);
+    for (const auto& [other, versions] : entries_) {
+      if (name.find('@') == std::string_view::npos) {
+        others.push_back(other);
+        continue;
+      }
+      for (const EntryPtr& entry : versions) {
+        others.push_back(fmt::format("{}@{}", other, entry->tool->spec().version));
+      }
+    }
   }
   const std::vector<std::string> closest = Closest(name, std::move(others));
   return Error(Reason::kToolUnknown,
@@ -197,7 +296,11 @@ std::vector<std::shared_ptr<const ToolSpec>> ToolRegistry::List() const {
   std::vector<std::shared_ptr<const ToolSpec>> specs;
   MutexLock lock(&mutex_);
   specs.reserve(entries_.size());
-  for (const auto& [name, entry] : entries_) specs.emplace_back(entry->tool, &entry->tool->spec());
+  for (const auto& [name, versions] : entries_) {
+    const EntryPtr newest = Look(name);
+    if (!newest->tool->available()) continue;
+    specs.emplace_back(newest->tool, &newest->tool->spec());
+  }
   return specs;
 }
 
@@ -216,7 +319,11 @@ Async<ToolResult> ToolRegistry::Call(std::shared_ptr<Tool> tool, ToolCall call) 
   {
     MutexLock lock(&mutex_);
     const auto found = entries_.find(tool->spec().name);
-    if (found != entries_.end() && found->second->tool == tool) entry = found->second;
+    if (found != entries_.end()) {
+      for (const EntryPtr& each : found->second) {
+        if (each->tool == tool) entry = each;
+      }
+    }
   }
   if (entry == nullptr) {
     CO_ASSIGN_OR_RETURN(entry, Compile(std::move(tool)));
@@ -228,7 +335,9 @@ Async<ToolResult> ToolRegistry::CallEntry(EntryPtr entry, ToolCall call) {
   const ToolSpec& spec = entry->tool->spec();
   CO_RETURN_IF_ERROR(CheckFits(entry->arguments, spec.name, call.arguments));
   CO_RETURN_IF_ERROR(call.context.cancel.status());
-  CO_ASSIGN_OR_RETURN(ToolResult result, co_await CallUntilDeadline(entry->tool, std::move(call)));
+  const Workspace workspace = call.context.workspace;
+  const std::string path = call.context.path;
+  CO_ASSIGN_OR_RETURN(ToolResult result, co_await CallRepeatedly(entry->tool, std::move(call)));
   if (!result.is_error) {
     if (const absl::Status valid = entry->result.Validate(result.value); !valid.ok()) {
       co_return Error(
@@ -237,7 +346,7 @@ Async<ToolResult> ToolRegistry::CallEntry(EntryPtr entry, ToolCall call) {
           {{"tool", spec.name}});
     }
   }
-  LimitOutput(result, spec.output_limit_bytes);
+  LimitOutput(spec, workspace, path, result);
   co_return result;
 }
 
@@ -245,8 +354,9 @@ void ToolRegistry::Forget(std::string_view task_id) const {
   std::vector<EntryPtr> entries;
   {
     MutexLock lock(&mutex_);
-    entries.reserve(entries_.size());
-    for (const auto& [name, entry] : entries_) entries.push_back(entry);
+    for (const auto& [name, versions] : entries_) {
+      entries.insert(entries.end(), versions.begin(), versions.end());
+    }
   }
   for (const EntryPtr& entry : entries) entry->tool->Forget(task_id);
 }

@@ -10,8 +10,10 @@
 #include <thread>
 
 #include "tests/support/run_async.h"
+#include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
 #include "tools/base/pause.h"
+#include "tools/base/safe_file.h"
 #include "tools/base/status_macros.h"
 #include "tools/base/steady_time.h"
 
@@ -32,16 +34,22 @@ class FakeTool : public Tool {
   }
   ToolSpec& spec() { return spec_; }
   const ToolSpec& spec() const override { return spec_; }
+  bool available() const override { return available_; }
+  int calls() const { return calls_; }
+  std::atomic<bool> available_ = true;
 
   Async<ToolResult> Call(ToolCall call) override {
     const std::string what = JsonString(call.arguments, "do");
-    if (what == "throw") throw std::runtime_error("out of dice");
+    ++calls_;
+    if (what == "throw" || (what == "throw twice" && ++throws_ <= 2)) {
+      throw std::runtime_error("out of dice");
+    }
     if (what == "wait") {
       CO_RETURN_IF_ERROR(co_await Pause(absl::Hours(1), call.context.cancel));
     }
     ToolResult result;
     result.is_error = what == "err";
-    if (what == "work") result.value = {{"done", true}};
+    if (what == "work" || what == "throw twice") result.value = {{"done", true}};
     if (what == "talk") {
       result.value = {{"done", true}};
       result.content = {ToolText{"12345"}, ToolText{"6789äöü and more"}, ToolText{"lost"}};
@@ -51,6 +59,8 @@ class FakeTool : public Tool {
 
  private:
   ToolSpec spec_;
+  std::atomic<int> calls_ = 0;
+  std::atomic<int> throws_ = 0;
 };
 
 absl::StatusOr<ToolResult> RunTool(const ToolRegistry& registry, std::string name, ToolCall call) {
@@ -142,11 +152,64 @@ TEST_F(ToolRegistryTest, KeepsTheCallersDeadlineAndCancellation) {
 TEST_F(ToolRegistryTest, CutsOutputAndSaysHowMuch) {
   const auto result = Do(registry_, {{"do", "talk"}});
   ASSERT_TRUE(result.ok()) << result.status();
-  EXPECT_EQ(std::get<ToolText>(result->content[0]).text, "12345");
-  // The limit of ten bytes falls inside "ä", which is left out whole.
-  EXPECT_THAT(std::get<ToolText>(result->content[1]).text,
-              HasSubstr("6789\n[15 more bytes are left out: over the limit of 10]"));
-  EXPECT_THAT(std::get<ToolText>(result->content[2]).text, HasSubstr("4 more bytes"));
+  ASSERT_EQ(result->content.size(), 1u);
+  // The beginning falls inside no letter here, nor does the end.
+  EXPECT_EQ(std::get<ToolText>(result->content[0]).text,
+            "12345678\n[18 bytes are left out here: over the limit of 10]\nst");
+}
+
+TEST_F(ToolRegistryTest, WhatIsOverTheLimitIsAnArtifact) {
+  const TempFolder folder;
+  ToolCall call;
+  call.arguments = {{"do", "talk"}};
+  call.context.workspace.root = folder.path();
+  call.context.path = "turn:1/call";
+  const auto result = RunTool(registry_, "dice", call);
+  ASSERT_TRUE(result.ok()) << result.status();
+  ASSERT_EQ(result->artifacts.size(), 1u);
+  const std::string& name = result->artifacts[0].name;
+  EXPECT_THAT(std::get<ToolText>(result->content[0]).text,
+              HasSubstr("all of it is in the artifact " + name));
+  const auto kept = ReadBeneath(call.context.workspace.artifacts(), name, 1000);
+  ASSERT_TRUE(kept.ok()) << kept.status();
+  EXPECT_EQ(*kept, "123456789äöü and morelost");
+}
+
+TEST_F(ToolRegistryTest, RepeatsAFailedCallOnlyIfThatChangesNothingMore) {
+  EXPECT_FALSE(Do(registry_, {{"do", "throw"}}).ok());
+  EXPECT_EQ(tool_->calls(), 1);
+  tool_->spec().idempotent = true;
+  const auto failed = Do(registry_, {{"do", "throw"}});
+  EXPECT_THAT(std::string(MessageOf(failed.status())), HasSubstr("tried 3 times"));
+  EXPECT_EQ(tool_->calls(), 4);
+  const auto mended = Do(registry_, {{"do", "throw twice"}});
+  ASSERT_TRUE(mended.ok()) << mended.status();
+  EXPECT_EQ(mended->notes["attempts"], 3);
+}
+
+TEST_F(ToolRegistryTest, AVersionIsNamedAndTheNewestIsUsual) {
+  const auto version = [](std::string text, std::string provider) {
+    auto tool = std::make_shared<FakeTool>("ruler");
+    tool->spec().version = std::move(text);
+    tool->spec().provider = std::move(provider);
+    return tool;
+  };
+  ASSERT_TRUE(registry_.Add(version("1.9", "attached")).ok());
+  const auto newest = version("1.10", "attached");
+  ASSERT_TRUE(registry_.Add(newest).ok());
+  EXPECT_TRUE(HasReason(registry_.Add(version("1.9", "attached")), Reason::kAlreadyExists));
+  EXPECT_TRUE(HasReason(registry_.Add(version("2", "mcp:x")), Reason::kAlreadyExists));
+  EXPECT_EQ((*registry_.Find("ruler"))->spec().version, "1.10");
+  EXPECT_EQ((*registry_.Find("ruler@1.9"))->spec().version, "1.9");
+  EXPECT_EQ(registry_.List().size(), 2u);
+  const auto none = registry_.Find("ruler@3");
+  EXPECT_THAT(std::string(MessageOf(none.status())), HasSubstr("ruler@1.9"));
+  newest->available_ = false;
+  EXPECT_EQ((*registry_.Find("ruler"))->spec().version, "1.9");
+  EXPECT_TRUE(registry_.Remove("ruler@1.9"));
+  EXPECT_EQ((*registry_.Find("ruler"))->spec().version, "1.10");
+  EXPECT_EQ(registry_.List().size(), 1u) << "who is away is not offered";
+  EXPECT_TRUE(registry_.Remove("ruler"));
 }
 
 TEST_F(ToolRegistryTest, ReplacesAndRemoves) {

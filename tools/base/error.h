@@ -51,6 +51,7 @@ enum class Reason {
   kShuttingDown,
   kPermissionDenied,
   kWatcherBehind,
+  kToolInterrupted,
   kInternal,
 };
 
