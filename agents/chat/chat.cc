@@ -96,7 +96,11 @@ Async<ToolAnswer> AskUser(const Scope& scope, const ToolUse& use) {
 
 Async<ToolAnswer> PerformUse(Scope scope, const ChatOptions& options, ToolUse use) {
   const auto& offered = options.tools;
-  if (std::find(offered.begin(), offered.end(), use.name) == offered.end()) {
+  // A tool that is offered in a certain version goes by its plain name.
+  const auto named = std::find_if(offered.begin(), offered.end(), [&](const std::string& tool) {
+    return tool == use.name || tool.starts_with(use.name + "@");
+  });
+  if (named == offered.end()) {
     co_return TextAnswer(use.id, fmt::format("There is no tool '{}'. You may call: {}.", use.name,
                                              fmt::join(offered, ", ")));
   }
@@ -109,7 +113,7 @@ Async<ToolAnswer> PerformUse(Scope scope, const ChatOptions& options, ToolUse us
     scope.End(asked.status());
     co_return asked;
   }
-  const auto result = co_await scope.CallTool("call", use.name, use.arguments);
+  const auto result = co_await scope.CallTool("call", *named, use.arguments);
   if (result.ok()) {
     scope.End();
     co_return AnswerOf(use.id, *result, scope.CanSeeImages(kRole));

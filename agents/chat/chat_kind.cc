@@ -54,7 +54,8 @@ absl::Status ChatKind::Validate(const v1::TaskSpec& spec) const {
   std::set<std::string_view> named;
   for (int i = 0; i < chat.tools_size(); ++i) {
     const std::string field = fmt::format("tools[{}]", i);
-    if (!named.insert(chat.tools(i)).second) return Wrong(field, "is named twice");
+    const std::string_view tool = chat.tools(i);
+    if (!named.insert(tool.substr(0, tool.find('@'))).second) return Wrong(field, "is named twice");
     if (chat.tools(i) == kAskUser) continue;
     if (const auto found = tools_->Find(chat.tools(i)); !found.ok()) {
       return Wrong(field, MessageOf(found.status()));

@@ -268,6 +268,11 @@ absl::StatusOr<Json> LoadToolArguments(const std::string& root, const ReadConten
   return JsonMember(stored, "arguments");
 }
 
+absl::StatusOr<std::string> LoadToolVersion(const std::string& root, const ReadContentFn& read) {
+  ASSIGN_OR_RETURN(const Json stored, ReadJson(root, read));
+  return JsonString(stored, "version");
+}
+
 StoredValue StoreToolResult(const ToolResult& result) {
   Builder builder;
   Json content = Json::array();

@@ -41,6 +41,7 @@ absl::StatusOr<Json> LoadWhatWasReplied(const std::string& root, const ReadConte
 StoredValue StoreToolRequest(std::string_view tool, std::string_view version,
                              const Json& arguments);
 absl::StatusOr<Json> LoadToolArguments(const std::string& root, const ReadContentFn& read);
+absl::StatusOr<std::string> LoadToolVersion(const std::string& root, const ReadContentFn& read);
 StoredValue StoreToolResult(const ToolResult& result);
 absl::StatusOr<ToolResult> LoadToolResult(const std::string& root, const ReadContentFn& read);
 

@@ -37,6 +37,8 @@ std::string_view SpanKindName(SpanKind kind);  // "model_call"
 // The span of another task that this one was taken over from by a fork ("tasks/{task}/spans/{n}").
 // A fork takes such an effect's result as it stands, whatever is asked there now.
 inline constexpr char kInheritedFrom[] = "inherited_from";
+// How a tool call was served: by whom, in how many attempts, how long it waited and ran.
+inline constexpr char kServed[] = "served";
 // Whether the fork asks something else there than the record that it inherited.
 inline constexpr char kRequestDiffers[] = "request_differs";
 // Whether whoever forked the task put the result in.

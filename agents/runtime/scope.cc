@@ -193,6 +193,7 @@ absl::StatusOr<Scope::Effect> Scope::FindEffect(SpanRecord draft, const std::str
                                                 StoredValue request) const {
   TaskRun& run = *node_->run;
   Effect effect;
+  effect.name = name;
   draft.path = node_->ChildPath(name);
   draft.request_hash = request.root;
   draft.request_root = request.root_bytes;

@@ -94,6 +94,7 @@ class Scope {
  private:
   struct Node;
   struct Effect;
+  struct FoundTool;
   explicit Scope(std::shared_ptr<Node> node, bool owner) : node_(std::move(node)), owner_(owner) {}
 
   // kDivergence if the effect `draft` asks for is not the one that was recorded at its path.
@@ -110,9 +111,14 @@ class Scope {
   AsyncStatus FailEffect(Effect effect, absl::Status outcome, Usage usage) const;
   Async<ChatReply> PerformChat(Effect effect, std::string role, ChatRequest request,
                                int64_t role_order) const;
-  Async<ToolResult> PerformTool(Effect effect, std::shared_ptr<Tool> tool, Json arguments) const;
-  Async<ToolResult> ResolveInterruptedCall(Effect effect, std::string name,
-                                           std::shared_ptr<Tool> tool, Json arguments) const;
+  Async<ToolResult> PerformTool(Effect effect, std::shared_ptr<Tool> tool, Json arguments,
+                                bool rejoin = false) const;
+  // The tool that is meant by `tool_name` at the effect `name`, and the request for it: the version
+  // that an earlier life called, if there was one.
+  FoundTool FindTool(const std::string& name, const std::string& tool_name,
+                     const Json& arguments) const;
+  Async<ToolResult> ResolveInterruptedCall(Effect effect, std::shared_ptr<Tool> tool,
+                                           Json arguments) const;
   ToolCall MakeToolCall(const Effect& effect, const ToolSpec& spec, Json arguments) const;
   const CancelToken& cancel_token() const;
   void AddUsage(const Usage& usage) const;

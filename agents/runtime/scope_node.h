@@ -21,10 +21,12 @@ struct Scope::Node {
 };
 
 struct Scope::Effect {
+  std::string name;  // in its scope
   SpanRecord record;
   std::vector<Content> request_contents;
   bool finished = false;     // an earlier life recorded its outcome, which `record` holds
   bool interrupted = false;  // an earlier life began it and did not finish
+  int questions = 0;         // that this life asked a person about its interruption
 };
 
 }  // namespace troupe

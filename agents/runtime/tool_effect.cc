@@ -4,6 +4,7 @@
 #include "agents/runtime/scope.h"
 #include "agents/runtime/scope_node.h"
 #include "agents/runtime/text.h"
+#include "agents/runtime/tool_progress.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 #include "tools/base/steady_time.h"
@@ -30,19 +31,46 @@ Json InterruptedAnswerSchema() {
              {"additionalProperties", false}}}}};
 }
 
+std::string Pinned(const ToolSpec& spec) {
+  return spec.version.empty() ? spec.name : fmt::format("{}@{}", spec.name, spec.version);
+}
+
 }  // namespace
+
+struct Scope::FoundTool {
+  absl::StatusOr<std::shared_ptr<Tool>> tool;
+  StoredValue request;
+};
+
+Scope::FoundTool Scope::FindTool(const std::string& name, const std::string& tool_name,
+                                 const Json& arguments) const {
+  const TaskRun& run = *node_->run;
+  FoundTool found{run.services().tools->Find(tool_name), {}};
+  const std::string version = found.tool.ok() ? (*found.tool)->spec().version : "";
+  found.request = StoreToolRequest(tool_name, version, arguments);
+  const SpanRecord* recorded = run.Recorded(node_->ChildPath(name));
+  if (recorded == nullptr || recorded->request_hash == found.request.root) return found;
+  // A tool that is served in several versions, or not at all any more, need not be another one
+  // than it was: a newer version may have come since.
+  const auto called = LoadToolVersion(recorded->request_hash, ReadOf(*recorded, run.reader()));
+  if (!called.ok() || *called == version) return found;
+  auto same = run.services().tools->Find(fmt::format("{}@{}", tool_name, *called));
+  if (found.tool.ok() && !same.ok()) return found;
+  if (found.tool.ok()) found.tool = std::move(same);
+  found.request = StoreToolRequest(tool_name, *called, arguments);
+  return found;
+}
 
 Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json arguments) const {
   TaskRun& run = *node_->run;
-  const auto tool = run.services().tools->Find(tool_name);
+  FoundTool found = FindTool(name, tool_name, arguments);
+  const auto& tool = found.tool;
   SpanRecord draft;
   draft.kind = SpanKind::kToolCall;
   draft.type = tool_name;
   draft.title = name;
   draft.tool = tool_name;
-  const std::string version = tool.ok() ? (*tool)->spec().version : "";
-  CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name,
-                                                StoreToolRequest(tool_name, version, arguments)));
+  CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, std::move(found.request)));
   if (effect.finished) {
     if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
     CO_ASSIGN_OR_RETURN(ToolResult result, LoadToolResult(effect.record.result_hash,
@@ -67,8 +95,13 @@ Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json 
   if (repeatable) {
     run.Append(std::move(begin));
   } else if (interrupted) {
-    co_return co_await ResolveInterruptedCall(std::move(effect), std::move(name), *tool,
-                                              std::move(arguments));
+    // Whoever served the call may still have it, unless a person was asked in its place.
+    const bool asked =
+        run.Recorded(node_->ChildPath(fmt::format("{}.interrupted:1", name))) != nullptr;
+    if ((*tool)->rejoins() && !asked) {
+      co_return co_await PerformTool(std::move(effect), *tool, std::move(arguments), true);
+    }
+    co_return co_await ResolveInterruptedCall(std::move(effect), *tool, std::move(arguments));
   } else {
     // What cannot be repeated is known to have begun before it begins.
     CO_RETURN_IF_ERROR(co_await run.AppendDurably(std::move(begin)));
@@ -90,8 +123,8 @@ ToolCall Scope::MakeToolCall(const Effect& effect, const ToolSpec& spec, Json ar
   return call;
 }
 
-Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool,
-                                     Json arguments) const {
+Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool, Json arguments,
+                                     bool rejoin) const {
   TaskRun& run = *node_->run;
   Usage one_call;
   one_call.tool_calls = 1;
@@ -103,9 +136,18 @@ Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool,
   }
   const absl::Time start = run.services().steady_now();
   ToolCall call = MakeToolCall(effect, tool->spec(), arguments);
-  auto result = co_await run.services().tools->Call(std::move(tool), std::move(call));
+  call.context.rejoin = rejoin;
+  ProgressRelay progress(node_->run, effect.record.path);
+  call.context.progress = progress.function();
+  auto result = co_await run.services().tools->Call(tool, std::move(call));
+  progress.Close();
   one_call.tool_time = absl::Trunc(run.services().steady_now() - start, absl::Microseconds(1));
   if (!result.ok()) CO_RETURN_IF_ERROR(cancelled());
+  const ToolSpec& spec = tool->spec();
+  if (HasReason(result.status(), Reason::kToolInterrupted) && !spec.idempotent && !spec.read_only) {
+    co_return co_await ResolveInterruptedCall(std::move(effect), std::move(tool),
+                                              std::move(arguments));
+  }
   if (reservation.ok()) {
     reservation->Settle(one_call);
   } else {
@@ -116,24 +158,30 @@ Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool,
   }
   effect.record.search_text = SearchText(arguments, *result);
   if (result->is_error) effect.record.attributes["is_error"] = true;
+  if (!result->notes.is_null()) effect.record.attributes[kServed] = std::move(result->notes);
+  result->notes = nullptr;  // as when the call is repeated from the record
   CO_RETURN_IF_ERROR(co_await FinishEffect(std::move(effect), StoreToolResult(*result),
                                            absl::OkStatus(), one_call));
   co_return result;
 }
 
-Async<ToolResult> Scope::ResolveInterruptedCall(Effect effect, std::string name,
-                                                std::shared_ptr<Tool> tool, Json arguments) const {
-  // An answer of an earlier life was followed by a call that may have begun: ask anew.
-  int round = 1;
-  const auto question_name = [&] { return fmt::format("{}.interrupted:{}", name, round); };
+Async<ToolResult> Scope::ResolveInterruptedCall(Effect effect, std::shared_ptr<Tool> tool,
+                                                Json arguments) const {
+  // An answer of an earlier life was followed by a call that may have begun: ask anew. So was one
+  // of this life.
+  int round = effect.questions + 1;
+  const auto question_name = [&] { return fmt::format("{}.interrupted:{}", effect.name, round); };
   for (;; ++round) {
     const SpanRecord* earlier = node_->run->Recorded(node_->ChildPath(question_name()));
     if (earlier == nullptr || earlier->end_sequence == 0) break;
   }
+  effect.questions = round;
   Question question;
   question.kind = QuestionKind::kInterruptedCall;
   question.prompt = fmt::format(
-      "A call of {} had begun when the server stopped, and it is not known whether it took effect. "
+      "A call of {} had begun when the server or whoever serves the tool stopped, and it is not "
+      "known "
+      "whether it took effect. "
       "Answer retry (call again), skip (go on without a result), or {{\"result\": ...}} to supply "
       "the result.",
       tool->spec().name);
@@ -142,7 +190,11 @@ Async<ToolResult> Scope::ResolveInterruptedCall(Effect effect, std::string name,
       {"tool", tool->spec().name}, {"arguments", arguments}, {"path", effect.record.path}};
   CO_ASSIGN_OR_RETURN(const Json answer, co_await Ask(question_name(), std::move(question)));
   if (answer == "retry") {
-    co_return co_await PerformTool(std::move(effect), tool, std::move(arguments));
+    // It may have been replaced while the person thought.
+    if (auto now = node_->run->services().tools->Find(Pinned(tool->spec())); now.ok()) {
+      tool = *std::move(now);
+    }
+    co_return co_await PerformTool(std::move(effect), std::move(tool), std::move(arguments));
   }
   ToolResult result;
   if (answer == "skip") {

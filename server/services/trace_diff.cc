@@ -9,8 +9,10 @@ namespace {
 
 using v1::SpanDiff;
 
-// Where a span comes from is no difference in what it is.
-bool TellsOrigin(const std::string& key) { return key == kInheritedFrom || key == kRequestDiffers; }
+// Where a span comes from, and who served it how fast, is no difference in what it is.
+bool TellsOrigin(const std::string& key) {
+  return key == kInheritedFrom || key == kRequestDiffers || key == kServed;
+}
 
 // Keys whose values differ, or that one alone has.
 std::vector<std::string> DifferingKeys(const Json& a, const Json& b) {
