@@ -16,6 +16,7 @@
 #include "agents/cellagent/cellagent_kind.h"
 #include "agents/chat/chat_kind.h"
 #include "agents/models/model_directory.h"
+#include "server/providers/provider_hub.h"
 #include "server/repeating.h"
 #include "server/services/api_threads.h"
 #include "server/services/catalog_services.h"
@@ -106,6 +107,7 @@ struct Server::Parts {
   std::unique_ptr<ConfiguredModels> models;
   std::shared_ptr<KernelHost> kernels;
   ToolRegistry tools;
+  std::unique_ptr<ProviderHub> providers;
   std::unique_ptr<TaskManager> manager;
   std::unique_ptr<PageTokens> tokens;
   OpenStreams streams;
@@ -134,7 +136,9 @@ struct Server::Parts {
     RETURN_IF_ERROR(tools.Add(std::make_shared<PublishTool>(kernels)));
     RETURN_IF_ERROR(
         AddBuiltinTools({config.http_allowed_hosts, config.http_allow_private_addresses}, tools));
-    return absl::OkStatus();
+    providers = std::make_unique<ProviderHub>(config.providers,
+                                              config.data_folder / "attached_tools.json", &tools);
+    return providers->Start();
   }
 
   void StartManager(std::map<std::string, Toolbox> toolboxes) {
@@ -172,7 +176,8 @@ struct Server::Parts {
         std::make_unique<TaskServiceImpl>(manager.get(), tokens.get(), &streams, api_threads.get());
     traces = std::make_unique<TraceServiceImpl>(manager.get(), tokens.get(), &streams,
                                                 api_threads.get());
-    tool_service = std::make_unique<ToolServiceImpl>(&tools, tokens.get(), api_threads.get());
+    tool_service =
+        std::make_unique<ToolServiceImpl>(&tools, providers.get(), tokens.get(), api_threads.get());
     prompt_service =
         std::make_unique<PromptServiceImpl>(prompts.get(), tokens.get(), api_threads.get());
     grpc::EnableDefaultHealthCheckService(true);
@@ -268,6 +273,7 @@ void Server::Stop() {
   if (parts.grpc != nullptr) parts.grpc->GetHealthCheckService()->SetServingStatus(false);
   parts.streams.EndAll();
   if (parts.manager != nullptr) parts.manager->Shutdown(deadline);
+  if (parts.providers != nullptr) parts.providers->Close();
   if (parts.grpc != nullptr) {
     const absl::Duration left = std::max(deadline - SteadyNow(), absl::ZeroDuration());
     parts.grpc->Shutdown(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(left));
@@ -275,6 +281,7 @@ void Server::Stop() {
   }
   if (parts.api_threads != nullptr) parts.api_threads->pool().join();
   parts.manager.reset();
+  if (parts.providers != nullptr) parts.providers->Join();
 }
 
 }  // namespace troupe

@@ -51,6 +51,14 @@ absl::Status ReadStore(TomlTable table, ServerConfig& config) {
   return table.CheckAllRead();
 }
 
+absl::Status ReadProviders(TomlTable table, ProviderLimits& providers) {
+  RETURN_IF_ERROR(table.Read("max_providers", providers.max_providers, 0, 10'000));
+  RETURN_IF_ERROR(table.ReadSeconds("grace_seconds", providers.grace));
+  RETURN_IF_ERROR(table.ReadSeconds("heartbeat_seconds", providers.heartbeat));
+  RETURN_IF_ERROR(table.Read("max_waiting_calls", providers.max_waiting_calls, 0, 10'000'000));
+  return table.CheckAllRead();
+}
+
 absl::Status ReadSandbox(TomlTable table, SandboxConfig& sandbox) {
   RETURN_IF_ERROR(table.Read("memory_mb", sandbox.memory_mb, 64, 1 << 20));
   RETURN_IF_ERROR(table.Read("processes", sandbox.processes, 1, 100'000));
@@ -199,6 +207,8 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& text,
   RETURN_IF_ERROR(http.Read("allowed_hosts", config.http_allowed_hosts));
   RETURN_IF_ERROR(http.Read("allow_private_addresses", config.http_allow_private_addresses));
   RETURN_IF_ERROR(http.CheckAllRead());
+  ASSIGN_OR_RETURN(TomlTable providers, root.Table("providers"));
+  RETURN_IF_ERROR(ReadProviders(std::move(providers), config.providers));
   ASSIGN_OR_RETURN(TomlTable sandbox, root.Table("sandbox"));
   RETURN_IF_ERROR(ReadSandbox(std::move(sandbox), config.sandbox));
   ASSIGN_OR_RETURN(TomlTable models, root.Table("models"));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agents/models/model_config.h"
+#include "server/providers/provider_limits.h"
 #include "tools/sandbox/sandbox_config.h"
 
 namespace troupe {
@@ -38,6 +39,7 @@ struct ServerConfig {
   std::vector<std::string> http_allowed_hosts;
   bool http_allow_private_addresses = false;
 
+  ProviderLimits providers;
   SandboxConfig sandbox;
   std::vector<ModelConfig> models;
   std::map<std::string, std::string> roles;

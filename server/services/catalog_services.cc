@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "server/providers/attach_stream.h"
 #include "server/scheduler/resource_name.h"
 #include "server/services/convert.h"
 #include "server/services/unary.h"
@@ -30,6 +31,9 @@ v1::Tool ToolMessage(const ToolSpec& spec) {
   tool.set_destructive(spec.destructive);
   tool.mutable_timeout()->set_seconds(absl::ToInt64Seconds(spec.timeout));
   tool.set_output_limit_bytes(spec.output_limit_bytes);
+  tool.set_needs_approval(spec.needs_approval);
+  tool.set_max_concurrent(spec.max_concurrent);
+  tool.set_provider(spec.provider);
   return tool;
 }
 
@@ -109,6 +113,11 @@ grpc::ServerUnaryReactor* ToolServiceImpl::GetTool(Context* context,
     *response->mutable_tool() = ToolMessage(tool->spec());
     return absl::OkStatus();
   });
+}
+
+grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* ToolServiceImpl::Attach(
+    Context* context) {
+  return AttachStream::Start(providers_, context);
 }
 
 grpc::ServerUnaryReactor* PromptServiceImpl::ListPrompts(Context* context,

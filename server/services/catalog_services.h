@@ -1,6 +1,7 @@
 // The gRPC faces of what agents have at hand: tools and prompts.
 #pragma once
 
+#include "server/providers/provider_hub.h"
 #include "server/services/api_threads.h"
 #include "server/services/page_token.h"
 #include "server/store/prompt_store.h"
@@ -13,17 +14,20 @@ namespace troupe {
 class ToolServiceImpl : public v1::ToolService::CallbackService {
  public:
   // All outlive the service.
-  ToolServiceImpl(const ToolRegistry* tools, const PageTokens* tokens, ApiThreads* threads)
-      : tools_(tools), tokens_(tokens), threads_(threads) {}
+  ToolServiceImpl(const ToolRegistry* tools, ProviderHub* providers, const PageTokens* tokens,
+                  ApiThreads* threads)
+      : tools_(tools), providers_(providers), tokens_(tokens), threads_(threads) {}
 
   using Context = grpc::CallbackServerContext;
   grpc::ServerUnaryReactor* ListTools(Context* context, const v1::ListToolsRequest* request,
                                       v1::ListToolsResponse* response) override;
   grpc::ServerUnaryReactor* GetTool(Context* context, const v1::GetToolRequest* request,
                                     v1::GetToolResponse* response) override;
+  grpc::ServerBidiReactor<v1::AttachRequest, v1::AttachResponse>* Attach(Context* context) override;
 
  private:
   const ToolRegistry* const tools_;
+  ProviderHub* const providers_;
   const PageTokens* const tokens_;
   ApiThreads* const threads_;
 };

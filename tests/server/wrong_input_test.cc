@@ -44,6 +44,24 @@ std::string Chat(const std::string& more) {
   return R"({"spec": {"chat": {"turns": ["hello"], )" + more + "}}}";
 }
 
+// The first message of a provider, whose one tool is good but for `more`.
+std::string HelloTool(const std::string& more) {
+  return R"({"hello": {"tools": [{"name": "t", "description": "d",
+             "arguments_schema": "{\"type\": \"object\"}", )" +
+         more + "}]}}";
+}
+std::string HelloWorld(const std::string& more) {
+  return R"({"hello": {"environments": [{"name": "w", )" + more + "}]}}";
+}
+std::string Hello(const std::string& more) {
+  return R"({"hello": {"environments": [{"name": "w"}], )" + more + "}}";
+}
+std::string ManyTexts(int count) {
+  std::string list = "\"x\"";
+  for (int i = 1; i < count; ++i) list += ", \"x\"";
+  return "[" + list + "]";
+}
+
 const std::vector<Row>& Table() {
   static const std::vector<Row>* const table = new std::vector<Row>{
       {"SubmitTask", "request_id", R"({"request_id": "7"})"},
@@ -150,6 +168,34 @@ const std::vector<Row>& Table() {
       {"ListTools", "page_token", R"({"page_token": "x"})", StatusCode::INVALID_ARGUMENT,
        "PAGE_TOKEN_INVALID"},
       {"GetTool", "name", R"({"name": "python"})"},
+      {"Attach", "hello", R"({"pong": {}})"},
+      {"Attach", "hello.tools", R"({"hello": {}})"},
+      {"Attach", "hello.provider_id", Hello(R"("provider_id": "A b")")},
+      {"Attach", "hello.session_token", Hello(R"("session_token": "x*65")")},
+      {"Attach", "hello.max_concurrent", Hello(R"("max_concurrent": 1025)")},
+      {"Attach", "hello.held_calls", Hello(R"("held_calls": )" + ManyTexts(4097))},
+      {"Attach", "hello.tools[0].name", R"({"hello": {"tools": [{"name": "T"}]}})"},
+      {"Attach", "hello.tools[0].name",
+       R"({"hello": {"tools": [{"name": "python", "description": "d",
+           "arguments_schema": "{\"type\": \"object\"}"}]}})",
+       StatusCode::ALREADY_EXISTS, "ALREADY_EXISTS"},
+      {"Attach", "hello.tools[0].version", HelloTool(R"("version": "1@2")")},
+      {"Attach", "hello.tools[0].brief", HelloTool(R"("brief": "x*301")")},
+      {"Attach", "hello.tools[0].description", R"({"hello": {"tools": [{"name": "t"}]}})"},
+      {"Attach", "hello.tools[0].arguments_schema",
+       R"({"hello": {"tools": [{"name": "t", "description": "d", "arguments_schema": "{}"}]}})"},
+      {"Attach", "hello.tools[0].result_schema", HelloTool(R"("result_schema": "[")")},
+      {"Attach", "hello.tools[0].max_concurrent", HelloTool(R"("max_concurrent": -1)")},
+      {"Attach", "hello.tools[0].timeout", HelloTool(R"("timeout": "-1s")")},
+      {"Attach", "hello.tools[0].output_limit_bytes", HelloTool(R"("output_limit_bytes": "-1")")},
+      {"Attach", "hello.environments[0].name", R"({"hello": {"environments": [{"name": ""}]}})"},
+      {"Attach", "hello.environments[0].version", HelloWorld(R"("version": "x*65")")},
+      {"Attach", "hello.environments[0].description", HelloWorld(R"("description": "x*16385")")},
+      {"Attach", "hello.environments[0].action_schema", HelloWorld(R"("action_schema": "3")")},
+      {"Attach", "hello.environments[0].observation_schema",
+       HelloWorld(R"("observation_schema": "x")")},
+      {"Attach", "hello.environments[0].max_instances", HelloWorld(R"("max_instances": -1)")},
+      {"Attach", "hello.environments[0].timeout", HelloWorld(R"("timeout": "86401s")")},
       {"ListPrompts", "page_size", R"({"page_size": -1})"},
       {"ListPrompts", "page_token", R"({"page_token": "x"})", StatusCode::INVALID_ARGUMENT,
        "PAGE_TOKEN_INVALID"},
@@ -185,6 +231,29 @@ const std::set<std::string>& FreeFields() {
       "CreatePromptVersion note",
       "PromotePrompt evidence",
       "PromotePrompt etag",
+      "Attach hello.library",
+      "Attach hello.tools.read_only",
+      "Attach hello.tools.idempotent",
+      "Attach hello.tools.destructive",
+      "Attach hello.tools.needs_approval",
+      "Attach hello.environments.snapshots",
+      // What is said of calls: a provider is not ended for what it says of one that nobody waits
+      // for.
+      "Attach progress.call_id",
+      "Attach progress.text",
+      "Attach progress.output",
+      "Attach artifact.call_id",
+      "Attach artifact.name",
+      "Attach artifact.description",
+      "Attach artifact.data",
+      "Attach artifact.last",
+      "Attach result.call_id",
+      "Attach result.output.value_json",
+      "Attach result.output.content.text",
+      "Attach result.output.content.image.media_type",
+      "Attach result.output.content.image.data",
+      "Attach result.output.is_error",
+      "Attach result.failure.message",
   };
   return *fields;
 }
