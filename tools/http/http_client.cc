@@ -60,6 +60,13 @@ size_t OnHeader(char* data, size_t, size_t size, void* user) {
     std::string value(absl::StripAsciiWhitespace(std::string(line.substr(colon + 1))));
     transfer->response.headers.emplace_back(std::move(name), std::move(value));
   }
+  const bool last = absl::StripAsciiWhitespace(std::string(line)).empty();
+  if (last && transfer->request.on_headers) {
+    long status = 0;
+    curl_easy_getinfo(transfer->easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    transfer->response.status = static_cast<int>(status);
+    if (status == 200) transfer->request.on_headers(transfer->response);
+  }
   return size;
 }
 
@@ -291,6 +298,7 @@ class HttpClient::Loop {
                        static_cast<curl_off_t>(request.body.size()));
       curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
     }
+    if (request.method == "DELETE") curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
     curl_slist* headers = nullptr;
     for (const auto& [name, value] : request.headers) {
       headers = curl_slist_append(headers, fmt::format("{}: {}", name, value).c_str());

@@ -28,9 +28,11 @@ struct HttpTimeouts {
   absl::Duration total = absl::Minutes(20);
 };
 
+struct HttpResponse;
+
 struct HttpRequest {
-  std::string method = "GET";
-  std::string url;  // http or https
+  std::string method = "GET";  // GET, POST or DELETE
+  std::string url;             // http or https
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
   HttpTimeouts timeouts;
@@ -44,6 +46,9 @@ struct HttpRequest {
   // Called from the client's thread with each piece of a body of status 200 as it comes, which is
   // then not kept in the response. False stops the transfer.
   std::function<bool(std::string_view)> on_data;
+  // Called from the client's thread when the headers of a reply of status 200 are there, before its
+  // body.
+  std::function<void(const HttpResponse&)> on_headers;
 };
 
 struct HttpResponse {

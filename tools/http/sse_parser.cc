@@ -1,5 +1,7 @@
 #include "tools/http/sse_parser.h"
 
+#include <absl/strings/numbers.h>
+
 namespace troupe {
 namespace {
 
@@ -31,8 +33,10 @@ void SseParser::TakeLine(std::string_view line) {
   if (at_start_ && line.starts_with(kByteOrderMark)) line.remove_prefix(kByteOrderMark.size());
   at_start_ = false;
   if (line.empty()) {
+    last_id_ = new_id_;
     if (has_data_) {
       if (event_.name.empty()) event_.name = "message";
+      event_.id = last_id_;
       on_event_(event_);
     }
     event_ = SseEvent();
@@ -50,6 +54,14 @@ void SseParser::TakeLine(std::string_view line) {
     if (has_data_) event_.data.push_back('\n');
     event_.data.append(value);
     has_data_ = true;
+  } else if (field == "id") {
+    if (value.find('\0') == std::string_view::npos) new_id_ = std::string(value);
+  } else if (field == "retry") {
+    int64_t milliseconds = 0;
+    if (absl::SimpleAtoi(absl::string_view(value.data(), value.size()), &milliseconds) &&
+        milliseconds >= 0) {
+      retry_milliseconds_ = milliseconds;
+    }
   }
 }
 

@@ -3,6 +3,7 @@
 
 #include <absl/status/status.h>
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -12,6 +13,7 @@ namespace troupe {
 struct SseEvent {
   std::string name;  // "message" if the server names none
   std::string data;  // lines joined by newlines
+  std::string id;    // the last one that the stream gave
 };
 
 class SseParser {
@@ -22,6 +24,11 @@ class SseParser {
   // Takes the next bytes, cut anywhere. RESOURCE_EXHAUSTED if one event is over 16 MiB.
   absl::Status Feed(std::string_view bytes);
 
+  // The id of the last event that had one, with which a stream is taken up again; "": none.
+  const std::string& last_id() const { return last_id_; }
+  // How long the stream asks to wait before that, in milliseconds; negative: it does not say.
+  int64_t retry_milliseconds() const { return retry_milliseconds_; }
+
  private:
   void TakeLine(std::string_view line);
 
@@ -31,6 +38,9 @@ class SseParser {
   bool at_start_ = true;
   bool has_data_ = false;
   SseEvent event_;
+  std::string last_id_;
+  std::string new_id_;
+  int64_t retry_milliseconds_ = -1;
 };
 
 }  // namespace troupe
