@@ -33,8 +33,8 @@ std::string_view Ending(std::string_view text, size_t size) {
 std::string Keep(const ToolSpec& spec, const Workspace& workspace, const std::string& path,
                  const std::string& text, ToolResult& result) {
   if (workspace.root.empty()) return "";
-  const std::string name = fmt::format("output/{}-{}.txt", spec.name,
-                                       Sha256Hex(path).substr(0, kPathLetters));
+  const std::string name =
+      fmt::format("output/{}-{}.txt", spec.name, Sha256Hex(path).substr(0, kPathLetters));
   auto kept = PutArtifact(workspace, name,
                           fmt::format("The whole output of {} at {}", spec.name, path), text);
   if (!kept.ok()) return "";

@@ -25,6 +25,8 @@
 
 namespace troupe {
 
+class ToolHost;
+
 struct ToolSpec {
   std::string name;         // [a-z][a-z0-9_.-]{0,63}
   std::string version;      // changes whenever the tool's meaning does
@@ -99,6 +101,8 @@ struct ToolContext {
   CancelToken cancel;                            // a call must end within a second of it
   absl::Time deadline = absl::InfiniteFuture();  // of SteadyNow; DEADLINE_EXCEEDED after it
   std::function<void(std::string_view)> progress = [](std::string_view) {};  // a line for watchers
+  // Whom the tool may ask in mid-call; null: nobody. Lives until the call ends.
+  ToolHost* host = nullptr;
 };
 
 struct ToolCall {

@@ -120,6 +120,10 @@ class Scope {
   Async<ToolResult> ResolveInterruptedCall(Effect effect, std::shared_ptr<Tool> tool,
                                            Json arguments) const;
   ToolCall MakeToolCall(const Effect& effect, const ToolSpec& spec, Json arguments) const;
+  // The scope of an effect's own path, for what it asks while it is performed.
+  Scope Below(const Effect& effect) const;
+  // Books what a call asked that is not performed again.
+  void ChargeAsked(const Effect& effect) const;
   const CancelToken& cancel_token() const;
   void AddUsage(const Usage& usage) const;
 

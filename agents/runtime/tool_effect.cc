@@ -4,6 +4,7 @@
 #include "agents/runtime/scope.h"
 #include "agents/runtime/scope_node.h"
 #include "agents/runtime/text.h"
+#include "agents/runtime/tool_host.h"
 #include "agents/runtime/tool_progress.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -72,6 +73,7 @@ Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json 
   draft.tool = tool_name;
   CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, std::move(found.request)));
   if (effect.finished) {
+    ChargeAsked(effect);
     if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
     CO_ASSIGN_OR_RETURN(ToolResult result, LoadToolResult(effect.record.result_hash,
                                                           ReadOf(effect.record, run.reader())));
@@ -123,6 +125,26 @@ ToolCall Scope::MakeToolCall(const Effect& effect, const ToolSpec& spec, Json ar
   return call;
 }
 
+Scope Scope::Below(const Effect& effect) const {
+  auto node = std::make_shared<Node>();
+  node->run = node_->run;
+  node->parent = node_;
+  node->record = effect.record;
+  Scope below(std::move(node), /*owner=*/false);
+  below.closing_ = closing_;
+  return below;
+}
+
+void Scope::ChargeAsked(const Effect& effect) const {
+  TaskRun& run = *node_->run;
+  for (int n = 1;; ++n) {
+    const SpanRecord* asked = run.Recorded(fmt::format("{}/{}", effect.record.path, AskedName(n)));
+    if (asked == nullptr) return;
+    AddUsage(asked->usage);
+    if (asked->kind == SpanKind::kModelCall) run.ledger().Charge(asked->role, asked->usage);
+  }
+}
+
 Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool, Json arguments,
                                      bool rejoin) const {
   TaskRun& run = *node_->run;
@@ -137,6 +159,8 @@ Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool, 
   const absl::Time start = run.services().steady_now();
   ToolCall call = MakeToolCall(effect, tool->spec(), arguments);
   call.context.rejoin = rejoin;
+  TaskToolHost host(Below(effect));
+  call.context.host = &host;
   ProgressRelay progress(node_->run, effect.record.path);
   call.context.progress = progress.function();
   auto result = co_await run.services().tools->Call(tool, std::move(call));

@@ -1,5 +1,5 @@
-// What tools tell of their work while they do it, as progress of the call's span: a bounded number of
-// lines, none before another that is not at least a moment older.
+// What tools tell of their work while they do it, as progress of the call's span: a bounded number
+// of lines, none before another that is not at least a moment older.
 #pragma once
 
 #include <functional>

@@ -82,9 +82,9 @@ absl::StatusOr<std::string> Unpack(int64_t size, std::string bytes, std::string_
 }
 
 absl::Status AddUnpackFunction(sqlite3* database) {
-  const int code = sqlite3_create_function_v2(
-      database, "troupe_unpack", 4, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, nullptr,
-      UnpackForSql, nullptr, nullptr, nullptr);
+  const int code = sqlite3_create_function_v2(database, "troupe_unpack", 4,
+                                              SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
+                                              nullptr, UnpackForSql, nullptr, nullptr, nullptr);
   if (code == SQLITE_OK) return absl::OkStatus();
   return Error(Reason::kStoreFailed, "the store could not add its SQL function");
 }

@@ -28,8 +28,8 @@ Packed Pack(std::string_view bytes, std::string_view prefix = "");
 // `size` before compression; 0: the bytes are as they are. kStoreFailed if they are damaged.
 absl::StatusOr<std::string> Unpack(int64_t size, std::string bytes, std::string_view prefix = "");
 
-// Adds the SQL function troupe_unpack(size, bytes, prefix_size, prefix_bytes), which gives text. The
-// prefix is packed itself, without one; NULL, NULL: there is none.
+// Adds the SQL function troupe_unpack(size, bytes, prefix_size, prefix_bytes), which gives text.
+// The prefix is packed itself, without one; NULL, NULL: there is none.
 absl::Status AddUnpackFunction(sqlite3* database);
 
 }  // namespace troupe

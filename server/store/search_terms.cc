@@ -81,8 +81,8 @@ absl::StatusOr<SearchQuery> ParseSearch(Connection& connection, const std::strin
     } else {
       const size_t end = std::min(query.find_first_of(" \t\r\n\v\f\"", at), query.size());
       const bool prefix = end - at > 1 && query[end - 1] == '*';
-      RETURN_IF_ERROR(AddWords(connection, query.substr(at, end - at - (prefix ? 1 : 0)), prefix,
-                               parsed));
+      RETURN_IF_ERROR(
+          AddWords(connection, query.substr(at, end - at - (prefix ? 1 : 0)), prefix, parsed));
       at = end;
     }
   }

@@ -114,8 +114,9 @@ TEST_F(SearchTest, LeavesOutOfATextWhatTheReplySaysToo) {
   JournalEntry end{.task_id = "a", .contents = {{Sha256Hex(reply), reply}}, .ended = {span}};
   ASSERT_TRUE(AppendEntry(*connection_, end).ok());
   EXPECT_EQ(Snippet("\"the words\" word160000"), "");
-  EXPECT_EQ(Snippet("\"the words\""), "What are [the] [words]?\nword0 word1 word4 word9 word16 "
-                                      "word25 word36 word49 word64 word81 word100 word121...");
+  EXPECT_EQ(Snippet("\"the words\""),
+            "What are [the] [words]?\nword0 word1 word4 word9 word16 "
+            "word25 word36 word49 word64 word81 word100 word121...");
   EXPECT_EQ(Find("word159201"), (Keys{1}));
   auto stored = connection_->Prepare("SELECT length(bytes) FROM span_texts");
   ASSERT_TRUE(stored->Step().ok());
