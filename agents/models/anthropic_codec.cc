@@ -3,6 +3,7 @@
 #include <absl/strings/escaping.h>
 #include <fmt/format.h>
 
+#include "agents/models/tool_names.h"
 #include "agents/models/wire.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -33,7 +34,7 @@ Json EncodeBlocks(const Message& message) {
   for (const ToolUse& use : message.tool_uses) {
     blocks.push_back({{"type", "tool_use"},
                       {"id", use.id},
-                      {"name", use.name},
+                      {"name", WireToolName(use.name)},
                       {"input", use.arguments.is_null() ? Json::object() : use.arguments}});
   }
   return blocks;
@@ -47,7 +48,7 @@ Json EncodeToolChoice(const ChatRequest& request) {
   if (request.tool_choice == "auto" || request.tool_choice == "none") {
     return {{"type", request.tool_choice}};
   }
-  return {{"type", "tool"}, {"name", request.tool_choice}};
+  return {{"type", "tool"}, {"name", WireToolName(request.tool_choice)}};
 }
 
 FinishReason DecodeStop(const std::string& reason) {
@@ -101,7 +102,7 @@ Json EncodeAnthropicRequest(const ChatRequest& request, const ModelConfig& confi
   }
   if (!system.empty()) body["system"] = system;
   for (const ToolDeclaration& tool : request.tools) {
-    body["tools"].push_back({{"name", tool.name},
+    body["tools"].push_back({{"name", WireToolName(tool.name)},
                              {"description", tool.description},
                              {"input_schema", tool.parameters}});
   }
@@ -146,6 +147,7 @@ absl::StatusOr<ChatReply> DecodeAnthropicReply(const Json& body, const ChatReque
   std::vector<ToolUse> uses = std::move(reply.message.tool_uses);
   reply.message = AssistantMessage(text);
   reply.message.tool_uses = std::move(uses);
+  RestoreToolNames(request, reply.message);
   reply.finish = DecodeStop(JsonString(body, "stop_reason"));
   if (answered && reply.finish == FinishReason::kToolUse) reply.finish = FinishReason::kStop;
   reply.usage = DecodeUsage(JsonObject(body, "usage"), request, reply.message);

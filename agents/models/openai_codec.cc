@@ -3,6 +3,7 @@
 #include <absl/strings/escaping.h>
 #include <fmt/format.h>
 
+#include "agents/models/tool_names.h"
 #include "agents/models/wire.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -40,9 +41,10 @@ Json EncodeMessage(const Message& message) {
   for (const ToolUse& use : message.tool_uses) {
     const std::string arguments =
         use.arguments.is_null() ? use.malformed_arguments : DumpJson(use.arguments);
-    encoded["tool_calls"].push_back({{"id", use.id},
-                                     {"type", "function"},
-                                     {"function", {{"name", use.name}, {"arguments", arguments}}}});
+    encoded["tool_calls"].push_back(
+        {{"id", use.id},
+         {"type", "function"},
+         {"function", {{"name", WireToolName(use.name)}, {"arguments", arguments}}}});
   }
   return encoded;
 }
@@ -64,7 +66,7 @@ void AppendMessage(std::string& out, const Message& message) {
 
 Json EncodeToolChoice(const std::string& choice) {
   if (choice == "auto" || choice == "none" || choice == "required") return choice;
-  return {{"type", "function"}, {"function", {{"name", choice}}}};
+  return {{"type", "function"}, {"function", {{"name", WireToolName(choice)}}}};
 }
 
 Json EncodeSchema(const ReplySchema& schema, SchemaDialect dialect) {
@@ -145,6 +147,7 @@ std::string TextOf(const Json& content) {
 
 ChatReply Complete(ChatReply reply, const std::string& finish, const Json& usage,
                    const ChatRequest& request, const ModelConfig& config) {
+  RestoreToolNames(request, reply.message);
   reply.finish = DecodeFinish(finish, !reply.message.tool_uses.empty());
   reply.usage = DecodeUsage(usage, request, reply.message);
   reply.cost_microusd = CostOf(reply.usage, config.price);
@@ -160,7 +163,7 @@ std::string EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& c
   for (const ToolDeclaration& tool : request.tools) {
     body["tools"].push_back({{"type", "function"},
                              {"function",
-                              {{"name", tool.name},
+                              {{"name", WireToolName(tool.name)},
                                {"description", tool.description},
                                {"parameters", tool.parameters}}}});
   }

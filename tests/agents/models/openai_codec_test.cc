@@ -54,6 +54,24 @@ TEST(OpenAiCodecTest, ReadsToolCallsLogprobsUsageAndCost) {
   EXPECT_EQ(reply->cost_microusd, 60 + 4 + 20);
 }
 
+TEST(OpenAiCodecTest, NamesWithDotsGoWithoutThem) {
+  ChatRequest request;
+  request.tools.push_back({"files.read", "Reads.", {{"type", "object"}}});
+  request.tool_choice = "files.read";
+  Message called = AssistantMessage("");
+  called.tool_uses.push_back({"c1", "files.read", Json::object(), ""});
+  request.messages.push_back(called);
+  const Json body = Json::parse(EncodeOpenAiRequest(request, Config(), false));
+  EXPECT_EQ(body["tools"][0]["function"]["name"], "files__read");
+  EXPECT_EQ(body["tool_choice"]["function"]["name"], "files__read");
+  EXPECT_EQ(body["messages"][0]["tool_calls"][0]["function"]["name"], "files__read");
+  Json reply = kReply;
+  reply["choices"][0]["message"]["tool_calls"][0]["function"]["name"] = "files__read";
+  const auto decoded = DecodeOpenAiReply(reply.dump(), request, Config());
+  ASSERT_TRUE(decoded.ok()) << decoded.status();
+  EXPECT_EQ(decoded->message.tool_uses[0].name, "files.read");
+}
+
 TEST(OpenAiCodecTest, ArgumentsThatAreNotJsonAreKeptAsText) {
   Json reply = kReply;
   reply["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] = "{\"word\": ";
