@@ -498,14 +498,22 @@ absl::Status TaskManager::Respond(const std::string& id, int64_t question, Json 
                  {{"name", "tasks/" + id}});
   }
   std::string path;
-  ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(id));
   int open = 0;
-  for (const SpanRecord& span : spans) {
-    if (span.kind != SpanKind::kQuestion) continue;
-    if (question == 0 && span.end_sequence != 0) continue;
-    if (question != 0 && span.begin_sequence != question) continue;
-    path = span.path;
-    ++open;
+  if (question == 0) {
+    // What the task waits with now: its record may hold questions that were open when an earlier
+    // life was cut off, and that this one has not come to again.
+    ASSIGN_OR_RETURN(const LiveTask::Snapshot snapshot, Get(id));
+    for (const PendingQuestion& pending : snapshot.questions) {
+      path = pending.path;
+      ++open;
+    }
+  } else {
+    ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(id));
+    for (const SpanRecord& span : spans) {
+      if (span.kind != SpanKind::kQuestion || span.begin_sequence != question) continue;
+      path = span.path;
+      ++open;
+    }
   }
   if (open != 1) {
     return Error(
