@@ -27,6 +27,7 @@
 #include "tools/base/status_macros.h"
 #include "tools/base/steady_time.h"
 #include "tools/builtin/builtin_tools.h"
+#include "tools/mcp/mcp_hub.h"
 #include "tools/sandbox/kernel_tools.h"
 
 namespace troupe {
@@ -108,6 +109,7 @@ struct Server::Parts {
   std::shared_ptr<KernelHost> kernels;
   ToolRegistry tools;
   std::unique_ptr<ProviderHub> providers;
+  std::unique_ptr<McpHub> mcp;
   std::unique_ptr<TaskManager> manager;
   std::unique_ptr<PageTokens> tokens;
   OpenStreams streams;
@@ -136,6 +138,8 @@ struct Server::Parts {
     RETURN_IF_ERROR(tools.Add(std::make_shared<PublishTool>(kernels)));
     RETURN_IF_ERROR(
         AddBuiltinTools({config.http_allowed_hosts, config.http_allow_private_addresses}, tools));
+    mcp = std::make_unique<McpHub>(config.mcp_servers, config.data_folder / "mcp", &tools);
+    mcp->Start();
     providers = std::make_unique<ProviderHub>(config.providers,
                                               config.data_folder / "attached_tools.json", &tools);
     return providers->Start();
@@ -282,6 +286,7 @@ void Server::Stop() {
   if (parts.api_threads != nullptr) parts.api_threads->pool().join();
   parts.manager.reset();
   if (parts.providers != nullptr) parts.providers->Join();
+  if (parts.mcp != nullptr) parts.mcp->Stop();
 }
 
 }  // namespace troupe

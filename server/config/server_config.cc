@@ -9,6 +9,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "server/config/mcp_settings.h"
 #include "server/config/toml_table.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -219,6 +220,8 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& text,
   }
   RETURN_IF_ERROR(models.CheckAllRead());
   RETURN_IF_ERROR(root.Read("roles", config.roles));
+  ASSIGN_OR_RETURN(TomlTable mcp, root.Table("mcp"));
+  ASSIGN_OR_RETURN(config.mcp_servers, ReadMcpServers(std::move(mcp), folder, environment));
   RETURN_IF_ERROR(root.CheckAllRead());
   return config;
 }

@@ -13,6 +13,7 @@
 
 #include "agents/models/model_config.h"
 #include "server/providers/provider_limits.h"
+#include "tools/mcp/mcp_config.h"
 #include "tools/sandbox/sandbox_config.h"
 
 namespace troupe {
@@ -43,6 +44,7 @@ struct ServerConfig {
   SandboxConfig sandbox;
   std::vector<ModelConfig> models;
   std::map<std::string, std::string> roles;
+  std::vector<McpServerConfig> mcp_servers;
 };
 
 // `environment` looks up the variables that keys are read from; it returns "" for one that is not

@@ -52,6 +52,15 @@ TEST(ConfigTest, SaysWhereItIsWrong) {
       {"[models.x]\nkind = \"openai\"", "models.x.url"},
       {"[store]\ngive_up_seconds = -1", "store.give_up_seconds"},
       {"[roles]\ndefault = 3", "roles"},
+      {"[mcp.Big]\ncommand = \"x\"", "mcp.Big"},
+      {"[mcp.x]", "mcp.x.command"},
+      {"[mcp.x]\ncommand = \"x\"\nurl = \"http://x\"", "mcp.x.command"},
+      {"[mcp.x]\nurl = \"ftp://x\"", "mcp.x.url"},
+      {"[mcp.x]\ncommand = \"x\"\nera = \"stone\"", "mcp.x.era"},
+      {"[mcp.x]\ncommand = \"x\"\ntrust = true", "mcp.x.trust"},
+      {"[mcp.x]\nurl = \"http://x\"\nheaders = {a = \"b\\nc\"}", "mcp.x.headers"},
+      {"[mcp.x]\nurl = \"http://x\"\nheaders_from_file = {a = \"none\"}",
+       "mcp.x.headers_from_file"},
   };
   for (const auto& [text, field] : wrong) {
     const auto config = Parse(text);
@@ -59,6 +68,44 @@ TEST(ConfigTest, SaysWhereItIsWrong) {
     EXPECT_EQ(MetadataOf(config.status())["field"], field) << text;
   }
   EXPECT_FALSE(Parse("[server").ok());
+}
+
+TEST(ConfigTest, ReadsMcpServers) {
+  const auto config = Parse(R"(
+[mcp.files]
+command = "bin/server"
+args = ["--root", "x"]
+env = {LEVEL = "3"}
+env_from = ["KEY", "MISSING"]
+cwd = "work"
+max_seconds = 1.5
+read_only_tools = ["*"]
+approval = "always"
+sampling = "off"
+roots = ["shared"]
+[mcp.far]
+url = "https://example.org/mcp"
+headers = {"X-Team" = "a"}
+headers_from_env = {Authorization = "KEY"}
+era = "modern"
+)");
+  ASSERT_TRUE(config.ok()) << config.status();
+  ASSERT_EQ(config->mcp_servers.size(), 2u);
+  const McpServerConfig& far = config->mcp_servers[0];
+  EXPECT_EQ(far.era, McpEra::kModern);
+  EXPECT_EQ(far.headers.at("Authorization"), "secret");
+  EXPECT_EQ(far.Secrets(), std::vector<std::string>{"secret"});
+  const McpServerConfig& files = config->mcp_servers[1];
+  EXPECT_EQ(files.command, "/etc/troupe/bin/server");
+  EXPECT_EQ(files.cwd, "/etc/troupe/work");
+  EXPECT_EQ(files.env.at("LEVEL"), "3");
+  EXPECT_EQ(files.env.at("KEY"), "secret");
+  EXPECT_FALSE(files.env.contains("MISSING"));
+  EXPECT_EQ(files.Secrets(), std::vector<std::string>{"secret"});
+  EXPECT_EQ(files.max_time, absl::Milliseconds(1500));
+  EXPECT_EQ(files.approval, McpApproval::kAlways);
+  EXPECT_EQ(files.sampling, McpSampling::kOff);
+  EXPECT_EQ(files.roots[0], "/etc/troupe/shared");
 }
 
 TEST(ConfigTest, TakesAKeyFromAFile) {
