@@ -106,6 +106,7 @@ struct Server::Parts {
   std::unique_ptr<ConfiguredModels> models;
   std::shared_ptr<KernelHost> kernels;
   ToolRegistry tools;
+  PermissionPolicy permissions;
   std::unique_ptr<TaskManager> manager;
   std::unique_ptr<PageTokens> tokens;
   OpenStreams streams;
@@ -143,6 +144,7 @@ struct Server::Parts {
     services.models = models.get();
     services.tools = &tools;
     services.prompts = prompts.get();
+    services.permissions = &permissions;
     std::vector<std::unique_ptr<TaskKind>> kinds;
     kinds.push_back(std::make_unique<CellAgentKind>(std::move(toolboxes)));
     kinds.push_back(std::make_unique<ChatKind>(&tools));
@@ -236,6 +238,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
                    ReadOrMakeSecret(parts.config.data_folder / "page_token.key"));
   parts.tokens = std::make_unique<PageTokens>(secret);
   RETURN_IF_ERROR(parts.AddTools(share, toolboxes));
+  parts.permissions.tasks_may_loosen = parts.config.tasks_may_loosen;
+  ASSIGN_OR_RETURN(parts.permissions.rules, PermissionRules::Compile(parts.config.permission_rules,
+                                                                     "permissions.rules"));
   parts.StartManager(std::move(toolboxes));
   RETURN_IF_ERROR(parts.manager->Recover());
   RETURN_IF_ERROR(parts.Listen());

@@ -109,7 +109,7 @@ Async<ToolAnswer> PerformUse(Scope scope, const ChatOptions& options, ToolUse us
     scope.End(asked.status());
     co_return asked;
   }
-  const auto result = co_await scope.CallTool("call", use.name, use.arguments);
+  const auto result = co_await scope.CallTool("call", use.name, use.arguments, kRole);
   if (result.ok()) {
     scope.End();
     co_return AnswerOf(use.id, *result, scope.CanSeeImages(kRole));

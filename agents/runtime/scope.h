@@ -67,8 +67,12 @@ class Scope {
   // The same, with the reply valid by request.reply_schema, which must be set. A reply that is not
   // gets one repair request that quotes what is wrong (name + ".repair"); then kModelBadReply.
   Async<Json> ChatJson(std::string name, std::string role, ChatRequest request) const;
-  // Calls a tool. An interrupted call that may not be repeated asks a person.
-  Async<ToolResult> CallTool(std::string name, std::string tool, Json arguments) const;
+  // Calls a tool for the agent that plays `role` (empty: for the algorithm itself). The task's
+  // permissions are kept: where they say so a person is asked first (name + ".approval"), who may
+  // change the arguments; a call that is not allowed is a result with is_error that tells the agent
+  // why. An interrupted call that may not be repeated asks a person.
+  Async<ToolResult> CallTool(std::string name, std::string tool, Json arguments,
+                             std::string role = "") const;
   // Asks a person and waits. The answer is text unless the question has a schema.
   Async<Json> Ask(std::string name, Question question) const;
   // The time, the same in every run.
@@ -94,6 +98,7 @@ class Scope {
  private:
   struct Node;
   struct Effect;
+  struct Permit;
   explicit Scope(std::shared_ptr<Node> node, bool owner) : node_(std::move(node)), owner_(owner) {}
 
   // kDivergence if the effect `draft` asks for is not the one that was recorded at its path.
@@ -110,6 +115,12 @@ class Scope {
   AsyncStatus FailEffect(Effect effect, absl::Status outcome, Usage usage) const;
   Async<ChatReply> PerformChat(Effect effect, std::string role, ChatRequest request,
                                int64_t role_order) const;
+  // What the task's permissions, and a person where they ask one, make of a call.
+  Async<Permit> PermitCall(std::string name, std::shared_ptr<Tool> called, std::string role,
+                           Json arguments) const;
+  Async<ToolResult> CallPermitted(std::string name, std::string tool, Permit permit) const;
+  Async<Json> AskForApproval(std::string name, Question question) const;
+  Async<ToolResult> RefuseTool(Effect effect, std::string why) const;
   Async<ToolResult> PerformTool(Effect effect, std::shared_ptr<Tool> tool, Json arguments) const;
   Async<ToolResult> ResolveInterruptedCall(Effect effect, std::string name,
                                            std::shared_ptr<Tool> tool, Json arguments) const;

@@ -21,6 +21,12 @@ std::string SearchText(const Json& arguments, const ToolResult& result) {
   return TruncateUtf8(text, kMaxSearchText);
 }
 
+// Puts a note for the agent before what the tool shows.
+void AddNote(const std::string& note, ToolResult& result) {
+  if (result.content.empty()) result.content.push_back(ToolText{PrettyJson(result.value)});
+  result.content.insert(result.content.begin(), ToolText{note + "\n"});
+}
+
 Json InterruptedAnswerSchema() {
   return {{"anyOf",
            {{{"enum", {"retry", "skip"}}},
@@ -32,14 +38,30 @@ Json InterruptedAnswerSchema() {
 
 }  // namespace
 
-Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json arguments) const {
+Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json arguments,
+                                  std::string role) const {
   TaskRun& run = *node_->run;
   const auto tool = run.services().tools->Find(tool_name);
+  const std::shared_ptr<Tool> called = tool.ok() ? *tool : nullptr;
+  CO_ASSIGN_OR_RETURN(Permit permit,
+                      co_await PermitCall(name, called, std::move(role), std::move(arguments)));
+  const std::string note = permit.note;
+  auto result = co_await CallPermitted(std::move(name), std::move(tool_name), std::move(permit));
+  if (result.ok() && !note.empty()) AddNote(note, *result);
+  co_return result;
+}
+
+Async<ToolResult> Scope::CallPermitted(std::string name, std::string tool_name,
+                                       Permit permit) const {
+  TaskRun& run = *node_->run;
+  const auto tool = run.services().tools->Find(tool_name);
+  Json arguments = std::move(permit.arguments);
   SpanRecord draft;
   draft.kind = SpanKind::kToolCall;
   draft.type = tool_name;
   draft.title = name;
   draft.tool = tool_name;
+  if (!permit.attribution.empty()) draft.attributes[kPermission] = permit.attribution;
   const std::string version = tool.ok() ? (*tool)->spec().version : "";
   CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name,
                                                 StoreToolRequest(tool_name, version, arguments)));
@@ -57,6 +79,9 @@ Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json 
     co_return result;
   }
   CO_RETURN_IF_ERROR(cancelled());
+  if (!permit.refusal.empty()) {
+    co_return co_await RefuseTool(std::move(effect), std::move(permit.refusal));
+  }
   const bool interrupted = effect.interrupted;
   const bool repeatable = tool.ok() && ((*tool)->spec().idempotent || (*tool)->spec().read_only);
   JournalEntry begin = BeginEntry(effect);
@@ -74,6 +99,17 @@ Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json 
     CO_RETURN_IF_ERROR(co_await run.AppendDurably(std::move(begin)));
   }
   co_return co_await PerformTool(std::move(effect), *tool, std::move(arguments));
+}
+
+Async<ToolResult> Scope::RefuseTool(Effect effect, std::string why) const {
+  node_->run->Append(BeginEntry(effect));
+  ToolResult result;
+  result.is_error = true;
+  result.content.push_back(ToolText{std::move(why)});
+  effect.record.attributes["is_error"] = true;
+  CO_RETURN_IF_ERROR(
+      co_await FinishEffect(std::move(effect), StoreToolResult(result), absl::OkStatus(), Usage()));
+  co_return result;
 }
 
 ToolCall Scope::MakeToolCall(const Effect& effect, const ToolSpec& spec, Json arguments) const {

@@ -113,6 +113,28 @@ std::string OneLine(std::string_view text, size_t width) {
   return line;
 }
 
+std::vector<std::string> Lines(std::string_view text, size_t width) {
+  std::vector<std::string> lines(1);
+  size_t characters = 0;
+  for (const char c : Printable(text)) {
+    const bool begins = (c & 0xC0) != 0x80;
+    if (c == '\n' || (begins && width > 0 && characters == width)) {
+      lines.emplace_back();
+      characters = 0;
+      if (c == '\n') continue;
+    }
+    if (begins) ++characters;
+    lines.back() += c == '\t' ? ' ' : c;
+  }
+  return lines;
+}
+
+std::string AnswerHint(const std::string& question, bool is_approval) {
+  const std::string command = "troupe respond " + question;
+  if (!is_approval) return command + " TEXT";
+  return command + " --approve  (or --deny REASON, --edit JSON, --approve-all)";
+}
+
 std::string UsageText(const v1::Usage& usage) {
   std::string text = fmt::format("{} model calls, {} tool calls, {} + {} tokens",
                                  Grouped(usage.model_calls()), Grouped(usage.tool_calls()),
@@ -180,8 +202,9 @@ std::string TaskText(const v1::Task& task) {
   if (!task.forked_from().empty()) text += "  forked from " + task.forked_from() + "\n";
   if (!task.replay_of().empty()) text += "  replay of " + task.replay_of() + "\n";
   for (const v1::PendingQuestion& question : task.pending_questions()) {
-    text += fmt::format("\nIt asks ({}):\n  {}\n", question.name(), question.prompt());
-    text += fmt::format("  Answer with: troupe respond {} TEXT\n", question.name());
+    text += fmt::format("\nIt asks ({}):\n{}", question.name(), Indented(question.prompt(), "  "));
+    const bool approval = question.kind() == v1::PendingQuestion::KIND_APPROVAL;
+    text += fmt::format("  Answer with: {}\n", AnswerHint(question.name(), approval));
   }
   if (task.result().has_cellagent()) AddSteps(task.result().cellagent(), text);
   if (task.result().has_chat()) AddTurns(task.result().chat(), text);

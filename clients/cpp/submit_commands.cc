@@ -25,6 +25,9 @@ struct SubmitOptions {
   std::vector<std::string> labels;
   std::vector<std::string> models;
   std::vector<std::string> prompts;
+  std::vector<std::string> allow;
+  std::vector<std::string> ask;
+  std::vector<std::string> deny;
   bool watch = false;
   std::vector<std::string> role_budgets;
   int64_t max_calls = 0;
@@ -97,6 +100,15 @@ void AddRoleBudget(const std::string& text, v1::Budget& budget) {
   }
 }
 
+void AddRules(const std::vector<std::string>& tools, v1::PermissionRule::Decision decision,
+              v1::TaskSpec& spec) {
+  for (const std::string& tool : tools) {
+    v1::PermissionRule* rule = spec.add_permissions();
+    rule->set_decision(decision);
+    rule->set_tool(tool);
+  }
+}
+
 // Sets what the command line gives, over what the spec has.
 void Apply(const SubmitOptions& options, v1::TaskSpec& spec) {
   if (!options.title.empty()) spec.set_title(options.title);
@@ -112,6 +124,10 @@ void Apply(const SubmitOptions& options, v1::TaskSpec& spec) {
     const auto [prompt, version] = KeyValue(text);
     (*spec.mutable_prompts())[prompt] = version;
   }
+  // The strictest first: of rules that fit a call the first decides.
+  AddRules(options.deny, v1::PermissionRule::DECISION_DENY, spec);
+  AddRules(options.ask, v1::PermissionRule::DECISION_ASK, spec);
+  AddRules(options.allow, v1::PermissionRule::DECISION_ALLOW, spec);
   v1::Budget& budget = *spec.mutable_budget();
   if (options.max_calls > 0) budget.set_max_model_calls(options.max_calls);
   if (options.max_tool_calls > 0) budget.set_max_tool_calls(options.max_tool_calls);
@@ -204,6 +220,9 @@ void AddCommonOptions(CLI::App& command, SubmitOptions& options) {
   AddList(command, "--label", options.labels, "A label: KEY=VALUE");
   AddList(command, "--model", options.models, "A model for a role: ROLE=NAME (or default=NAME)");
   AddList(command, "--prompt", options.prompts, "A version of a prompt: NAME=VERSION");
+  AddList(command, "--allow-tool", options.allow, "Calls of this TOOL (or pattern) need no approval");
+  AddList(command, "--ask-tool", options.ask, "Calls of this TOOL (or pattern) are asked about");
+  AddList(command, "--deny-tool", options.deny, "Calls of this TOOL (or pattern) are refused");
   command.add_option("--title", options.title, "One line for people");
   command.add_option("--task-id", options.task_id, "The task's id");
   command.add_option("--request-id", options.request_id, "UUID that makes the call idempotent");

@@ -51,6 +51,37 @@ absl::Status ReadStore(TomlTable table, ServerConfig& config) {
   return table.CheckAllRead();
 }
 
+absl::Status ReadPermissions(TomlTable table, ServerConfig& config) {
+  RETURN_IF_ERROR(table.Read("tasks_may_loosen", config.tasks_may_loosen));
+  ASSIGN_OR_RETURN(std::vector<TomlTable> rules, table.Tables("rules"));
+  for (TomlTable& given : rules) {
+    PermissionRule rule;
+    int decision = -1;
+    RETURN_IF_ERROR(given.ReadChoice("decision", {"allow", "ask", "deny"}, decision));
+    if (decision < 0) return given.Wrong("decision", "is missing: give allow, ask or deny");
+    rule.permission = static_cast<Permission>(decision);
+    RETURN_IF_ERROR(given.Read("tool", rule.tool));
+    RETURN_IF_ERROR(given.Read("roles", rule.roles));
+    RETURN_IF_ERROR(given.Read("reason", rule.reason));
+    std::string arguments;
+    RETURN_IF_ERROR(given.Read("arguments_schema", arguments));
+    if (!arguments.empty()) {
+      auto schema = ParseJson(arguments, "it");
+      if (!schema.ok()) {
+        return given.Wrong("arguments_schema", fmt::format("must be a JSON Schema: {}",
+                                                    MessageOf(schema.status())));
+      }
+      rule.arguments_schema = *std::move(schema);
+    }
+    RETURN_IF_ERROR(given.CheckAllRead());
+    config.permission_rules.push_back(std::move(rule));
+  }
+  // The patterns and schemas are tried here, so that what is wrong shows when the server starts.
+  RETURN_IF_ERROR(
+      PermissionRules::Compile(config.permission_rules, "permissions.rules").status());
+  return table.CheckAllRead();
+}
+
 absl::Status ReadSandbox(TomlTable table, SandboxConfig& sandbox) {
   RETURN_IF_ERROR(table.Read("memory_mb", sandbox.memory_mb, 64, 1 << 20));
   RETURN_IF_ERROR(table.Read("processes", sandbox.processes, 1, 100'000));
@@ -199,6 +230,8 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& text,
   RETURN_IF_ERROR(http.Read("allowed_hosts", config.http_allowed_hosts));
   RETURN_IF_ERROR(http.Read("allow_private_addresses", config.http_allow_private_addresses));
   RETURN_IF_ERROR(http.CheckAllRead());
+  ASSIGN_OR_RETURN(TomlTable permissions, root.Table("permissions"));
+  RETURN_IF_ERROR(ReadPermissions(std::move(permissions), config));
   ASSIGN_OR_RETURN(TomlTable sandbox, root.Table("sandbox"));
   RETURN_IF_ERROR(ReadSandbox(std::move(sandbox), config.sandbox));
   ASSIGN_OR_RETURN(TomlTable models, root.Table("models"));

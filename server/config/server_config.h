@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agents/models/model_config.h"
+#include "agents/runtime/permissions.h"
 #include "tools/sandbox/sandbox_config.h"
 
 namespace troupe {
@@ -37,6 +38,9 @@ struct ServerConfig {
   std::vector<std::string> toolbox_folders;  // besides those that come with the server
   std::vector<std::string> http_allowed_hosts;
   bool http_allow_private_addresses = false;
+
+  std::vector<PermissionRule> permission_rules;  // for the tools of all tasks
+  bool tasks_may_loosen = false;                 // whether a task's rules stand over these
 
   SandboxConfig sandbox;
   std::vector<ModelConfig> models;

@@ -8,6 +8,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 
+#include "server/scheduler/check_spec.h"
 #include "server/scheduler/resource_name.h"
 #include "server/store/journal_table.h"
 #include "tools/base/error.h"
@@ -120,6 +121,8 @@ absl::Status LiveTask::Prepare() {
   options.limits = LimitsOf(spec_.budget());
   for (const auto& [role, model] : spec_.models()) options.models[role] = model;
   for (const auto& [prompt, version] : spec_.prompts()) options.prompts[prompt] = version;
+  ASSIGN_OR_RETURN(PermissionRules rules, PermissionsOf(spec_));
+  options.permissions = std::make_shared<const PermissionRules>(std::move(rules));
   options.cancel = soft_.token();
   options.hard_cancel = hard_.token();
   run_ = std::make_shared<TaskRun>(services_, std::move(options), strand_, std::move(recorded),

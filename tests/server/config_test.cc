@@ -52,6 +52,16 @@ TEST(ConfigTest, SaysWhereItIsWrong) {
       {"[models.x]\nkind = \"openai\"", "models.x.url"},
       {"[store]\ngive_up_seconds = -1", "store.give_up_seconds"},
       {"[roles]\ndefault = 3", "roles"},
+      {"[permissions]\nrules = 3", "permissions.rules"},
+      {"[[permissions.rules]]\ntool = \"x\"", "permissions.rules[0].decision"},
+      {"[[permissions.rules]]\ndecision = \"maybe\"", "permissions.rules[0].decision"},
+      {"[[permissions.rules]]\ndecision = \"ask\"\nwhy = 1", "permissions.rules[0].why"},
+      {"[[permissions.rules]]\ndecision = \"ask\"\ntool = \"No Tool\"",
+       "permissions.rules[0].tool"},
+      {"[[permissions.rules]]\ndecision = \"ask\"\narguments_schema = \"{\"",
+       "permissions.rules[0].arguments_schema"},
+      {"[[permissions.rules]]\ndecision = \"ask\"\narguments_schema = '{\"type\": 7}'",
+       "permissions.rules[0].arguments_schema"},
   };
   for (const auto& [text, field] : wrong) {
     const auto config = Parse(text);

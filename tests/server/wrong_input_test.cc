@@ -44,6 +44,12 @@ std::string Chat(const std::string& more) {
   return R"({"spec": {"chat": {"turns": ["hello"], )" + more + "}}}";
 }
 
+std::string ManyRoles() {
+  std::string roles;
+  for (int i = 0; i < 33; ++i) roles += i == 0 ? "\"r\"" : ", \"r\"";
+  return Spec(R"("permissions": [{"decision": 1, "roles": [)" + roles + "]}]");
+}
+
 const std::vector<Row>& Table() {
   static const std::vector<Row>* const table = new std::vector<Row>{
       {"SubmitTask", "request_id", R"({"request_id": "7"})"},
@@ -67,6 +73,16 @@ const std::vector<Row>& Table() {
       {"SubmitTask", "spec.budget.roles[p].max_model_time",
        Spec(R"("budget": {"roles": {"p": {"max_model_time": "-1s"}}})")},
       {"SubmitTask", "spec.timeout", Spec(R"("timeout": "-1s")")},
+      {"SubmitTask", "spec.permissions[0].decision", Spec(R"("permissions": [{"tool": "x"}])")},
+      {"SubmitTask", "spec.permissions[1].tool",
+       Spec(R"("permissions": [{"decision": 1}, {"decision": 2, "tool": "No Tool"}])")},
+      {"SubmitTask", "spec.permissions[0].roles", ManyRoles()},
+      {"SubmitTask", "spec.permissions[0].arguments_schema",
+       Spec(R"("permissions": [{"decision": 3, "arguments_schema": "{"}])")},
+      {"SubmitTask", "spec.permissions[0].arguments_schema",
+       Spec(R"("permissions": [{"decision": 3, "arguments_schema": "{\"type\": 7}"}])")},
+      {"SubmitTask", "spec.permissions[0].reason",
+       Spec(R"("permissions": [{"decision": 1, "reason": "x*1001"}])")},
       {"SubmitTask", "spec.models[p]", Spec(R"("models": {"p": "none"})")},
       {"SubmitTask", "spec.prompts[none]", Spec(R"("prompts": {"none": "1"})")},
       {"SubmitTask", "spec.inputs[0].name", Spec(R"("inputs": [{"name": "../x", "content": ""}])")},
