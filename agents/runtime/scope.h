@@ -20,8 +20,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agents/models/chat.h"
+#include "agents/models/chat_model.h"
 #include "agents/runtime/task_run.h"
 #include "tools/base/async.h"
 #include "tools/tool.h"
@@ -47,10 +49,19 @@ class Scope {
 
   // Where the task's prompts come from.
   const PromptSource& prompts() const;
-  // What an agent is told of a tool; kToolUnknown.
-  absl::StatusOr<ToolDeclaration> Declare(std::string_view tool) const;
+  // What a tool says of itself; kToolUnknown.
+  absl::StatusOr<std::shared_ptr<const ToolSpec>> ToolNamed(std::string_view tool) const;
+  // The tools that the server has now, by name.
+  std::vector<std::shared_ptr<const ToolSpec>> Tools() const;
   // Whether the model that serves `role` takes images.
   bool CanSeeImages(std::string_view role) const;
+  // What the model that serves `role` can do, and tokens that a reply of it has at most. By the
+  // server's configuration, which may be another in the task's next life: Fix what follows from it.
+  absl::StatusOr<ModelCapabilities> CapabilitiesOf(std::string_view role) const;
+  absl::StatusOr<int64_t> MaxReplyTokens(std::string_view role) const;
+  // What is left of the task's budget, for calls of `role`. While no other branch of the task is at
+  // work this is the same in every run.
+  BudgetLeft Left(const std::string& role) const;
 
   // Opens a child span. `name` is unique in this scope, [A-Za-z0-9_.:-]+.
   Scope Open(std::string type, std::string name, std::string title) const;

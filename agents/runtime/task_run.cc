@@ -154,9 +154,8 @@ Verdict TaskRun::JudgeCall(const ToolSpec& tool, std::string_view role,
 
 bool TaskRun::HasGrant(std::string_view tool, std::string_view version, const Json& arguments) {
   if (!std::exchange(grants_loaded_, true)) LoadGrants();
-  return std::any_of(grants_.begin(), grants_.end(), [&](const Grant& grant) {
-    return grant.Covers(tool, version, arguments);
-  });
+  return std::any_of(grants_.begin(), grants_.end(),
+                     [&](const Grant& grant) { return grant.Covers(tool, version, arguments); });
 }
 
 void TaskRun::LoadGrants() {

@@ -60,7 +60,7 @@ struct RunOptions {
   std::map<std::string, std::string> models;   // role to model name, over the config's table
   std::map<std::string, std::string> prompts;  // prompt name to version
   std::shared_ptr<const PermissionRules> permissions;  // the task's own; null: none
-  CancelToken cancel;                          // by a person, a shutdown, a deadline or a budget
+  CancelToken cancel;       // by a person, a shutdown, a deadline or a budget
   CancelToken hard_cancel;  // by a person or a shutdown alone; `cancel` follows it
   // Of a replay: what an effect ends with that the record lacks because the task was stopped or
   // cancelled there. Empty: the record ought to be complete, and the effect is kReplayMissing.
@@ -153,8 +153,8 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   void Queue(JournalEntry entry);
   JournalEntry TakeQueued();
   void NoteJournalFailure(const absl::Status& failure);
-  // Reads the grants that earlier lives were given: of branches that run side by side, this life may
-  // come to a call before it comes to the answer that covers it.
+  // Reads the grants that earlier lives were given: of branches that run side by side, this life
+  // may come to a call before it comes to the answer that covers it.
   void LoadGrants();
 
   RunServices services_;

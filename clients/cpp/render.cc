@@ -76,6 +76,32 @@ void AddTurns(const v1::ChatResult& result, std::string& text) {
   }
 }
 
+void AddSolve(const v1::SolveResult& result, std::string& text) {
+  text += fmt::format("\n{} rounds, {} calls of tools", result.rounds(), result.tool_calls());
+  if (result.summaries() > 0) text += fmt::format(", {} summaries", result.summaries());
+  switch (result.ending()) {
+    case v1::SolveResult::ENDING_ROUNDS:
+      text += "; it answered as it had no rounds left";
+      break;
+    case v1::SolveResult::ENDING_BUDGET:
+      text += "; it answered as its budget was nearly used up";
+      break;
+    case v1::SolveResult::ENDING_NO_PROGRESS:
+      text += "; it answered as it made no progress";
+      break;
+    default:
+      break;
+  }
+  text += "\n";
+  for (const v1::SolveStep& step : result.plan()) {
+    text += fmt::format("  [{}] {}\n", step.status(), step.title());
+  }
+  for (const v1::SolveReview& review : result.reviews()) {
+    text +=
+        fmt::format("  {}: {}\n", review.accepted() ? "accepted" : "sent back", review.critique());
+  }
+}
+
 }  // namespace
 
 std::string Printable(std::string_view text) {
@@ -207,6 +233,7 @@ std::string TaskText(const v1::Task& task) {
     text += fmt::format("  Answer with: {}\n", AnswerHint(question.name(), approval));
   }
   if (task.result().has_cellagent()) AddSteps(task.result().cellagent(), text);
+  if (task.result().has_solve()) AddSolve(task.result().solve(), text);
   if (task.result().has_chat()) AddTurns(task.result().chat(), text);
   if (!task.result().text().empty()) text += "\n" + task.result().text() + "\n";
   if (task.result().artifacts_size() > 0) {

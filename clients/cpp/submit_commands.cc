@@ -1,4 +1,4 @@
-// The commands that submit a task: submit (CellAgent, or any kind from a file), chat.
+// The commands that submit a task: submit (CellAgent, or any kind from a file), solve, chat.
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
@@ -56,6 +56,20 @@ struct ChatOptions {
   std::string system;
   std::vector<std::string> tools;
   int max_rounds = 0;
+};
+
+struct SolveOptions {
+  std::string request;
+  std::string instructions;
+  std::vector<std::string> tools;
+  bool no_tools = false;
+  bool ask_user = false;
+  std::string answer_schema;
+  bool plan = false;
+  int reviews = 0;
+  int max_rounds = 0;
+  bool json_calls = false;
+  bool no_watch = false;
 };
 
 std::string ReadFile(const std::string& path) {
@@ -177,6 +191,33 @@ v1::TaskSpec SpecOf(const ChatOptions& options) {
   return spec;
 }
 
+// "a,b" as two tools; what is given more than once is added.
+void AddTools(const std::vector<std::string>& lists, v1::SolveSpec& solve) {
+  for (const std::string& list : lists) {
+    std::istringstream names(list);
+    for (std::string name; std::getline(names, name, ',');) {
+      if (!name.empty()) solve.add_tools(name);
+    }
+  }
+}
+
+v1::TaskSpec SpecOf(const SolveOptions& options) {
+  v1::TaskSpec spec;
+  v1::SolveSpec& solve = *spec.mutable_solve();
+  solve.set_request(options.request);
+  solve.set_instructions(options.instructions);
+  AddTools(options.tools, solve);
+  if (options.tools.empty() && !options.no_tools) solve.add_tools("*");
+  if (options.ask_user) solve.add_tools("ask_user");
+  const std::string& schema = options.answer_schema;
+  solve.set_answer_schema(std::filesystem::is_regular_file(schema) ? ReadFile(schema) : schema);
+  solve.set_plan(options.plan);
+  solve.set_max_reviews(options.reviews);
+  solve.set_max_rounds(options.max_rounds);
+  if (options.json_calls) solve.set_call_form(v1::SolveSpec::CALL_FORM_JSON);
+  return spec;
+}
+
 // Follows the task to its end and shows what it came to.
 int WatchAndShow(Connection& connection, const std::string& task, const GlobalOptions& global) {
   WatchSettings watch;
@@ -220,7 +261,8 @@ void AddCommonOptions(CLI::App& command, SubmitOptions& options) {
   AddList(command, "--label", options.labels, "A label: KEY=VALUE");
   AddList(command, "--model", options.models, "A model for a role: ROLE=NAME (or default=NAME)");
   AddList(command, "--prompt", options.prompts, "A version of a prompt: NAME=VERSION");
-  AddList(command, "--allow-tool", options.allow, "Calls of this TOOL (or pattern) need no approval");
+  AddList(command, "--allow-tool", options.allow,
+          "Calls of this TOOL (or pattern) need no approval");
   AddList(command, "--ask-tool", options.ask, "Calls of this TOOL (or pattern) are asked about");
   AddList(command, "--deny-tool", options.deny, "Calls of this TOOL (or pattern) are refused");
   command.add_option("--title", options.title, "One line for people");
@@ -278,6 +320,33 @@ void AddChat(CLI::App& app, GlobalOptions& global, int& exit_code) {
       [=, &global, &exit_code] { exit_code = Submit(*options, SpecOf(*chat), global); });
 }
 
+void AddSolve(CLI::App& app, GlobalOptions& global, int& exit_code) {
+  auto options = std::make_shared<SubmitOptions>();
+  auto solve = std::make_shared<SolveOptions>();
+  CLI::App* command = app.add_subcommand(
+      "solve", "Have an agent with tools work on a question, and watch it to its answer");
+  command->add_option("request", solve->request, "What to find out or to do, in words")->required();
+  auto* tools = AddList(*command, "-t,--tools", solve->tools,
+                        "Tools that it may call: A,B or patterns such as files.*; without, all");
+  command->add_flag("--no-tools", solve->no_tools, "It may call none")->excludes(tools);
+  command->add_flag("--ask-user", solve->ask_user, "It may ask you questions (troupe respond)");
+  command->add_option("--instructions", solve->instructions, "What else it is to keep to");
+  command->add_option("--answer-schema", solve->answer_schema,
+                      "JSON Schema of the answer, or a file with one");
+  command->add_flag("--plan", solve->plan, "It makes a plan first");
+  command->add_option("--reviews", solve->reviews,
+                      "Times that an evaluator may send its answer back");
+  command->add_option("--max-rounds", solve->max_rounds, "Rounds of calls at most");
+  command->add_flag("--json-calls", solve->json_calls,
+                    "It calls tools by JSON in its text: for models without tool calls");
+  command->add_flag("--no-watch", solve->no_watch, "Submit it and return");
+  AddCommonOptions(*command, *options);
+  command->callback([=, &global, &exit_code] {
+    options->watch = !solve->no_watch;
+    exit_code = Submit(*options, SpecOf(*solve), global);
+  });
+}
+
 }  // namespace
 
 CLI::Option* AddList(CLI::App& command, const std::string& name, std::vector<std::string>& values,
@@ -295,6 +364,7 @@ std::pair<std::string, std::string> KeyValue(const std::string& text) {
 
 void AddSubmitCommands(CLI::App& app, GlobalOptions& global, int& exit_code) {
   AddSubmit(app, global, exit_code);
+  AddSolve(app, global, exit_code);
   AddChat(app, global, exit_code);
 }
 

@@ -68,8 +68,8 @@ absl::Status ReadPermissions(TomlTable table, ServerConfig& config) {
     if (!arguments.empty()) {
       auto schema = ParseJson(arguments, "it");
       if (!schema.ok()) {
-        return given.Wrong("arguments_schema", fmt::format("must be a JSON Schema: {}",
-                                                    MessageOf(schema.status())));
+        return given.Wrong("arguments_schema",
+                           fmt::format("must be a JSON Schema: {}", MessageOf(schema.status())));
       }
       rule.arguments_schema = *std::move(schema);
     }
@@ -77,8 +77,7 @@ absl::Status ReadPermissions(TomlTable table, ServerConfig& config) {
     config.permission_rules.push_back(std::move(rule));
   }
   // The patterns and schemas are tried here, so that what is wrong shows when the server starts.
-  RETURN_IF_ERROR(
-      PermissionRules::Compile(config.permission_rules, "permissions.rules").status());
+  RETURN_IF_ERROR(PermissionRules::Compile(config.permission_rules, "permissions.rules").status());
   return table.CheckAllRead();
 }
 
@@ -230,6 +229,11 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& text,
   RETURN_IF_ERROR(http.Read("allowed_hosts", config.http_allowed_hosts));
   RETURN_IF_ERROR(http.Read("allow_private_addresses", config.http_allow_private_addresses));
   RETURN_IF_ERROR(http.CheckAllRead());
+  ASSIGN_OR_RETURN(TomlTable tools, root.Table("tools"));
+  RETURN_IF_ERROR(tools.Read("cards", config.tool_card_folders));
+  RETURN_IF_ERROR(tools.Read("shown", config.shown_tools, 1, 128));
+  RETURN_IF_ERROR(tools.CheckAllRead());
+  for (std::string& path : config.tool_card_folders) path = From(folder, path).string();
   ASSIGN_OR_RETURN(TomlTable permissions, root.Table("permissions"));
   RETURN_IF_ERROR(ReadPermissions(std::move(permissions), config));
   ASSIGN_OR_RETURN(TomlTable sandbox, root.Table("sandbox"));

@@ -39,6 +39,9 @@ struct ServerConfig {
   std::vector<std::string> http_allowed_hosts;
   bool http_allow_private_addresses = false;
 
+  std::vector<std::string> tool_card_folders;
+  int shown_tools = 24;  // to an agent at a time; it searches for others
+
   std::vector<PermissionRule> permission_rules;  // for the tools of all tasks
   bool tasks_may_loosen = false;                 // whether a task's rules stand over these
 

@@ -8,6 +8,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 
+#include "agents/runtime/task_result.h"
 #include "server/scheduler/check_spec.h"
 #include "server/scheduler/resource_name.h"
 #include "server/store/journal_table.h"
@@ -241,8 +242,10 @@ void LiveTask::Finish(const absl::StatusOr<v1::TaskResult>& result) {
   if (result.ok()) {
     const bool completed = result->stop_reason() == v1::TaskResult::STOP_REASON_COMPLETED;
     if (completed) return Settle(v1::Task::STATE_SUCCEEDED, absl::OkStatus(), result);
-    const absl::Status late = soft_.token().status();
-    return Settle(v1::Task::STATE_STOPPED, late.ok() ? run_->ledger().refusal() : late, result);
+    absl::Status why = soft_.token().status();
+    if (why.ok()) why = run_->ledger().refusal();
+    if (why.ok()) why = ErrorOf(result->stop_reason());
+    return Settle(v1::Task::STATE_STOPPED, why, result);
   }
   const bool limit =
       HasReason(result.status(), Reason::kBudgetExceeded) || !soft_.token().status().ok();

@@ -2,16 +2,19 @@
 """Runs the scenario files of tests/scenarios: a task, the replies of a scripted model, and what must
 come of it.
 
-  {"why": "...", "submit": ["--max-attempts", "2"], "config": "[sandbox] ...",
+  {"why": "...", "submit": ["--max-attempts", "2"], "config": "[sandbox] ...",   ("SOURCE" in it is the source folder)
+  
    "spec": {"chat": {...}},   (a task of any kind, in place of CellAgent with the plain toolbox)
    "replies": {"planner": [...], "programmer": [...], ...},
+   "model": {"tools": false},    (settings of the model, beside the defaults)
+   "replays": true,              (a replay must come to the same end)
    "steps": [{"asked": ["in the question"]},        (each waits until the task asks)
              {"kill": true},                         (the server, and starts it again)
              {"respond": ["--approve"], "refused": "in the error"},
              {"restart_with": "another config"}],
    "expect": {"state": "SUCCEEDED", "error": "REASON", "text": "in the result",
               "trials": [{"ran": true, "attempts": 2, "critique": "in it"}], "calls": {"planner": 2},
-              "files": {"total.txt": "6"}, "questions": 2, "told": ["in the last model call's messages"],
+              "files": {"total.txt": "6"}, "questions": 2, "solve": {"rounds": 3}, "told": ["in the last model call's messages"],
               "seconds": 20}}
 """
 import json
@@ -44,8 +47,9 @@ class ScenarioTest(unittest.TestCase):
         replies = {**DEFAULTS, **scenario.get("replies", {})}
         replies["programmer"] = [solution(reply) for reply in replies.get("programmer", [])]
         write_recording(folder / "replies.jsonl", replies)
-        server = Server({"scripted": {"kind": "recorded", "recording": str(folder / "replies.jsonl")}},
-                        extra=scenario.get("config", ""), folder=folder)
+        model = {"kind": "recorded", "recording": str(folder / "replies.jsonl"), **scenario.get("model", {})}
+        server = Server({"scripted": model},
+                        extra=scenario.get("config", "").replace("SOURCE", str(SOURCE)), folder=folder)
         try:
             started = time.monotonic()
             if "spec" in scenario:
@@ -113,6 +117,8 @@ class ScenarioTest(unittest.TestCase):
             spans = server.troupe("trace", "t")["spans"]
             for role, count in expect["calls"].items():
                 self.assertEqual(sum(span.get("role") == role for span in spans), count, role)
+        for field, value in expect.get("solve", {}).items():
+            self.assertEqual(task["result"]["solve"].get(field), value, field)
         if "questions" in expect:
             spans = server.troupe("trace", "t")["spans"]
             self.assertEqual(sum(span["kind"] == "KIND_QUESTION" for span in spans), expect["questions"])

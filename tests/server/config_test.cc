@@ -52,6 +52,7 @@ TEST(ConfigTest, SaysWhereItIsWrong) {
       {"[models.x]\nkind = \"openai\"", "models.x.url"},
       {"[store]\ngive_up_seconds = -1", "store.give_up_seconds"},
       {"[roles]\ndefault = 3", "roles"},
+      {"[tools]\nshown = 0", "tools.shown"},
       {"[permissions]\nrules = 3", "permissions.rules"},
       {"[[permissions.rules]]\ntool = \"x\"", "permissions.rules[0].decision"},
       {"[[permissions.rules]]\ndecision = \"maybe\"", "permissions.rules[0].decision"},

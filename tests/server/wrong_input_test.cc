@@ -44,6 +44,9 @@ std::string Chat(const std::string& more) {
   return R"({"spec": {"chat": {"turns": ["hello"], )" + more + "}}}";
 }
 
+std::string Solve(const std::string& more) {
+  return R"({"spec": {"solve": {"request": "r", )" + more + "}}}";
+}
 std::string ManyRoles() {
   std::string roles;
   for (int i = 0; i < 33; ++i) roles += i == 0 ? "\"r\"" : ", \"r\"";
@@ -111,6 +114,22 @@ const std::vector<Row>& Table() {
       {"SubmitTask", "spec.chat.max_rounds", Chat(R"("max_rounds": -1)")},
       {"SubmitTask", "spec.chat.temperature", Chat(R"("temperature": 3)")},
       {"SubmitTask", "spec.chat.max_tokens", Chat(R"("max_tokens": -1)")},
+      {"SubmitTask", "spec.solve.request", R"({"spec": {"solve": {}}})"},
+      {"SubmitTask", "spec.solve.request", R"({"spec": {"solve": {"request": "x*262145"}}})"},
+      {"SubmitTask", "spec.solve.instructions", Solve(R"("instructions": "x*65537")")},
+      {"SubmitTask", "spec.solve.tools[0]", Solve(R"("tools": ["none"])")},
+      {"SubmitTask", "spec.solve.tools[1]", Solve(R"("tools": ["python", "none.?"])")},
+      {"SubmitTask", "spec.solve.answer_schema", Solve(R"("answer_schema": "{")")},
+      {"SubmitTask", "spec.solve.answer_schema", Solve(R"("answer_schema": "{\"type\": 7}")")},
+      {"SubmitTask", "spec.solve.max_reviews", Solve(R"("max_reviews": 11)")},
+      {"SubmitTask", "spec.solve.max_rounds", Solve(R"("max_rounds": 1001)")},
+      {"SubmitTask", "spec.solve.stuck_rounds", Solve(R"("stuck_rounds": -1)")},
+      {"SubmitTask", "spec.solve.context_tokens", Solve(R"("context_tokens": 1999)")},
+      {"SubmitTask", "spec.solve.shown_result_bytes", Solve(R"("shown_result_bytes": 255)")},
+      {"SubmitTask", "spec.solve.shown_tools", Solve(R"("shown_tools": 129)")},
+      {"SubmitTask", "spec.solve.call_form", Solve(R"("call_form": 9)")},
+      {"SubmitTask", "spec.solve.temperature", Solve(R"("temperature": "NaN")")},
+      {"SubmitTask", "spec.solve.max_tokens", Solve(R"("max_tokens": -1)")},
       {"GetTask", "name", R"({"name": "tasks/.."})"},
       {"ListTasks", "page_size", R"({"page_size": -1})"},
       {"ListTasks", "page_token", R"({"page_token": "x"})", StatusCode::INVALID_ARGUMENT,
@@ -186,6 +205,7 @@ const std::set<std::string>& FreeFields() {
   static const auto* const fields = new std::set<std::string>{
       "SubmitTask spec.seed",
       "SubmitTask spec.cellagent.ask_clarification",
+      "SubmitTask spec.solve.plan",
       "CancelTask reason",
       "SubmitTask spec.cellagent.use_vision",
       "RespondToTask text",

@@ -47,6 +47,7 @@ constexpr std::array kReasons = {
     ReasonInfo{Reason::kShuttingDown, "SHUTTING_DOWN", Code::kUnavailable, true},
     ReasonInfo{Reason::kPermissionDenied, "PERMISSION_DENIED", Code::kPermissionDenied, false},
     ReasonInfo{Reason::kWatcherBehind, "WATCHER_BEHIND", Code::kResourceExhausted, true},
+    ReasonInfo{Reason::kNoProgress, "NO_PROGRESS", Code::kFailedPrecondition, false},
     ReasonInfo{Reason::kInternal, "INTERNAL", Code::kInternal, false},
 };
 

@@ -51,6 +51,7 @@ enum class Reason {
   kShuttingDown,
   kPermissionDenied,
   kWatcherBehind,
+  kNoProgress,
   kInternal,
 };
 
