@@ -16,6 +16,7 @@
 #include "agents/cellagent/cellagent_kind.h"
 #include "agents/chat/chat_kind.h"
 #include "agents/models/model_directory.h"
+#include "agents/solve/solve_kind.h"
 #include "server/providers/provider_hub.h"
 #include "server/repeating.h"
 #include "server/services/api_threads.h"
@@ -110,6 +111,7 @@ struct Server::Parts {
   ToolRegistry tools;
   std::unique_ptr<ProviderHub> providers;
   std::unique_ptr<McpHub> mcp;
+  PermissionPolicy permissions;
   std::unique_ptr<TaskManager> manager;
   std::unique_ptr<PageTokens> tokens;
   OpenStreams streams;
@@ -151,9 +153,11 @@ struct Server::Parts {
     services.models = models.get();
     services.tools = &tools;
     services.prompts = prompts.get();
+    services.permissions = &permissions;
     std::vector<std::unique_ptr<TaskKind>> kinds;
     kinds.push_back(std::make_unique<CellAgentKind>(std::move(toolboxes)));
     kinds.push_back(std::make_unique<ChatKind>(&tools));
+    kinds.push_back(std::make_unique<SolveKind>(&tools, config.shown_tools));
     TaskManagerOptions options;
     options.data_folder = config.data_folder;
     options.threads = config.threads;
@@ -234,6 +238,10 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
   parts.config = std::move(config);
   ASSIGN_OR_RETURN(parts.lock, LockFolder(parts.config.data_folder));
   RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/cellagent/prompts"));
+  RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/solve/prompts"));
+  for (const std::string& folder : parts.config.tool_card_folders) {
+    RETURN_IF_ERROR(parts.library.LoadCards(folder));
+  }
   ASSIGN_OR_RETURN(auto toolboxes, LoadToolboxes(parts.config, share));
   ASSIGN_OR_RETURN(parts.models, ConfiguredModels::Create(parts.config.models, parts.config.roles));
   Store::Options options;
@@ -245,6 +253,9 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
                    ReadOrMakeSecret(parts.config.data_folder / "page_token.key"));
   parts.tokens = std::make_unique<PageTokens>(secret);
   RETURN_IF_ERROR(parts.AddTools(share, toolboxes));
+  parts.permissions.tasks_may_loosen = parts.config.tasks_may_loosen;
+  ASSIGN_OR_RETURN(parts.permissions.rules,
+                   PermissionRules::Compile(parts.config.permission_rules, "permissions.rules"));
   parts.StartManager(std::move(toolboxes));
   RETURN_IF_ERROR(parts.manager->Recover());
   RETURN_IF_ERROR(parts.Listen());

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "agents/cellagent/reply_schemas.h"
-#include "agents/prompts/prompt_library.h"
+#include "agents/prompts/render.h"
 #include "agents/runtime/text.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -20,16 +20,7 @@ constexpr size_t kMaxFiguresShown = 4;
 // A request with one prompt rendered into it.
 absl::StatusOr<ChatRequest> Render(const Scope& scope, const std::string& prompt,
                                    const Json& values, ReplySchema schema) {
-  const auto fixed = scope.options().prompts.find(prompt);
-  ASSIGN_OR_RETURN(
-      const PromptVersion version,
-      scope.prompts().Get(prompt,
-                          fixed == scope.options().prompts.end() ? std::string() : fixed->second));
-  auto text = version.compiled->Render(values);
-  if (!text.ok()) return Annotate(text.status(), "prompt " + prompt);
-  ChatRequest request;
-  request.prompt = version.id();
-  request.messages.push_back(UserMessage(*std::move(text)));
+  ASSIGN_OR_RETURN(ChatRequest request, PromptRequest(scope, prompt, values));
   request.reply_schema = std::move(schema);
   return request;
 }

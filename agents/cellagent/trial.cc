@@ -12,20 +12,21 @@ namespace troupe {
 namespace {
 
 constexpr size_t kMaxErrorShown = 6'000;
+constexpr char kProgrammer[] = "programmer";
 
-// Runs code in the kernel, making the state `scope.path()/name` from `from`.
-Async<ToolResult> RunCell(const Scope& scope, std::string name, std::string from,
-                          std::string code) {
+// Runs code of `role` in the kernel, making the state `scope.path()/name` from `from`.
+Async<ToolResult> RunCell(const Scope& scope, std::string name, std::string from, std::string code,
+                          std::string role) {
   Json arguments = {{"code", std::move(code)},
                     {"from", std::move(from)},
                     {"state", fmt::format("{}/{}", scope.path(), name)}};
-  co_return co_await scope.CallTool(name, "python", std::move(arguments));
+  co_return co_await scope.CallTool(name, "python", std::move(arguments), std::move(role));
 }
 
 AsyncStatus Measure(const Scope& scope, const std::string& metric_code, Trial& trial) {
   if (metric_code.empty()) co_return absl::OkStatus();
   CO_ASSIGN_OR_RETURN(const ToolResult result,
-                      co_await RunCell(scope, "measure", trial.state, metric_code));
+                      co_await RunCell(scope, "measure", trial.state, metric_code, ""));
   const auto measured = PrintedJson(result);
   if (result.is_error || !measured.ok() || !measured->is_object()) {
     trial.metric_text =
@@ -75,7 +76,8 @@ Async<Trial> RunTrial(Scope scope, const Situation& situation, PlannedStep step,
     CO_RETURN_IF_ERROR(proposal.status());
     trial.code = proposal->code;
     const std::string run_name = fmt::format("run:{}", attempt);
-    CO_ASSIGN_OR_RETURN(ToolResult result, co_await RunCell(scope, run_name, from, trial.code));
+    CO_ASSIGN_OR_RETURN(ToolResult result,
+                        co_await RunCell(scope, run_name, from, trial.code, kProgrammer));
     trial.outputs = JsonArray(result.value, "outputs");
     trial.content = result.content;
     if (!result.is_error) {

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 
+#include "agents/prompts/tool_card.h"
 #include "agents/runtime/branches.h"
 #include "agents/runtime/task_result.h"
 #include "agents/runtime/text.h"
+#include "agents/runtime/tool_answer.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 
@@ -16,13 +18,11 @@ namespace {
 constexpr char kRole[] = "assistant";
 constexpr size_t kMaxTitle = 80;
 
-ToolDeclaration AskUserDeclaration() {
-  return {kAskUser,
-          "Asks the user a question and waits for the answer. For what only they can know.",
-          {{"type", "object"},
-           {"properties", {{"question", {{"type", "string"}, {"minLength", 1}}}}},
-           {"required", {"question"}},
-           {"additionalProperties", false}}};
+// By the tool's card, if it has one.
+absl::StatusOr<ToolDeclaration> Declared(const Scope& task, const std::string& name) {
+  ASSIGN_OR_RETURN(const std::shared_ptr<const ToolSpec> spec, task.ToolNamed(name));
+  ASSIGN_OR_RETURN(DescribedTool tool, DescribeTool(task, *spec));
+  return ToolDeclaration{tool.name, tool.description, tool.parameters};
 }
 
 // What the model is told of its tools, the same in every life of the task.
@@ -32,7 +32,7 @@ Async<std::vector<ToolDeclaration>> DeclareTools(const Scope& task,
   for (const std::string& name : names) {
     ToolDeclaration tool = AskUserDeclaration();
     if (name != kAskUser) {
-      CO_ASSIGN_OR_RETURN(tool, task.Declare(name));
+      CO_ASSIGN_OR_RETURN(tool, Declared(task, name));
     }
     described.push_back(
         {{"name", tool.name}, {"description", tool.description}, {"parameters", tool.parameters}});
@@ -47,51 +47,24 @@ Async<std::vector<ToolDeclaration>> DeclareTools(const Scope& task,
   co_return tools;
 }
 
-// Whether a failed call is told to the model, which may mend it, and does not end the task.
-bool IsForTheModel(const Scope& scope, const absl::Status& status) {
-  if (!scope.cancelled().ok()) return false;
-  const auto reason = ReasonOf(status);
-  constexpr Reason kMendable[] = {Reason::kToolUnknown,  Reason::kToolArgumentsInvalid,
-                                  Reason::kToolFailed,   Reason::kSandboxFailed,
-                                  Reason::kSandboxLimit, Reason::kDeadlineExceeded,
-                                  Reason::kInvalidField, Reason::kNotFound};
-  return std::find(std::begin(kMendable), std::end(kMendable), reason) != std::end(kMendable);
-}
-
 struct ToolAnswer {
   Message message;
   std::vector<Artifact> artifacts;
 };
 
 ToolAnswer TextAnswer(const std::string& id, std::string text) {
-  ToolAnswer answer;
-  answer.message.role = MessageRole::kTool;
-  answer.message.tool_use_id = id;
-  answer.message.parts.push_back(TextPart{std::move(text)});
-  return answer;
+  return {ToolMessage(id, std::move(text)), {}};
 }
 
 ToolAnswer AnswerOf(const std::string& id, const ToolResult& result, bool with_images) {
-  ToolAnswer answer = TextAnswer(id, "");
-  std::string text = result.is_error ? "The call failed.\n" : "";
+  ToolAnswer answer = TextAnswer(id, TextOf(result));
   for (const ToolContent& part : result.content) {
-    if (const auto* shown = std::get_if<ToolText>(&part)) text += shown->text;
     if (const auto* image = std::get_if<ToolImage>(&part); image != nullptr && with_images) {
       answer.message.parts.push_back(ImagePart{image->media_type, image->bytes});
     }
   }
-  if (result.content.empty()) text += DumpJson(result.value);
-  answer.message.parts[0] = TextPart{std::move(text)};
   answer.artifacts = result.artifacts;
   return answer;
-}
-
-Async<ToolAnswer> AskUser(const Scope& scope, const ToolUse& use) {
-  Question question;
-  question.prompt = JsonString(use.arguments, "question");
-  if (question.prompt.empty()) co_return TextAnswer(use.id, "Give a question.");
-  CO_ASSIGN_OR_RETURN(const Json answer, co_await scope.Ask("ask", std::move(question)));
-  co_return TextAnswer(use.id, answer.is_string() ? answer.get<std::string>() : DumpJson(answer));
 }
 
 Async<ToolAnswer> PerformUse(Scope scope, const ChatOptions& options, ToolUse use) {
@@ -109,11 +82,10 @@ Async<ToolAnswer> PerformUse(Scope scope, const ChatOptions& options, ToolUse us
         use.id, fmt::format("The arguments are not JSON: {}", Elide(use.malformed_arguments, 500)));
   }
   if (use.name == kAskUser) {
-    auto asked = co_await AskUser(scope, use);
-    scope.End(asked.status());
-    co_return asked;
+    CO_ASSIGN_OR_RETURN(std::string answer, co_await AskUser(std::move(scope), use.arguments));
+    co_return TextAnswer(use.id, std::move(answer));
   }
-  const auto result = co_await scope.CallTool("call", *named, use.arguments);
+  const auto result = co_await scope.CallTool("call", *named, use.arguments, kRole);
   if (result.ok()) {
     scope.End();
     co_return AnswerOf(use.id, *result, scope.CanSeeImages(kRole));

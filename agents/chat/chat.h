@@ -13,9 +13,6 @@
 
 namespace troupe {
 
-// A tool of the chat's own: asks a person.
-inline constexpr char kAskUser[] = "ask_user";
-
 struct ChatOptions {
   std::string system;
   std::vector<std::string> turns;

@@ -6,6 +6,7 @@
 
 #include "agents/chat/chat.h"
 #include "agents/runtime/task_result.h"
+#include "agents/runtime/tool_answer.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 

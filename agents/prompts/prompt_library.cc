@@ -7,6 +7,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "agents/prompts/tool_card.h"
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
@@ -82,6 +83,14 @@ absl::StatusOr<PromptTemplate> CompilePrompt(const PromptDefinition& prompt,
 }
 
 absl::Status PromptLibrary::LoadFolder(const std::filesystem::path& folder) {
+  return Load(folder, ParsePromptFile);
+}
+
+absl::Status PromptLibrary::LoadCards(const std::filesystem::path& folder) {
+  return Load(folder, ParseToolCard);
+}
+
+absl::Status PromptLibrary::Load(const std::filesystem::path& folder, ParseFile parse) {
   std::error_code error;
   std::vector<std::filesystem::path> files;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
@@ -92,7 +101,7 @@ absl::Status PromptLibrary::LoadFolder(const std::filesystem::path& folder) {
   for (const auto& path : files) {
     std::ostringstream text;
     text << std::ifstream(path).rdbuf();
-    ASSIGN_OR_RETURN(PromptDefinition prompt, ParsePromptFile(text.str(), path.string()));
+    ASSIGN_OR_RETURN(PromptDefinition prompt, parse(text.str(), path.string()));
     auto compiled = CompilePrompt(prompt, prompt.text);
     if (!compiled.ok()) return Annotate(compiled.status(), path.string());
     if (definitions_.contains(prompt.name)) {
@@ -110,6 +119,11 @@ absl::StatusOr<const PromptDefinition*> PromptLibrary::Find(const std::string& n
   if (found != definitions_.end()) return &found->second;
   return Error(Reason::kNotFound, fmt::format("there is no prompt 'prompts/{}'", name),
                {{"name", "prompts/" + name}});
+}
+
+std::string PromptLibrary::BriefOf(const std::string& name) const {
+  const auto found = definitions_.find(name);
+  return found == definitions_.end() ? "" : found->second.description;
 }
 
 absl::StatusOr<PromptVersion> PromptLibrary::Get(const std::string& name,

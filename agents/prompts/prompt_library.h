@@ -54,6 +54,8 @@ class PromptSource {
   // `version` empty: the active one. kNotFound if there is none.
   virtual absl::StatusOr<PromptVersion> Get(const std::string& name,
                                             const std::string& version) const = 0;
+  // What the prompt is for, in one line; "" if there is none.
+  virtual std::string BriefOf(const std::string& name) const = 0;
   // Name of every prompt to its active version.
   virtual std::map<std::string, int> ActiveVersions() const = 0;
 };
@@ -70,9 +72,12 @@ class PromptLibrary : public PromptSource {
  public:
   // Adds every *.md of the folder. kInvalidField for a file that is no prompt or a name used twice.
   absl::Status LoadFolder(const std::filesystem::path& folder);
+  // The same with the tool cards (tool_card.h) of a folder.
+  absl::Status LoadCards(const std::filesystem::path& folder);
 
   absl::StatusOr<PromptVersion> Get(const std::string& name,
                                     const std::string& version) const override;
+  std::string BriefOf(const std::string& name) const override;
   std::map<std::string, int> ActiveVersions() const override;
 
   const std::map<std::string, PromptDefinition>& definitions() const { return definitions_; }
@@ -80,6 +85,9 @@ class PromptLibrary : public PromptSource {
   absl::StatusOr<const PromptDefinition*> Find(const std::string& name) const;
 
  private:
+  using ParseFile = absl::StatusOr<PromptDefinition> (*)(std::string_view, const std::string&);
+  absl::Status Load(const std::filesystem::path& folder, ParseFile parse);
+
   std::map<std::string, PromptDefinition> definitions_;
   std::map<std::string, std::shared_ptr<const PromptTemplate>> compiled_;
 };

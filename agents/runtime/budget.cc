@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 
@@ -98,6 +100,30 @@ absl::StatusOr<Ledger::Reservation> Ledger::Reserve(const std::string& role,
   task_.held += worst_case;
   roles_[role].held += worst_case;
   return Reservation(this, role, worst_case);
+}
+
+void Ledger::Lower(const Limits& limits, const Account& account, BudgetLeft& left) {
+  const auto lower = [](int64_t limit, int64_t spent, int64_t held, std::optional<int64_t>& least) {
+    if (limit <= 0) return;
+    const int64_t rest = std::max<int64_t>(0, limit - spent - held);
+    least = std::min(rest, least.value_or(rest));
+  };
+  lower(limits.model_calls, account.spent.model_calls, account.held.model_calls, left.model_calls);
+  lower(limits.tool_calls, account.spent.tool_calls, account.held.tool_calls, left.tool_calls);
+  lower(limits.tokens, account.spent.tokens(), account.held.tokens(), left.tokens);
+  lower(limits.cost_microusd, account.spent.cost_microusd, account.held.cost_microusd,
+        left.cost_microusd);
+}
+
+BudgetLeft Ledger::Left(const std::string& role) const {
+  BudgetLeft left;
+  Lower(limits_.task, task_, left);
+  const auto limited = limits_.roles.find(role);
+  const auto account = roles_.find(role);
+  if (limited != limits_.roles.end()) {
+    Lower(limited->second, account == roles_.end() ? Account() : account->second, left);
+  }
+  return left;
 }
 
 void Ledger::Charge(const std::string& role, const Usage& used) {

@@ -8,6 +8,7 @@
 #include <absl/time/time.h>
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "agents/runtime/usage.h"
@@ -26,6 +27,14 @@ struct Limits {
 struct BudgetLimits {
   Limits task;
   std::map<std::string, Limits> roles;  // of model calls, by role
+};
+
+// What a budget still allows; none: there is no limit.
+struct BudgetLeft {
+  std::optional<int64_t> model_calls;
+  std::optional<int64_t> tool_calls;
+  std::optional<int64_t> tokens;
+  std::optional<int64_t> cost_microusd;
 };
 
 class Ledger {
@@ -63,6 +72,9 @@ class Ledger {
 
   const Usage& spent() const { return spent_; }
 
+  // What is neither spent nor held, of the task and of the role: the lesser of both.
+  BudgetLeft Left(const std::string& role) const;
+
   // The last refusal; OK if nothing was refused.
   const absl::Status& refusal() const { return refusal_; }
 
@@ -71,6 +83,7 @@ class Ledger {
     Usage spent;
     Usage held;
   };
+  static void Lower(const Limits& limits, const Account& account, BudgetLeft& left);
   absl::Status Check(const Limits& limits, const Account& account, const Usage& more,
                      std::string_view whose) const;
 

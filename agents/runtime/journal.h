@@ -43,6 +43,10 @@ inline constexpr char kServed[] = "served";
 inline constexpr char kRequestDiffers[] = "request_differs";
 // Whether whoever forked the task put the result in.
 inline constexpr char kReplaced[] = "replaced";
+// Of a tool call: how the task's permissions decided on it, where a rule or a person had to:
+// "allowed", "refused", "approved", "denied", "edited", "granted" (for the rest of the task). Of an
+// approval: what the person decided.
+inline constexpr char kPermission[] = "permission";
 // The bits of a random draw, in decimal digits.
 inline constexpr char kDrawnValue[] = "value";
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agents/runtime/approval.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 #include "tools/json_schema.h"
@@ -42,6 +43,7 @@ Question QuestionOf(const Json& request) {
 }
 
 absl::Status CheckAnswer(const Question& question, const Json& answer) {
+  if (question.kind == QuestionKind::kApproval) return CheckApproval(question, answer);
   if (!question.choices.empty()) {
     const std::string chosen =
         answer.is_string() ? answer.get<std::string>() : JsonString(answer, "choice");

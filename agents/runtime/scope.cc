@@ -83,16 +83,34 @@ const RunOptions& Scope::options() const { return node_->run->options(); }
 
 const PromptSource& Scope::prompts() const { return *node_->run->services().prompts; }
 
-absl::StatusOr<ToolDeclaration> Scope::Declare(std::string_view tool) const {
-  ASSIGN_OR_RETURN(const std::shared_ptr<Tool> found, node_->run->services().tools->Find(tool));
-  const ToolSpec& spec = found->spec();
-  return ToolDeclaration{spec.name, spec.description, spec.arguments_schema};
-}
-
 bool Scope::CanSeeImages(std::string_view role) const {
   const auto model = node_->run->services().models->ForRole(role, options().ModelFor(role));
   return model.ok() && (*model)->capabilities().images;
 }
+
+absl::StatusOr<std::shared_ptr<const ToolSpec>> Scope::ToolNamed(std::string_view tool) const {
+  ASSIGN_OR_RETURN(std::shared_ptr<Tool> found, node_->run->services().tools->Find(tool));
+  const ToolSpec* const spec = &found->spec();
+  return std::shared_ptr<const ToolSpec>(std::move(found), spec);
+}
+
+std::vector<std::shared_ptr<const ToolSpec>> Scope::Tools() const {
+  return node_->run->services().tools->List();
+}
+
+absl::StatusOr<ModelCapabilities> Scope::CapabilitiesOf(std::string_view role) const {
+  ASSIGN_OR_RETURN(const ChatModel* model,
+                   node_->run->services().models->ForRole(role, options().ModelFor(role)));
+  return model->capabilities();
+}
+
+absl::StatusOr<int64_t> Scope::MaxReplyTokens(std::string_view role) const {
+  ASSIGN_OR_RETURN(const ChatModel* model,
+                   node_->run->services().models->ForRole(role, options().ModelFor(role)));
+  return model->Estimate(ChatRequest()).max_output_tokens;
+}
+
+BudgetLeft Scope::Left(const std::string& role) const { return node_->run->ledger().Left(role); }
 
 const CancelToken& Scope::cancel_token() const {
   return closing_ ? options().hard_cancel : options().cancel;

@@ -20,8 +20,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "agents/models/chat.h"
+#include "agents/models/chat_model.h"
 #include "agents/runtime/task_run.h"
 #include "tools/base/async.h"
 #include "tools/tool.h"
@@ -47,10 +49,19 @@ class Scope {
 
   // Where the task's prompts come from.
   const PromptSource& prompts() const;
-  // What an agent is told of a tool; kToolUnknown.
-  absl::StatusOr<ToolDeclaration> Declare(std::string_view tool) const;
+  // What a tool says of itself; kToolUnknown.
+  absl::StatusOr<std::shared_ptr<const ToolSpec>> ToolNamed(std::string_view tool) const;
+  // The tools that the server has now, by name.
+  std::vector<std::shared_ptr<const ToolSpec>> Tools() const;
   // Whether the model that serves `role` takes images.
   bool CanSeeImages(std::string_view role) const;
+  // What the model that serves `role` can do, and tokens that a reply of it has at most. By the
+  // server's configuration, which may be another in the task's next life: Fix what follows from it.
+  absl::StatusOr<ModelCapabilities> CapabilitiesOf(std::string_view role) const;
+  absl::StatusOr<int64_t> MaxReplyTokens(std::string_view role) const;
+  // What is left of the task's budget, for calls of `role`. While no other branch of the task is at
+  // work this is the same in every run.
+  BudgetLeft Left(const std::string& role) const;
 
   // Opens a child span. `name` is unique in this scope, [A-Za-z0-9_.:-]+.
   Scope Open(std::string type, std::string name, std::string title) const;
@@ -67,8 +78,12 @@ class Scope {
   // The same, with the reply valid by request.reply_schema, which must be set. A reply that is not
   // gets one repair request that quotes what is wrong (name + ".repair"); then kModelBadReply.
   Async<Json> ChatJson(std::string name, std::string role, ChatRequest request) const;
-  // Calls a tool. An interrupted call that may not be repeated asks a person.
-  Async<ToolResult> CallTool(std::string name, std::string tool, Json arguments) const;
+  // Calls a tool for the agent that plays `role` (empty: for the algorithm itself). The task's
+  // permissions are kept: where they say so a person is asked first (name + ".approval"), who may
+  // change the arguments; a call that is not allowed is a result with is_error that tells the agent
+  // why. An interrupted call that may not be repeated asks a person.
+  Async<ToolResult> CallTool(std::string name, std::string tool, Json arguments,
+                             std::string role = "") const;
   // Asks a person and waits. The answer is text unless the question has a schema.
   Async<Json> Ask(std::string name, Question question) const;
   // The time, the same in every run.
@@ -95,6 +110,7 @@ class Scope {
   struct Node;
   struct Effect;
   struct FoundTool;
+  struct Permit;
   explicit Scope(std::shared_ptr<Node> node, bool owner) : node_(std::move(node)), owner_(owner) {}
 
   // kDivergence if the effect `draft` asks for is not the one that was recorded at its path.
@@ -111,6 +127,12 @@ class Scope {
   AsyncStatus FailEffect(Effect effect, absl::Status outcome, Usage usage) const;
   Async<ChatReply> PerformChat(Effect effect, std::string role, ChatRequest request,
                                int64_t role_order) const;
+  // What the task's permissions, and a person where they ask one, make of a call.
+  Async<Permit> PermitCall(std::string name, std::string tool_name, std::string role,
+                           Json arguments) const;
+  Async<ToolResult> CallPermitted(std::string name, std::string tool, Permit permit) const;
+  Async<Json> AskForApproval(std::string name, Question question) const;
+  Async<ToolResult> RefuseTool(Effect effect, std::string why) const;
   Async<ToolResult> PerformTool(Effect effect, std::shared_ptr<Tool> tool, Json arguments,
                                 bool rejoin = false) const;
   // The tool that is meant by `tool_name` at the effect `name`, and the request for it: the version

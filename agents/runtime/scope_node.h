@@ -29,4 +29,12 @@ struct Scope::Effect {
   int questions = 0;         // that this life asked a person about its interruption
 };
 
+struct Scope::Permit {
+  Json arguments;       // to call with: as asked for, or as a person changed them
+  std::string refusal;  // for the agent; empty: the call may be made
+  std::string note;     // of what a person changed, for the agent; may be empty
+  std::string
+      attribution;  // how it was decided, as the span's attribute; empty: no rule was needed
+};
+
 }  // namespace troupe

@@ -14,6 +14,19 @@ v1::TaskResult::StopReason StopReasonOf(const absl::Status& stopped) {
                                                        : v1::TaskResult::STOP_REASON_BUDGET;
 }
 
+absl::Status ErrorOf(v1::TaskResult::StopReason reason) {
+  if (reason == v1::TaskResult::STOP_REASON_NO_PROGRESS) {
+    return Error(
+        Reason::kNoProgress,
+        "the agent made no progress and was asked for what it had; say more in the request, "
+        "or give it other tools");
+  }
+  return Error(
+      Reason::kBudgetExceeded,
+      "the budget was nearly used up and its rest was spent on the answer; raise the budget "
+      "to go further");
+}
+
 void AddArtifacts(const std::vector<Artifact>& artifacts, v1::TaskResult& result) {
   for (const Artifact& artifact : artifacts) {
     v1::Artifact* message = result.add_artifacts();

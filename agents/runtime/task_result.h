@@ -16,6 +16,10 @@ bool IsLimit(const absl::Status& status);
 // COMPLETED for OkStatus, else which limit it was.
 v1::TaskResult::StopReason StopReasonOf(const absl::Status& stopped);
 
+// Why a task is STOPPED that says so itself and ran into no limit: its last allowed call was its
+// answer, or it made no progress.
+absl::Status ErrorOf(v1::TaskResult::StopReason reason);
+
 void AddArtifacts(const std::vector<Artifact>& artifacts, v1::TaskResult& result);
 
 }  // namespace troupe

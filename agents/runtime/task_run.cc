@@ -142,6 +142,36 @@ AsyncStatus TaskRun::AppendDurably(JournalEntry entry) {
   co_return durable.status();
 }
 
+Verdict TaskRun::JudgeCall(const ToolSpec& tool, std::string_view role,
+                           const Json& arguments) const {
+  static const PermissionPolicy kNoPolicy;
+  static const PermissionRules kNoRules;
+  const PermissionPolicy& policy =
+      services_.permissions == nullptr ? kNoPolicy : *services_.permissions;
+  const PermissionRules& rules = options_.permissions == nullptr ? kNoRules : *options_.permissions;
+  return Judge(policy, rules, tool, role, arguments);
+}
+
+bool TaskRun::HasGrant(std::string_view tool, std::string_view version, const Json& arguments) {
+  if (!std::exchange(grants_loaded_, true)) LoadGrants();
+  return std::any_of(grants_.begin(), grants_.end(),
+                     [&](const Grant& grant) { return grant.Covers(tool, version, arguments); });
+}
+
+void TaskRun::LoadGrants() {
+  for (const auto& [path, span] : recorded_) {
+    const bool answered = span.kind == SpanKind::kQuestion && span.type == kApprovalType &&
+                          span.end_sequence != 0 && !span.result_hash.empty();
+    if (!answered) continue;
+    const ReadContentFn read = ReadOf(span, reader());
+    const auto request = LoadJson(span.request_hash, read);
+    const auto answer = LoadJson(span.result_hash, read);
+    if (!request.ok() || !answer.ok()) continue;  // whoever needs the answer says what is wrong
+    auto grant = GrantOf(QuestionOf(*request), *answer);
+    if (grant.has_value()) grants_.push_back(*std::move(grant));
+  }
+}
+
 absl::Status TaskRun::ClaimPath(const std::string& path) {
   if (claimed_.insert(path).second) return absl::OkStatus();
   return Error(Reason::kInternal,

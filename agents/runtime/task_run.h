@@ -18,9 +18,11 @@
 #include <unordered_map>
 
 #include "agents/models/chat_model.h"
+#include "agents/runtime/approval.h"
 #include "agents/runtime/budget.h"
 #include "agents/runtime/content.h"
 #include "agents/runtime/journal.h"
+#include "agents/runtime/permissions.h"
 #include "agents/runtime/question.h"
 #include "tools/base/async.h"
 #include "tools/base/cancel.h"
@@ -37,6 +39,7 @@ struct RunServices {
   const ModelDirectory* models = nullptr;
   const ToolRegistry* tools = nullptr;
   const PromptSource* prompts = nullptr;
+  const PermissionPolicy* permissions = nullptr;  // null: none but the tools' annotations
   std::function<absl::Time()> now = absl::Now;
   std::function<absl::Time()> steady_now = SteadyNow;  // for durations
 };
@@ -56,7 +59,8 @@ struct RunOptions {
   BudgetLimits limits;
   std::map<std::string, std::string> models;   // role to model name, over the config's table
   std::map<std::string, std::string> prompts;  // prompt name to version
-  CancelToken cancel;                          // by a person, a shutdown, a deadline or a budget
+  std::shared_ptr<const PermissionRules> permissions;  // the task's own; null: none
+  CancelToken cancel;       // by a person, a shutdown, a deadline or a budget
   CancelToken hard_cancel;  // by a person or a shutdown alone; `cancel` follows it
   // Of a replay: what an effect ends with that the record lacks because the task was stopped or
   // cancelled there. Empty: the record ought to be complete, and the effect is kReplayMissing.
@@ -117,6 +121,13 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   JournalEntry NewEntry() const;
   EventRecord NewEvent(EventType type, std::string path, std::string text);
 
+  // --- permissions ---
+  // What the rules of the server and the task say of a call.
+  Verdict JudgeCall(const ToolSpec& tool, std::string_view role, const Json& arguments) const;
+  // Whether a person gave leave for such calls for the rest of the task, in this life or before.
+  bool HasGrant(std::string_view tool, std::string_view version, const Json& arguments);
+  void AddGrant(Grant grant) { grants_.push_back(std::move(grant)); }
+
   // --- identity ---
   // kInternal if the algorithm used the path before in this life: two effects may not share one.
   absl::Status ClaimPath(const std::string& path);
@@ -142,6 +153,9 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   void Queue(JournalEntry entry);
   JournalEntry TakeQueued();
   void NoteJournalFailure(const absl::Status& failure);
+  // Reads the grants that earlier lives were given: of branches that run side by side, this life
+  // may come to a call before it comes to the answer that covers it.
+  void LoadGrants();
 
   RunServices services_;
   RunOptions options_;
@@ -150,6 +164,8 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   std::unordered_map<std::string, SpanRecord> recorded_;
   std::set<std::string> claimed_;
   std::map<std::string, int64_t> role_orders_;
+  std::vector<Grant> grants_;
+  bool grants_loaded_ = false;
   std::map<std::string, std::shared_ptr<Waiting>> questions_;
   std::map<std::string, std::function<void(absl::Status)>> acknowledgements_;
   absl::flat_hash_set<absl::uint128> stored_contents_;  // by HashKey

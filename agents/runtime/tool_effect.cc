@@ -23,6 +23,12 @@ std::string SearchText(const Json& arguments, const ToolResult& result) {
   return TruncateUtf8(text, kMaxSearchText);
 }
 
+// Puts a note for the agent before what the tool shows.
+void AddNote(const std::string& note, ToolResult& result) {
+  if (result.content.empty()) result.content.push_back(ToolText{PrettyJson(result.value)});
+  result.content.insert(result.content.begin(), ToolText{note + "\n"});
+}
+
 Json InterruptedAnswerSchema() {
   return {{"anyOf",
            {{{"enum", {"retry", "skip"}}},
@@ -62,8 +68,20 @@ Scope::FoundTool Scope::FindTool(const std::string& name, const std::string& too
   return found;
 }
 
-Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json arguments) const {
+Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json arguments,
+                                  std::string role) const {
+  CO_ASSIGN_OR_RETURN(Permit permit,
+                      co_await PermitCall(name, tool_name, std::move(role), std::move(arguments)));
+  const std::string note = permit.note;
+  auto result = co_await CallPermitted(std::move(name), std::move(tool_name), std::move(permit));
+  if (result.ok() && !note.empty()) AddNote(note, *result);
+  co_return result;
+}
+
+Async<ToolResult> Scope::CallPermitted(std::string name, std::string tool_name,
+                                       Permit permit) const {
   TaskRun& run = *node_->run;
+  Json arguments = std::move(permit.arguments);
   FoundTool found = FindTool(name, tool_name, arguments);
   const auto& tool = found.tool;
   SpanRecord draft;
@@ -71,6 +89,7 @@ Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json 
   draft.type = tool_name;
   draft.title = name;
   draft.tool = tool_name;
+  if (!permit.attribution.empty()) draft.attributes[kPermission] = permit.attribution;
   CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, std::move(found.request)));
   if (effect.finished) {
     ChargeAsked(effect);
@@ -87,6 +106,9 @@ Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json 
     co_return result;
   }
   CO_RETURN_IF_ERROR(cancelled());
+  if (!permit.refusal.empty()) {
+    co_return co_await RefuseTool(std::move(effect), std::move(permit.refusal));
+  }
   const bool interrupted = effect.interrupted;
   const bool repeatable = tool.ok() && ((*tool)->spec().idempotent || (*tool)->spec().read_only);
   JournalEntry begin = BeginEntry(effect);
@@ -109,6 +131,17 @@ Async<ToolResult> Scope::CallTool(std::string name, std::string tool_name, Json 
     CO_RETURN_IF_ERROR(co_await run.AppendDurably(std::move(begin)));
   }
   co_return co_await PerformTool(std::move(effect), *tool, std::move(arguments));
+}
+
+Async<ToolResult> Scope::RefuseTool(Effect effect, std::string why) const {
+  node_->run->Append(BeginEntry(effect));
+  ToolResult result;
+  result.is_error = true;
+  result.content.push_back(ToolText{std::move(why)});
+  effect.record.attributes["is_error"] = true;
+  CO_RETURN_IF_ERROR(
+      co_await FinishEffect(std::move(effect), StoreToolResult(result), absl::OkStatus(), Usage()));
+  co_return result;
 }
 
 ToolCall Scope::MakeToolCall(const Effect& effect, const ToolSpec& spec, Json arguments) const {

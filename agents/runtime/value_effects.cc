@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "agents/runtime/approval.h"
 #include "agents/runtime/scope.h"
 #include "agents/runtime/scope_node.h"
 #include "tools/base/error.h"
@@ -15,8 +16,9 @@ Async<Json> Scope::Ask(std::string name, Question question) const {
   TaskRun& run = *node_->run;
   SpanRecord draft;
   draft.kind = SpanKind::kQuestion;
-  draft.type = "question";
-  draft.title = question.prompt;
+  const bool approval = question.kind == QuestionKind::kApproval;
+  draft.type = approval ? kApprovalType : "question";
+  draft.title = question.prompt.substr(0, question.prompt.find('\n'));
   const Json request = QuestionJson(question);
   CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, StoreJson(request)));
   if (effect.finished) {
@@ -37,6 +39,9 @@ Async<Json> Scope::Ask(std::string name, Question question) const {
                           effect.record.begin_time};
   CO_ASSIGN_OR_RETURN(Json answer, co_await run.WaitForAnswer(std::move(pending)));
   effect.record.search_text = DumpJson(answer);
+  if (approval) {
+    effect.record.attributes[kPermission] = ApprovalName(ParseApproval(answer).decision);
+  }
   const absl::Status recorded =
       co_await FinishEffect(std::move(effect), StoreJson(answer), absl::OkStatus(), Usage());
   run.AcknowledgeAnswer(path, recorded);

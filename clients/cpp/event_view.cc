@@ -62,6 +62,9 @@ class LineView : public EventView {
         Line(kBold, StateText(event.state_changed().state()));
         break;
       case v1::WatchTaskResponse::kSpanStarted:
+        if (event.span_started().span().type() == "approval") {
+          approval_ = event.span_started().span().begin_sequence();
+        }
         if (!quiet_) Line(kDim, SpanLine(event.span_started().span()));
         break;
       case v1::WatchTaskResponse::kSpanEnded:
@@ -74,9 +77,7 @@ class LineView : public EventView {
         Line(kCyan, "* " + OneLine(event.progress().text(), 0));
         break;
       case v1::WatchTaskResponse::kQuestionAsked:
-        Line(kYellow, fmt::format("? {}\n  answer with: troupe respond {} TEXT",
-                                  Printable(event.question_asked().prompt()),
-                                  event.question_asked().name()));
+        ShowQuestion(event.question_asked());
         break;
       case v1::WatchTaskResponse::kQuestionAnswered:
         Line(kYellow, "= " + OneLine(event.question_answered().answer_json(), 0));
@@ -87,12 +88,20 @@ class LineView : public EventView {
   }
 
  private:
+  void ShowQuestion(const v1::QuestionAsked& question) {
+    // Its span began just before it.
+    const bool approval = question.name().ends_with(fmt::format("/questions/{}", approval_));
+    Line(kYellow, fmt::format("? {}\n  answer with: {}", Printable(question.prompt()),
+                              AnswerHint(question.name(), approval)));
+  }
+
   void Line(const char* color, const std::string& text) {
     std::cout << Colored(color, text, colored_) << std::endl;
   }
 
   const bool quiet_;
   const bool colored_;
+  int64_t approval_ = 0;  // where the last question began that asks leave for a call
 };
 
 const char* ColorOf(LiveTree::Tone tone) {

@@ -24,6 +24,10 @@ bool IsHidden(const v1::Span& span) {
 
 bool IsCall(const v1::Span& span) { return span.kind() != v1::Span::KIND_SPAN; }
 
+bool IsApproval(const v1::Span& span) {
+  return span.kind() == v1::Span::KIND_QUESTION && span.type() == "approval";
+}
+
 std::string ParentOf(const std::string& path) {
   const size_t slash = path.rfind('/');
   return slash == std::string::npos ? "" : path.substr(0, slash);
@@ -106,6 +110,9 @@ void LiveTree::Take(const v1::WatchTaskResponse& event) {
 void LiveTree::TakeSpan(const v1::Span& span) {
   const auto [at, is_new] = nodes_.try_emplace(span.path());
   at->second.span = span;
+  if (IsApproval(span)) {
+    approvals_.insert(fmt::format("{}/questions/{}", task_, span.begin_sequence()));
+  }
   if (is_new && !span.path().empty()) {
     nodes_[ParentOf(span.path())].children.push_back(span.path());
   }
@@ -155,13 +162,30 @@ void LiveTree::AddLines(const std::string& path, Fold fold, int64_t now_micros,
   }
 }
 
+void LiveTree::AddQuestion(const std::string& name, const std::string& prompt, int width,
+                           int height, std::vector<Line>& lines) const {
+  constexpr int kIndent = 2;
+  // Broken, not cut: whoever decides on a call must see all of it. A call that fills the screen is
+  // shown whole by `troupe show`.
+  auto shown = Lines(prompt, width > kIndent ? static_cast<size_t>(width - kIndent) : 0);
+  const size_t most = height > 0 ? static_cast<size_t>(std::max(3, height / 2)) : shown.size();
+  if (shown.size() > most) {
+    shown.resize(most);
+    shown.back() = fmt::format("... (all of it: troupe show {})", task_);
+  }
+  for (size_t i = 0; i < shown.size(); ++i) {
+    lines.push_back({Tone::kQuestion, (i == 0 ? "? " : "  ") + shown[i]});
+  }
+  lines.push_back(
+      {Tone::kQuestion, "  answer with: " + AnswerHint(name, approvals_.contains(name))});
+}
+
 std::vector<LiveTree::Line> LiveTree::Draw(int64_t now_micros, int width, int height) const {
   if (state_ == v1::Task::STATE_UNSPECIFIED && nodes_.empty()) return {};
   std::vector<Line> below;
   if (!progress_.empty()) below.push_back({Tone::kPlain, "* " + progress_});
   for (const auto& [name, prompt] : questions_) {
-    below.push_back({Tone::kQuestion, "? " + prompt});
-    below.push_back({Tone::kQuestion, fmt::format("  answer with: troupe respond {} TEXT", name)});
+    AddQuestion(name, prompt, width, height, below);
   }
   std::vector<Line> tree;
   for (const Fold fold : {Fold::kCalls, Fold::kEnded}) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -45,11 +46,14 @@ class LiveTree {
                 std::vector<Line>& lines) const;
   Line LineOf(const Node& node, int64_t now_micros) const;
   Line Header(int64_t now_micros) const;
+  void AddQuestion(const std::string& name, const std::string& prompt, int width, int height,
+                   std::vector<Line>& lines) const;
 
   const std::string task_;
   v1::Task::State state_ = v1::Task::STATE_UNSPECIFIED;
   std::map<std::string, Node> nodes_;             // by path; "" is the task itself
   std::map<std::string, std::string> questions_;  // those that wait: name to prompt
+  std::set<std::string> approvals_;               // names of those that ask leave for a call
   std::string progress_;
 };
 

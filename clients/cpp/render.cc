@@ -76,6 +76,32 @@ void AddTurns(const v1::ChatResult& result, std::string& text) {
   }
 }
 
+void AddSolve(const v1::SolveResult& result, std::string& text) {
+  text += fmt::format("\n{} rounds, {} calls of tools", result.rounds(), result.tool_calls());
+  if (result.summaries() > 0) text += fmt::format(", {} summaries", result.summaries());
+  switch (result.ending()) {
+    case v1::SolveResult::ENDING_ROUNDS:
+      text += "; it answered as it had no rounds left";
+      break;
+    case v1::SolveResult::ENDING_BUDGET:
+      text += "; it answered as its budget was nearly used up";
+      break;
+    case v1::SolveResult::ENDING_NO_PROGRESS:
+      text += "; it answered as it made no progress";
+      break;
+    default:
+      break;
+  }
+  text += "\n";
+  for (const v1::SolveStep& step : result.plan()) {
+    text += fmt::format("  [{}] {}\n", step.status(), step.title());
+  }
+  for (const v1::SolveReview& review : result.reviews()) {
+    text +=
+        fmt::format("  {}: {}\n", review.accepted() ? "accepted" : "sent back", review.critique());
+  }
+}
+
 }  // namespace
 
 std::string Printable(std::string_view text) {
@@ -111,6 +137,28 @@ std::string OneLine(std::string_view text, size_t width) {
     if (++characters > width) return line.substr(0, cut) + (width > 3 ? "..." : "");
   }
   return line;
+}
+
+std::vector<std::string> Lines(std::string_view text, size_t width) {
+  std::vector<std::string> lines(1);
+  size_t characters = 0;
+  for (const char c : Printable(text)) {
+    const bool begins = (c & 0xC0) != 0x80;
+    if (c == '\n' || (begins && width > 0 && characters == width)) {
+      lines.emplace_back();
+      characters = 0;
+      if (c == '\n') continue;
+    }
+    if (begins) ++characters;
+    lines.back() += c == '\t' ? ' ' : c;
+  }
+  return lines;
+}
+
+std::string AnswerHint(const std::string& question, bool is_approval) {
+  const std::string command = "troupe respond " + question;
+  if (!is_approval) return command + " TEXT";
+  return command + " --approve  (or --deny REASON, --edit JSON, --approve-all)";
 }
 
 std::string UsageText(const v1::Usage& usage) {
@@ -180,10 +228,12 @@ std::string TaskText(const v1::Task& task) {
   if (!task.forked_from().empty()) text += "  forked from " + task.forked_from() + "\n";
   if (!task.replay_of().empty()) text += "  replay of " + task.replay_of() + "\n";
   for (const v1::PendingQuestion& question : task.pending_questions()) {
-    text += fmt::format("\nIt asks ({}):\n  {}\n", question.name(), question.prompt());
-    text += fmt::format("  Answer with: troupe respond {} TEXT\n", question.name());
+    text += fmt::format("\nIt asks ({}):\n{}", question.name(), Indented(question.prompt(), "  "));
+    const bool approval = question.kind() == v1::PendingQuestion::KIND_APPROVAL;
+    text += fmt::format("  Answer with: {}\n", AnswerHint(question.name(), approval));
   }
   if (task.result().has_cellagent()) AddSteps(task.result().cellagent(), text);
+  if (task.result().has_solve()) AddSolve(task.result().solve(), text);
   if (task.result().has_chat()) AddTurns(task.result().chat(), text);
   if (!task.result().text().empty()) text += "\n" + task.result().text() + "\n";
   if (task.result().artifacts_size() > 0) {

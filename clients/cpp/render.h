@@ -3,6 +3,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "troupe/v1/span.pb.h"
 #include "troupe/v1/task.pb.h"
@@ -30,6 +31,13 @@ std::string Printable(std::string_view text);
 
 // Printable text on one line, cut to `width` characters with "..." at its end; 0: not cut.
 std::string OneLine(std::string_view text, size_t width);
+
+// Printable text as lines of at most `width` characters (0: as they are), broken where they are
+// longer.
+std::vector<std::string> Lines(std::string_view text, size_t width);
+
+// The command that answers a question; of an approval, those that decide on the call.
+std::string AnswerHint(const std::string& question, bool is_approval);
 
 // "1.2 s", "350 ms", or "" while it runs.
 std::string DurationText(const v1::Span& span);

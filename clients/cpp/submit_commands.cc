@@ -1,4 +1,4 @@
-// The commands that submit a task: submit (CellAgent, or any kind from a file), chat.
+// The commands that submit a task: submit (CellAgent, or any kind from a file), solve, chat.
 #include <fmt/format.h>
 #include <google/protobuf/util/json_util.h>
 
@@ -25,6 +25,9 @@ struct SubmitOptions {
   std::vector<std::string> labels;
   std::vector<std::string> models;
   std::vector<std::string> prompts;
+  std::vector<std::string> allow;
+  std::vector<std::string> ask;
+  std::vector<std::string> deny;
   bool watch = false;
   std::vector<std::string> role_budgets;
   int64_t max_calls = 0;
@@ -53,6 +56,20 @@ struct ChatOptions {
   std::string system;
   std::vector<std::string> tools;
   int max_rounds = 0;
+};
+
+struct SolveOptions {
+  std::string request;
+  std::string instructions;
+  std::vector<std::string> tools;
+  bool no_tools = false;
+  bool ask_user = false;
+  std::string answer_schema;
+  bool plan = false;
+  int reviews = 0;
+  int max_rounds = 0;
+  bool json_calls = false;
+  bool no_watch = false;
 };
 
 std::string ReadFile(const std::string& path) {
@@ -97,6 +114,15 @@ void AddRoleBudget(const std::string& text, v1::Budget& budget) {
   }
 }
 
+void AddRules(const std::vector<std::string>& tools, v1::PermissionRule::Decision decision,
+              v1::TaskSpec& spec) {
+  for (const std::string& tool : tools) {
+    v1::PermissionRule* rule = spec.add_permissions();
+    rule->set_decision(decision);
+    rule->set_tool(tool);
+  }
+}
+
 // Sets what the command line gives, over what the spec has.
 void Apply(const SubmitOptions& options, v1::TaskSpec& spec) {
   if (!options.title.empty()) spec.set_title(options.title);
@@ -112,6 +138,10 @@ void Apply(const SubmitOptions& options, v1::TaskSpec& spec) {
     const auto [prompt, version] = KeyValue(text);
     (*spec.mutable_prompts())[prompt] = version;
   }
+  // The strictest first: of rules that fit a call the first decides.
+  AddRules(options.deny, v1::PermissionRule::DECISION_DENY, spec);
+  AddRules(options.ask, v1::PermissionRule::DECISION_ASK, spec);
+  AddRules(options.allow, v1::PermissionRule::DECISION_ALLOW, spec);
   v1::Budget& budget = *spec.mutable_budget();
   if (options.max_calls > 0) budget.set_max_model_calls(options.max_calls);
   if (options.max_tool_calls > 0) budget.set_max_tool_calls(options.max_tool_calls);
@@ -161,6 +191,33 @@ v1::TaskSpec SpecOf(const ChatOptions& options) {
   return spec;
 }
 
+// "a,b" as two tools; what is given more than once is added.
+void AddTools(const std::vector<std::string>& lists, v1::SolveSpec& solve) {
+  for (const std::string& list : lists) {
+    std::istringstream names(list);
+    for (std::string name; std::getline(names, name, ',');) {
+      if (!name.empty()) solve.add_tools(name);
+    }
+  }
+}
+
+v1::TaskSpec SpecOf(const SolveOptions& options) {
+  v1::TaskSpec spec;
+  v1::SolveSpec& solve = *spec.mutable_solve();
+  solve.set_request(options.request);
+  solve.set_instructions(options.instructions);
+  AddTools(options.tools, solve);
+  if (options.tools.empty() && !options.no_tools) solve.add_tools("*");
+  if (options.ask_user) solve.add_tools("ask_user");
+  const std::string& schema = options.answer_schema;
+  solve.set_answer_schema(std::filesystem::is_regular_file(schema) ? ReadFile(schema) : schema);
+  solve.set_plan(options.plan);
+  solve.set_max_reviews(options.reviews);
+  solve.set_max_rounds(options.max_rounds);
+  if (options.json_calls) solve.set_call_form(v1::SolveSpec::CALL_FORM_JSON);
+  return spec;
+}
+
 // Follows the task to its end and shows what it came to.
 int WatchAndShow(Connection& connection, const std::string& task, const GlobalOptions& global) {
   WatchSettings watch;
@@ -204,6 +261,10 @@ void AddCommonOptions(CLI::App& command, SubmitOptions& options) {
   AddList(command, "--label", options.labels, "A label: KEY=VALUE");
   AddList(command, "--model", options.models, "A model for a role: ROLE=NAME (or default=NAME)");
   AddList(command, "--prompt", options.prompts, "A version of a prompt: NAME=VERSION");
+  AddList(command, "--allow-tool", options.allow,
+          "Calls of this TOOL (or pattern) need no approval");
+  AddList(command, "--ask-tool", options.ask, "Calls of this TOOL (or pattern) are asked about");
+  AddList(command, "--deny-tool", options.deny, "Calls of this TOOL (or pattern) are refused");
   command.add_option("--title", options.title, "One line for people");
   command.add_option("--task-id", options.task_id, "The task's id");
   command.add_option("--request-id", options.request_id, "UUID that makes the call idempotent");
@@ -259,6 +320,33 @@ void AddChat(CLI::App& app, GlobalOptions& global, int& exit_code) {
       [=, &global, &exit_code] { exit_code = Submit(*options, SpecOf(*chat), global); });
 }
 
+void AddSolve(CLI::App& app, GlobalOptions& global, int& exit_code) {
+  auto options = std::make_shared<SubmitOptions>();
+  auto solve = std::make_shared<SolveOptions>();
+  CLI::App* command = app.add_subcommand(
+      "solve", "Have an agent with tools work on a question, and watch it to its answer");
+  command->add_option("request", solve->request, "What to find out or to do, in words")->required();
+  auto* tools = AddList(*command, "-t,--tools", solve->tools,
+                        "Tools that it may call: A,B or patterns such as files.*; without, all");
+  command->add_flag("--no-tools", solve->no_tools, "It may call none")->excludes(tools);
+  command->add_flag("--ask-user", solve->ask_user, "It may ask you questions (troupe respond)");
+  command->add_option("--instructions", solve->instructions, "What else it is to keep to");
+  command->add_option("--answer-schema", solve->answer_schema,
+                      "JSON Schema of the answer, or a file with one");
+  command->add_flag("--plan", solve->plan, "It makes a plan first");
+  command->add_option("--reviews", solve->reviews,
+                      "Times that an evaluator may send its answer back");
+  command->add_option("--max-rounds", solve->max_rounds, "Rounds of calls at most");
+  command->add_flag("--json-calls", solve->json_calls,
+                    "It calls tools by JSON in its text: for models without tool calls");
+  command->add_flag("--no-watch", solve->no_watch, "Submit it and return");
+  AddCommonOptions(*command, *options);
+  command->callback([=, &global, &exit_code] {
+    options->watch = !solve->no_watch;
+    exit_code = Submit(*options, SpecOf(*solve), global);
+  });
+}
+
 }  // namespace
 
 CLI::Option* AddList(CLI::App& command, const std::string& name, std::vector<std::string>& values,
@@ -276,6 +364,7 @@ std::pair<std::string, std::string> KeyValue(const std::string& text) {
 
 void AddSubmitCommands(CLI::App& app, GlobalOptions& global, int& exit_code) {
   AddSubmit(app, global, exit_code);
+  AddSolve(app, global, exit_code);
   AddChat(app, global, exit_code);
 }
 

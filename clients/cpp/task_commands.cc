@@ -1,9 +1,7 @@
 #include <fmt/format.h>
 
-#include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <sstream>
+#include <nlohmann/json.hpp>
 
 #include "clients/cpp/commands.h"
 #include "clients/cpp/connection.h"
@@ -88,23 +86,74 @@ CLI::App* AddTaskCall(CLI::App& app, GlobalOptions& global, int& exit_code, cons
   return command;
 }
 
+using Json = nlohmann::json;
+
+struct RespondOptions {
+  std::string name;
+  std::string text;
+  bool as_json = false;
+  bool approve = false;
+  bool approve_all = false;
+  std::string deny;
+  std::string edit;
+  std::string matching;
+};
+
+Json ParsedOption(const std::string& option, const std::string& text) {
+  Json parsed = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (parsed.is_discarded()) throw CLI::ValidationError(option, "is not JSON");
+  return parsed;
+}
+
+// The decision on a call that the options make; null if they make none.
+Json ApprovalOf(const RespondOptions& options, bool denied) {
+  if (options.approve) return {{"decision", "approve"}};
+  if (denied) return {{"decision", "deny"}, {"reason", options.deny}};
+  if (!options.edit.empty()) {
+    return {{"decision", "edit"}, {"arguments", ParsedOption("--edit", options.edit)}};
+  }
+  if (!options.approve_all) return nullptr;
+  Json decision = {{"decision", "approve_all"}};
+  if (!options.matching.empty()) {
+    decision["matching"] = ParsedOption("--matching", options.matching);
+  }
+  return decision;
+}
+
 void AddRespond(CLI::App& app, GlobalOptions& global, int& exit_code) {
-  auto name = std::make_shared<std::string>();
-  auto text = std::make_shared<std::string>();
-  auto as_json = std::make_shared<bool>(false);
-  CLI::App* command = app.add_subcommand("respond", "Answer a question of a task");
-  command->add_option("name", *name, "tasks/ID/questions/N, or the task if it asks one")
+  auto options = std::make_shared<RespondOptions>();
+  CLI::App* command = app.add_subcommand(
+      "respond", "Answer a question of a task, or decide on a call that it asks leave for");
+  command->add_option("name", options->name, "tasks/ID/questions/N, or the task if it asks one")
       ->required();
-  command->add_option("answer", *text, "The answer")->required();
-  command->add_flag("--answer-json", *as_json, "The answer is JSON");
+  auto* text = command->add_option("answer", options->text, "The answer");
+  command->add_flag("--answer-json", options->as_json, "The answer is JSON");
+  auto* decision = command->add_option_group("decision", "On a call that waits for approval");
+  decision->add_flag("--approve", options->approve, "Make the call");
+  auto* deny = decision->add_option("--deny", options->deny,
+                                    "Do not make it, and tell the agent this REASON");
+  decision->add_option("--edit", options->edit, "Make it with these arguments, as JSON");
+  auto* all = decision->add_flag("--approve-all", options->approve_all,
+                                 "Make it and all later calls of the tool in this task");
+  decision->require_option(0, 1);
+  command
+      ->add_option("--matching", options->matching,
+                   "With --approve-all: those whose arguments fit this JSON Schema")
+      ->needs(all);
   command->callback([=, &global, &exit_code] {
+    const Json decided = ApprovalOf(*options, deny->count() > 0);
+    if (decided.is_null() == (text->count() == 0)) {
+      throw CLI::ValidationError("answer", "give one: a text, or a decision such as --approve");
+    }
     Connection connection(global.server);
     v1::RespondToTaskRequest request;
-    request.set_name(TaskName(*name));
-    if (*as_json) {
-      request.set_json(*text);
+    request.set_name(TaskName(options->name));
+    if (!decided.is_null()) {
+      request.set_json(decided.dump());
+    } else if (options->as_json) {
+      request.set_json(options->text);
     } else {
-      request.set_text(*text);
+      request.set_text(options->text);
     }
     v1::RespondToTaskResponse response;
     const auto status = connection.tasks().RespondToTask(CallContext().get(), request, &response);

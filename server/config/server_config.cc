@@ -60,6 +60,36 @@ absl::Status ReadProviders(TomlTable table, ProviderLimits& providers) {
   return table.CheckAllRead();
 }
 
+absl::Status ReadPermissions(TomlTable table, ServerConfig& config) {
+  RETURN_IF_ERROR(table.Read("tasks_may_loosen", config.tasks_may_loosen));
+  ASSIGN_OR_RETURN(std::vector<TomlTable> rules, table.Tables("rules"));
+  for (TomlTable& given : rules) {
+    PermissionRule rule;
+    int decision = -1;
+    RETURN_IF_ERROR(given.ReadChoice("decision", {"allow", "ask", "deny"}, decision));
+    if (decision < 0) return given.Wrong("decision", "is missing: give allow, ask or deny");
+    rule.permission = static_cast<Permission>(decision);
+    RETURN_IF_ERROR(given.Read("tool", rule.tool));
+    RETURN_IF_ERROR(given.Read("roles", rule.roles));
+    RETURN_IF_ERROR(given.Read("reason", rule.reason));
+    std::string arguments;
+    RETURN_IF_ERROR(given.Read("arguments_schema", arguments));
+    if (!arguments.empty()) {
+      auto schema = ParseJson(arguments, "it");
+      if (!schema.ok()) {
+        return given.Wrong("arguments_schema",
+                           fmt::format("must be a JSON Schema: {}", MessageOf(schema.status())));
+      }
+      rule.arguments_schema = *std::move(schema);
+    }
+    RETURN_IF_ERROR(given.CheckAllRead());
+    config.permission_rules.push_back(std::move(rule));
+  }
+  // The patterns and schemas are tried here, so that what is wrong shows when the server starts.
+  RETURN_IF_ERROR(PermissionRules::Compile(config.permission_rules, "permissions.rules").status());
+  return table.CheckAllRead();
+}
+
 absl::Status ReadSandbox(TomlTable table, SandboxConfig& sandbox) {
   RETURN_IF_ERROR(table.Read("memory_mb", sandbox.memory_mb, 64, 1 << 20));
   RETURN_IF_ERROR(table.Read("processes", sandbox.processes, 1, 100'000));
@@ -210,6 +240,13 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& text,
   RETURN_IF_ERROR(http.CheckAllRead());
   ASSIGN_OR_RETURN(TomlTable providers, root.Table("providers"));
   RETURN_IF_ERROR(ReadProviders(std::move(providers), config.providers));
+  ASSIGN_OR_RETURN(TomlTable tools, root.Table("tools"));
+  RETURN_IF_ERROR(tools.Read("cards", config.tool_card_folders));
+  RETURN_IF_ERROR(tools.Read("shown", config.shown_tools, 1, 128));
+  RETURN_IF_ERROR(tools.CheckAllRead());
+  for (std::string& path : config.tool_card_folders) path = From(folder, path).string();
+  ASSIGN_OR_RETURN(TomlTable permissions, root.Table("permissions"));
+  RETURN_IF_ERROR(ReadPermissions(std::move(permissions), config));
   ASSIGN_OR_RETURN(TomlTable sandbox, root.Table("sandbox"));
   RETURN_IF_ERROR(ReadSandbox(std::move(sandbox), config.sandbox));
   ASSIGN_OR_RETURN(TomlTable models, root.Table("models"));

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agents/models/model_config.h"
+#include "agents/runtime/permissions.h"
 #include "server/providers/provider_limits.h"
 #include "tools/mcp/mcp_config.h"
 #include "tools/sandbox/sandbox_config.h"
@@ -41,6 +42,13 @@ struct ServerConfig {
   bool http_allow_private_addresses = false;
 
   ProviderLimits providers;
+
+  std::vector<std::string> tool_card_folders;
+  int shown_tools = 24;  // to an agent at a time; it searches for others
+
+  std::vector<PermissionRule> permission_rules;  // for the tools of all tasks
+  bool tasks_may_loosen = false;                 // whether a task's rules stand over these
+
   SandboxConfig sandbox;
   std::vector<ModelConfig> models;
   std::map<std::string, std::string> roles;

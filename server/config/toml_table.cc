@@ -159,6 +159,22 @@ absl::StatusOr<TomlTable> TomlTable::Table(const std::string& key) {
   return TomlTable(std::move(inner), path_.empty() ? key : path_ + "." + key);
 }
 
+absl::StatusOr<std::vector<TomlTable>> TomlTable::Tables(const std::string& key) {
+  known_.insert(key);
+  std::vector<TomlTable> tables;
+  const toml::node* node = Find(source_->table, key);
+  if (node == nullptr) return tables;
+  if (!node->is_array()) return Wrong(key, "must be a list of tables");
+  const std::string path = path_.empty() ? key : path_ + "." + key;
+  for (const toml::node& item : *node->as_array()) {
+    if (!item.is_table()) return Wrong(key, "must be a list of tables");
+    auto inner = std::make_shared<Source>(*source_);
+    inner->table = item.as_table();
+    tables.push_back(TomlTable(std::move(inner), fmt::format("{}[{}]", path, tables.size())));
+  }
+  return tables;
+}
+
 std::vector<std::string> TomlTable::TableNames() const {
   std::vector<std::string> names;
   if (source_->table == nullptr) return names;

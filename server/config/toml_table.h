@@ -40,6 +40,9 @@ class TomlTable {
 
   // The table at `key`, empty if it is not there; kInvalidField if it is no table.
   absl::StatusOr<TomlTable> Table(const std::string& key);
+  // The tables in the list at `key` ([[key]]), none if it is not there; kInvalidField if it is
+  // another thing.
+  absl::StatusOr<std::vector<TomlTable>> Tables(const std::string& key);
   // The names of the tables in this one.
   std::vector<std::string> TableNames() const;
 

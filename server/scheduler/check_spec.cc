@@ -15,6 +15,10 @@ namespace {
 constexpr int kMaxInputs = 64;
 constexpr size_t kMaxInputBytes = 3 * 1024 * 1024;
 constexpr int kMaxLabels = 32;
+constexpr int kMaxRules = 100;
+constexpr int kMaxRuleRoles = 32;
+constexpr size_t kMaxRuleReason = 1000;
+constexpr size_t kMaxRuleSchema = 64 * 1024;
 
 absl::Status Wrong(std::string field, std::string_view what) {
   return Error(Reason::kInvalidField, fmt::format("{}: {}", field, what),
@@ -80,7 +84,50 @@ absl::Status CheckLabels(const v1::TaskSpec& spec) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<PermissionRule> RuleOf(const v1::PermissionRule& given, const std::string& field) {
+  PermissionRule rule;
+  switch (given.decision()) {
+    case v1::PermissionRule::DECISION_ALLOW:
+      rule.permission = Permission::kAllow;
+      break;
+    case v1::PermissionRule::DECISION_ASK:
+      rule.permission = Permission::kAsk;
+      break;
+    case v1::PermissionRule::DECISION_DENY:
+      rule.permission = Permission::kDeny;
+      break;
+    default:
+      return Wrong(field + ".decision", "give DECISION_ALLOW, DECISION_ASK or DECISION_DENY");
+  }
+  if (!given.tool().empty()) rule.tool = given.tool();
+  if (given.roles_size() > kMaxRuleRoles) return Wrong(field + ".roles", "at most 32");
+  rule.roles.assign(given.roles().begin(), given.roles().end());
+  if (given.reason().size() > kMaxRuleReason)
+    return Wrong(field + ".reason", "at most 1,000 bytes");
+  rule.reason = given.reason();
+  if (given.arguments_schema().size() > kMaxRuleSchema) {
+    return Wrong(field + ".arguments_schema", "at most 64 KiB");
+  }
+  if (!given.arguments_schema().empty()) {
+    auto schema = ParseJson(given.arguments_schema(), "it");
+    if (!schema.ok()) return Wrong(field + ".arguments_schema", MessageOf(schema.status()));
+    rule.arguments_schema = *std::move(schema);
+  }
+  return rule;
+}
+
 }  // namespace
+
+absl::StatusOr<PermissionRules> PermissionsOf(const v1::TaskSpec& spec) {
+  if (spec.permissions_size() > kMaxRules) return Wrong("spec.permissions", "at most 100 rules");
+  std::vector<PermissionRule> rules;
+  for (int i = 0; i < spec.permissions_size(); ++i) {
+    ASSIGN_OR_RETURN(PermissionRule rule,
+                     RuleOf(spec.permissions(i), fmt::format("spec.permissions[{}]", i)));
+    rules.push_back(std::move(rule));
+  }
+  return PermissionRules::Compile(std::move(rules), "spec.permissions");
+}
 
 std::string KindName(const v1::TaskSpec& spec) {
   const auto* oneof = v1::TaskSpec::descriptor()->FindOneofByName("kind");
@@ -138,6 +185,7 @@ absl::Status CheckSharedFields(const v1::TaskSpec& spec,
   if (spec.title().size() > 200) return Wrong("spec.title", "at most 200 bytes");
   RETURN_IF_ERROR(CheckLabels(spec));
   RETURN_IF_ERROR(CheckBudget(spec.budget()));
+  RETURN_IF_ERROR(PermissionsOf(spec).status());
   RETURN_IF_ERROR(CheckDuration(spec.timeout(), "spec.timeout"));
   if (spec.inputs_size() > kMaxInputs) return Wrong("spec.inputs", "at most 64 files");
   std::set<std::string> names;

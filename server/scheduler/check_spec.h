@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/runtime/permissions.h"
 #include "troupe/v1/task_service.pb.h"
 
 namespace troupe {
@@ -20,6 +21,9 @@ absl::Status CheckRequestId(const std::string& request_id);
 absl::Status CheckTaskId(const std::string& task_id);
 absl::Status CheckSharedFields(const v1::TaskSpec& spec,
                                const std::vector<std::filesystem::path>& allowed_folders);
+
+// The task's own rules for calls of tools; kInvalidField, naming the field, for one that is wrong.
+absl::StatusOr<PermissionRules> PermissionsOf(const v1::TaskSpec& spec);
 
 // A path with its links resolved, if it lies in one of the folders; kPermissionDenied otherwise.
 absl::StatusOr<std::filesystem::path> AllowedInput(

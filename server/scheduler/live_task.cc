@@ -8,6 +8,8 @@
 #include <asio/co_spawn.hpp>
 #include <asio/post.hpp>
 
+#include "agents/runtime/task_result.h"
+#include "server/scheduler/check_spec.h"
 #include "server/scheduler/resource_name.h"
 #include "server/store/journal_table.h"
 #include "tools/base/error.h"
@@ -120,6 +122,8 @@ absl::Status LiveTask::Prepare() {
   options.limits = LimitsOf(spec_.budget());
   for (const auto& [role, model] : spec_.models()) options.models[role] = model;
   for (const auto& [prompt, version] : spec_.prompts()) options.prompts[prompt] = version;
+  ASSIGN_OR_RETURN(PermissionRules rules, PermissionsOf(spec_));
+  options.permissions = std::make_shared<const PermissionRules>(std::move(rules));
   options.cancel = soft_.token();
   options.hard_cancel = hard_.token();
   run_ = std::make_shared<TaskRun>(services_, std::move(options), strand_, std::move(recorded),
@@ -238,8 +242,10 @@ void LiveTask::Finish(const absl::StatusOr<v1::TaskResult>& result) {
   if (result.ok()) {
     const bool completed = result->stop_reason() == v1::TaskResult::STOP_REASON_COMPLETED;
     if (completed) return Settle(v1::Task::STATE_SUCCEEDED, absl::OkStatus(), result);
-    const absl::Status late = soft_.token().status();
-    return Settle(v1::Task::STATE_STOPPED, late.ok() ? run_->ledger().refusal() : late, result);
+    absl::Status why = soft_.token().status();
+    if (why.ok()) why = run_->ledger().refusal();
+    if (why.ok()) why = ErrorOf(result->stop_reason());
+    return Settle(v1::Task::STATE_STOPPED, why, result);
   }
   const bool limit =
       HasReason(result.status(), Reason::kBudgetExceeded) || !soft_.token().status().ok();

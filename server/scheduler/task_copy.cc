@@ -214,6 +214,7 @@ absl::Status AddReplaced(TaskCopy& copy, const std::vector<SpanRecord>& spans, i
   span.attributes[kReplaced] = true;
   span.attributes.erase("is_error");
   span.attributes.erase("attempts");
+  span.attributes.erase(kPermission);
   span.result_hash = value.root;
   span.result_root = std::move(value.root_bytes);
   span.error.clear();

@@ -115,6 +115,12 @@ absl::StatusOr<PromptVersion> StoredPrompts::Get(const std::string& name,
   return PromptVersion{name, number, found->second.compiled[static_cast<size_t>(number) - 1]};
 }
 
+std::string StoredPrompts::BriefOf(const std::string& name) const {
+  MutexLock lock(&mutex_);
+  const auto found = prompts_.find(name);
+  return found == prompts_.end() ? "" : found->second.record.definition->description;
+}
+
 std::map<std::string, int> StoredPrompts::ActiveVersions() const {
   MutexLock lock(&mutex_);
   std::map<std::string, int> active;

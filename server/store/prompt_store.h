@@ -41,6 +41,7 @@ class StoredPrompts : public PromptSource {
 
   absl::StatusOr<PromptVersion> Get(const std::string& name,
                                     const std::string& version) const override;
+  std::string BriefOf(const std::string& name) const override;
   std::map<std::string, int> ActiveVersions() const override;
 
   std::vector<PromptRecord> List() const;

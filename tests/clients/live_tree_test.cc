@@ -115,6 +115,31 @@ TEST_F(LiveTreeTest, ShowsQuestionsUntilTheyAreAnswered) {
   EXPECT_EQ(Shown().find("Which tissue?"), std::string::npos);
 }
 
+TEST_F(LiveTreeTest, ShowsTheExactCallThatWaitsForApproval) {
+  State(v1::Task::STATE_INPUT_REQUIRED);
+  v1::Span span = Begin("call.approval", "approval", "May it?", v1::Span::KIND_QUESTION);
+  span.set_begin_sequence(7);
+  v1::WatchTaskResponse began;
+  *began.mutable_span_started()->mutable_span() = span;
+  tree_.Take(began);
+  v1::WatchTaskResponse event;
+  event.mutable_question_asked()->set_name("tasks/t/questions/7");
+  event.mutable_question_asked()->set_prompt(
+      "May it?\n{\n  \"path\": \"/a/long/path/to/a/file\"\n}");
+  tree_.Take(event);
+  // Broken, not cut.
+  EXPECT_NE(Shown(30).find("? May it?\n  {\n    \"path\": \"/a/long/path/to\n  /a/file\"\n  }\n"),
+            std::string::npos)
+      << Shown(30);
+  EXPECT_NE(Shown().find("troupe respond tasks/t/questions/7 --approve  (or --deny REASON"),
+            std::string::npos);
+  // A call that fills the screen leaves room for how to answer.
+  const auto small = tree_.Draw(110 * kSecond, 30, 7);
+  ASSERT_GE(small.size(), 2u);
+  EXPECT_EQ(small[small.size() - 2].text, "  ... (all of it: troupe sh...");
+  EXPECT_EQ(small.back().text, "  answer with: troupe respo...");
+}
+
 // What models and tools write must not steer the terminal of the person who reads it.
 TEST(RenderTest, TakesControlCharactersOut) {
   EXPECT_EQ(Printable("a\x1b]0;title\x07z\tb\nc\x7f\xc2\x9b"

@@ -2,16 +2,24 @@
 """Runs the scenario files of tests/scenarios: a task, the replies of a scripted model, and what must
 come of it.
 
-  {"why": "...", "submit": ["--max-attempts", "2"], "config": "[sandbox] ...",
+  {"why": "...", "submit": ["--max-attempts", "2"], "config": "[sandbox] ...",   ("SOURCE" in it is the source folder)
+  
    "spec": {"chat": {...}},   (a task of any kind, in place of CellAgent with the plain toolbox)
    "replies": {"planner": [...], "programmer": [...], ...},
+   "model": {"tools": false},    (settings of the model, beside the defaults)
+   "replays": true,              (a replay must come to the same end)
+   "steps": [{"asked": ["in the question"]},        (each waits until the task asks)
+             {"kill": true},                         (the server, and starts it again)
+             {"respond": ["--approve"], "refused": "in the error"},
+             {"restart_with": "another config"}],
    "expect": {"state": "SUCCEEDED", "error": "REASON", "text": "in the result",
               "trials": [{"ran": true, "attempts": 2, "critique": "in it"}], "calls": {"planner": 2},
-              "files": {"total.txt": "6"}, "told": ["in the last model call's messages"],
+              "files": {"total.txt": "6"}, "questions": 2, "solve": {"rounds": 3}, "told": ["in the last model call's messages"],
               "seconds": 20}}
 """
 import json
 import pathlib
+import signal
 import tempfile
 import time
 import unittest
@@ -39,8 +47,9 @@ class ScenarioTest(unittest.TestCase):
         replies = {**DEFAULTS, **scenario.get("replies", {})}
         replies["programmer"] = [solution(reply) for reply in replies.get("programmer", [])]
         write_recording(folder / "replies.jsonl", replies)
-        server = Server({"scripted": {"kind": "recorded", "recording": str(folder / "replies.jsonl")}},
-                        extra=scenario.get("config", ""), folder=folder)
+        model = {"kind": "recorded", "recording": str(folder / "replies.jsonl"), **scenario.get("model", {})}
+        server = Server({"scripted": model},
+                        extra=scenario.get("config", "").replace("SOURCE", str(SOURCE)), folder=folder)
         try:
             started = time.monotonic()
             if "spec" in scenario:
@@ -53,11 +62,39 @@ class ScenarioTest(unittest.TestCase):
             if "answer" in scenario:
                 server.wait(states=("STATE_INPUT_REQUIRED",))
                 server.troupe("respond", "t", scenario["answer"])
+            for step in scenario.get("steps", []):
+                self.take_step(server, step)
             task = server.wait()
+            if scenario.get("replays"):
+                self.check_replay(server, task)
             self.check(scenario["expect"], task, server, time.monotonic() - started)
             self.assertIsNone(server.process.poll(), "the server ended")
         finally:
             server.close()
+
+    def take_step(self, server, step):
+        """One step of a person, or of fate, while the task waits with a question."""
+        task = server.wait(states=("STATE_INPUT_REQUIRED",))
+        questions = task["pending_questions"]
+        for text in step.get("asked", []):
+            self.assertIn(text, json.dumps(questions))
+        if step.get("kill"):
+            server.stop(signal.SIGKILL)
+            if "restart_with" in step:
+                config = server.folder / "troupe.toml"
+                config.write_text(step["restart_with"] + "\n" + config.read_text())
+            server.start()
+        if "respond" in step:
+            done = server.troupe("respond", questions[0]["name"], *step["respond"], check="refused" not in step)
+            if "refused" in step:
+                self.assertIn(step["refused"], done["error"]["message"])
+
+    def check_replay(self, server, task):
+        """A replay comes to the same end, without a question."""
+        replay = server.troupe("replay", "t")["name"].removeprefix("tasks/")
+        replayed = server.wait(replay)
+        self.assertEqual(replayed["state"], task["state"], replayed.get("error"))
+        self.assertEqual(replayed["result"]["text"], task["result"]["text"])
 
     def check(self, expect, task, server, seconds):
         self.assertEqual(task["state"], "STATE_" + expect["state"], task.get("error"))
@@ -80,6 +117,11 @@ class ScenarioTest(unittest.TestCase):
             spans = server.troupe("trace", "t")["spans"]
             for role, count in expect["calls"].items():
                 self.assertEqual(sum(span.get("role") == role for span in spans), count, role)
+        for field, value in expect.get("solve", {}).items():
+            self.assertEqual(task["result"]["solve"].get(field), value, field)
+        if "questions" in expect:
+            spans = server.troupe("trace", "t")["spans"]
+            self.assertEqual(sum(span["kind"] == "KIND_QUESTION" for span in spans), expect["questions"])
         if "told" in expect:
             calls = [span for span in server.troupe("trace", "t")["spans"] if span.get("role")]
             request = server.troupe("span", calls[-1]["name"])["request_json"]

@@ -54,13 +54,20 @@ def chat_turn(tools, turn, told):
 
 
 def chat_answer(tools, request):
-    """Goes through the rounds of the turn, calling again what failed."""
     messages = request["messages"]
     users = [i for i, message in enumerate(messages) if message["role"] == "user"]
     said = messages[users[-1] + 1:]
     results = [message["content"] for message in said if message["role"] == "tool"]
-    rounds, last_words = chat_turn(tools, len(users),
-                                   next((each for each in reversed(results) if not failed(each)), ""))
+    rounds, last_words = chat_turn(tools, len(users), last_told(results))
+    return next_move(rounds, results, last_words)
+
+
+def last_told(results):
+    return next((each for each in reversed(results) if not failed(each)), "")
+
+
+def next_move(rounds, results, last_words):
+    """Goes through the rounds, calling again what failed."""
     given = iter(results)
     number = 0
     for calls in rounds:
@@ -73,6 +80,29 @@ def chat_answer(tools, request):
             number += len(left)
             left = [each for each, result in zip(left, outcome) if failed(result)]
     return {"content": last_words}
+
+
+# --- solve: the same work without turns; a plan before, a call that needs approval, an evaluator behind ---
+
+def solve_spec(tools):
+    return {"solve": {"request": "Note and post, then keep the notes", "max_rounds": 60, "stuck_rounds": 50, "plan": True,
+                      "max_reviews": 1, "tools": ["python", "http_request", "write_artifact"]},
+            "permissions": [{"decision": "DECISION_ASK", "tool": "write_artifact", "reason": "It hands out a file."}]}
+
+
+def solve_answer(tools, request):
+    schema = request.get("response_format", {}).get("json_schema", {}).get("name")
+    if schema == "plan":
+        return {"content": json.dumps({"steps": ["Note", "Post", "Keep"]})}
+    if schema == "verdict":
+        return {"content": json.dumps({"critique": "good", "accepted": True})}
+    results = [re.sub(r"\n\[(Round|You made)[^\n]*\]$", "", message["content"])
+               for message in request["messages"] if message["role"] == "tool"]
+    told = last_told(results)
+    rounds = [[append("one"), post(tools, "order one")], [append("two")], [post(tools, "order two"), append("three")],
+              [("python", {"code": "print(open('notes.txt').read(), end='')"})],
+              [("write_artifact", {"name": "notes.txt", "text": told})]]
+    return next_move(rounds, results, "Kept the notes.")
 
 
 # --- CellAgent: a plan of steps, each with code that goes on from the state of the one before ---
@@ -109,6 +139,8 @@ def cellagent_answer(kind, steps):
 KINDS = {
     "chat": Kind(chat_spec, chat_answer, "Kept the notes.", {"notes.txt": "one\ntwo\nthree\n"},
                  posts=("order one", "order two")),
+    "solve": Kind(solve_spec, solve_answer, "Kept the notes.", {"notes.txt": "one\ntwo\nthree\n"},
+                  posts=("order one", "order two")),
     "cellagent": Kind(cellagent_spec, cellagent_answer("work", 4), "All is summed up.", {"total.txt": "10"}),
     "cellagent_wide": Kind(cellagent_spec, cellagent_answer("wide", 2), "All is summed up.", {"total.txt": "3"},
                            sequential=False),

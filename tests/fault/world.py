@@ -163,6 +163,8 @@ class World:
         question = next((each for each in self.show().get("pending_questions", []) if each["name"] == name), None)
         if question is None:
             return False  # not asked yet by this life of the server, or answered
+        if question["kind"] == "KIND_APPROVAL":
+            return "error" not in self.server.troupe("respond", name, "--approve", check=False)
         body = json.loads(question["detail_json"])["arguments"]["body"]
         self.tools.settle()
         answer = {"result": {"status": 200, "body": "posted"}} if self.tools.counts[body] else "retry"

@@ -61,6 +61,17 @@ TEST(ConfigTest, SaysWhereItIsWrong) {
       {"[mcp.x]\nurl = \"http://x\"\nheaders = {a = \"b\\nc\"}", "mcp.x.headers"},
       {"[mcp.x]\nurl = \"http://x\"\nheaders_from_file = {a = \"none\"}",
        "mcp.x.headers_from_file"},
+      {"[tools]\nshown = 0", "tools.shown"},
+      {"[permissions]\nrules = 3", "permissions.rules"},
+      {"[[permissions.rules]]\ntool = \"x\"", "permissions.rules[0].decision"},
+      {"[[permissions.rules]]\ndecision = \"maybe\"", "permissions.rules[0].decision"},
+      {"[[permissions.rules]]\ndecision = \"ask\"\nwhy = 1", "permissions.rules[0].why"},
+      {"[[permissions.rules]]\ndecision = \"ask\"\ntool = \"No Tool\"",
+       "permissions.rules[0].tool"},
+      {"[[permissions.rules]]\ndecision = \"ask\"\narguments_schema = \"{\"",
+       "permissions.rules[0].arguments_schema"},
+      {"[[permissions.rules]]\ndecision = \"ask\"\narguments_schema = '{\"type\": 7}'",
+       "permissions.rules[0].arguments_schema"},
   };
   for (const auto& [text, field] : wrong) {
     const auto config = Parse(text);

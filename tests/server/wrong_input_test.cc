@@ -61,6 +61,14 @@ std::string ManyTexts(int count) {
   for (int i = 1; i < count; ++i) list += ", \"x\"";
   return "[" + list + "]";
 }
+std::string Solve(const std::string& more) {
+  return R"({"spec": {"solve": {"request": "r", )" + more + "}}}";
+}
+std::string ManyRoles() {
+  std::string roles;
+  for (int i = 0; i < 33; ++i) roles += i == 0 ? "\"r\"" : ", \"r\"";
+  return Spec(R"("permissions": [{"decision": 1, "roles": [)" + roles + "]}]");
+}
 
 const std::vector<Row>& Table() {
   static const std::vector<Row>* const table = new std::vector<Row>{
@@ -85,6 +93,16 @@ const std::vector<Row>& Table() {
       {"SubmitTask", "spec.budget.roles[p].max_model_time",
        Spec(R"("budget": {"roles": {"p": {"max_model_time": "-1s"}}})")},
       {"SubmitTask", "spec.timeout", Spec(R"("timeout": "-1s")")},
+      {"SubmitTask", "spec.permissions[0].decision", Spec(R"("permissions": [{"tool": "x"}])")},
+      {"SubmitTask", "spec.permissions[1].tool",
+       Spec(R"("permissions": [{"decision": 1}, {"decision": 2, "tool": "No Tool"}])")},
+      {"SubmitTask", "spec.permissions[0].roles", ManyRoles()},
+      {"SubmitTask", "spec.permissions[0].arguments_schema",
+       Spec(R"("permissions": [{"decision": 3, "arguments_schema": "{"}])")},
+      {"SubmitTask", "spec.permissions[0].arguments_schema",
+       Spec(R"("permissions": [{"decision": 3, "arguments_schema": "{\"type\": 7}"}])")},
+      {"SubmitTask", "spec.permissions[0].reason",
+       Spec(R"("permissions": [{"decision": 1, "reason": "x*1001"}])")},
       {"SubmitTask", "spec.models[p]", Spec(R"("models": {"p": "none"})")},
       {"SubmitTask", "spec.prompts[none]", Spec(R"("prompts": {"none": "1"})")},
       {"SubmitTask", "spec.inputs[0].name", Spec(R"("inputs": [{"name": "../x", "content": ""}])")},
@@ -113,6 +131,22 @@ const std::vector<Row>& Table() {
       {"SubmitTask", "spec.chat.max_rounds", Chat(R"("max_rounds": -1)")},
       {"SubmitTask", "spec.chat.temperature", Chat(R"("temperature": 3)")},
       {"SubmitTask", "spec.chat.max_tokens", Chat(R"("max_tokens": -1)")},
+      {"SubmitTask", "spec.solve.request", R"({"spec": {"solve": {}}})"},
+      {"SubmitTask", "spec.solve.request", R"({"spec": {"solve": {"request": "x*262145"}}})"},
+      {"SubmitTask", "spec.solve.instructions", Solve(R"("instructions": "x*65537")")},
+      {"SubmitTask", "spec.solve.tools[0]", Solve(R"("tools": ["none"])")},
+      {"SubmitTask", "spec.solve.tools[1]", Solve(R"("tools": ["python", "none.?"])")},
+      {"SubmitTask", "spec.solve.answer_schema", Solve(R"("answer_schema": "{")")},
+      {"SubmitTask", "spec.solve.answer_schema", Solve(R"("answer_schema": "{\"type\": 7}")")},
+      {"SubmitTask", "spec.solve.max_reviews", Solve(R"("max_reviews": 11)")},
+      {"SubmitTask", "spec.solve.max_rounds", Solve(R"("max_rounds": 1001)")},
+      {"SubmitTask", "spec.solve.stuck_rounds", Solve(R"("stuck_rounds": -1)")},
+      {"SubmitTask", "spec.solve.context_tokens", Solve(R"("context_tokens": 1999)")},
+      {"SubmitTask", "spec.solve.shown_result_bytes", Solve(R"("shown_result_bytes": 255)")},
+      {"SubmitTask", "spec.solve.shown_tools", Solve(R"("shown_tools": 129)")},
+      {"SubmitTask", "spec.solve.call_form", Solve(R"("call_form": 9)")},
+      {"SubmitTask", "spec.solve.temperature", Solve(R"("temperature": "NaN")")},
+      {"SubmitTask", "spec.solve.max_tokens", Solve(R"("max_tokens": -1)")},
       {"GetTask", "name", R"({"name": "tasks/.."})"},
       {"ListTasks", "page_size", R"({"page_size": -1})"},
       {"ListTasks", "page_token", R"({"page_token": "x"})", StatusCode::INVALID_ARGUMENT,
@@ -216,6 +250,7 @@ const std::set<std::string>& FreeFields() {
   static const auto* const fields = new std::set<std::string>{
       "SubmitTask spec.seed",
       "SubmitTask spec.cellagent.ask_clarification",
+      "SubmitTask spec.solve.plan",
       "CancelTask reason",
       "SubmitTask spec.cellagent.use_vision",
       "RespondToTask text",

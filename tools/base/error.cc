@@ -48,6 +48,7 @@ constexpr std::array kReasons = {
     ReasonInfo{Reason::kPermissionDenied, "PERMISSION_DENIED", Code::kPermissionDenied, false},
     ReasonInfo{Reason::kWatcherBehind, "WATCHER_BEHIND", Code::kResourceExhausted, true},
     ReasonInfo{Reason::kToolInterrupted, "TOOL_INTERRUPTED", Code::kAborted, false},
+    ReasonInfo{Reason::kNoProgress, "NO_PROGRESS", Code::kFailedPrecondition, false},
     ReasonInfo{Reason::kInternal, "INTERNAL", Code::kInternal, false},
 };
 

@@ -52,6 +52,7 @@ enum class Reason {
   kPermissionDenied,
   kWatcherBehind,
   kToolInterrupted,
+  kNoProgress,
   kInternal,
 };
 
