@@ -3,15 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <asio/steady_timer.hpp>
 #include <asio/this_coro.hpp>
 
+#include "tools/base/deadline_token.h"
 #include "tools/base/error.h"
 #include "tools/base/pause.h"
 #include "tools/base/status_macros.h"
 #include "tools/base/steady_time.h"
 #include "tools/json_schema.h"
 #include "tools/output_limit.h"
+#include "tools/version_order.h"
 
 namespace troupe {
 namespace {
@@ -50,36 +51,6 @@ std::pair<std::string_view, std::string_view> SplitName(std::string_view name) {
   return {name.substr(0, at), name.substr(at + 1)};
 }
 
-// The number at the beginning of `text`, which is taken from it; numbers beyond 18 digits count as
-// that many.
-int64_t TakeNumber(std::string_view& text) {
-  int64_t number = 0;
-  for (int digits = 0; !text.empty() && text[0] >= '0' && text[0] <= '9'; text.remove_prefix(1)) {
-    if (++digits <= 18) number = number * 10 + (text[0] - '0');
-  }
-  return number;
-}
-
-bool StartsWithDigit(std::string_view text) {
-  return !text.empty() && text[0] >= '0' && text[0] <= '9';
-}
-
-// Whether version `a` comes after `b`: "1.10" after "1.9", "2" after "1".
-bool IsNewer(std::string_view a, std::string_view b) {
-  while (!a.empty() && !b.empty()) {
-    if (StartsWithDigit(a) && StartsWithDigit(b)) {
-      const int64_t first = TakeNumber(a);
-      const int64_t second = TakeNumber(b);
-      if (first != second) return first > second;
-      continue;
-    }
-    if (a[0] != b[0]) return a[0] > b[0];
-    a.remove_prefix(1);
-    b.remove_prefix(1);
-  }
-  return a.size() > b.size();
-}
-
 // For who asks for a tool that is not there.
 std::vector<std::string> Closest(std::string_view name, std::vector<std::string> others) {
   std::vector<std::pair<size_t, std::string>> close;
@@ -112,18 +83,9 @@ Async<ToolResult> CallUntilDeadline(std::shared_ptr<Tool> tool, ToolCall call) {
     co_return Error(Reason::kDeadlineExceeded, fmt::format("{} was called too late", spec.name),
                     {{"tool", spec.name}});
   }
-  const absl::Duration time = call.context.deadline - now;
-  auto source = std::make_shared<CancelSource>(call.context.cancel);
-  call.context.cancel = source->token();
-  asio::steady_timer timer(co_await asio::this_coro::executor);
-  if (time < absl::InfiniteDuration()) {
-    timer.expires_after(absl::ToChronoNanoseconds(time));
-    timer.async_wait([source, name = spec.name, time](const asio::error_code& error) {
-      if (error) return;
-      source->Cancel(CancelReason::kDeadline,
-                     fmt::format("{} took longer than {}", name, absl::FormatDuration(time)));
-    });
-  }
+  const DeadlineToken deadline(co_await asio::this_coro::executor, call.context.cancel,
+                               call.context.deadline - now, spec.name);
+  call.context.cancel = deadline.token();
   // A tool that throws must not take the server with it.
   std::string thrown;
   try {

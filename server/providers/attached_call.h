@@ -29,6 +29,7 @@ struct AttachedCall {
   std::string subject;   // the tool's name, for errors
   std::string instance;  // of an environment; its operations go to one provider
   bool begins_instance = false;
+  bool ends_instance = false;
   bool repeatable = false;
   ToolContext context;
   v1::ProviderCall message;

@@ -148,6 +148,14 @@ bool ProviderHub::IsUsable(const ProviderSession& session, const std::string& ke
   return !full && slot->second.breaker.Allows(now);
 }
 
+bool ProviderHub::HasRoomForInstance(const ProviderPool& pool, const ProviderSession& session) {
+  if (pool.instances.size() >= kMaxInstances) return false;
+  const int limit = session.slots.at(pool.key).max_instances;
+  if (limit == 0) return true;
+  return std::count_if(pool.instances.begin(), pool.instances.end(),
+                       [&](const auto& each) { return each.second == session.id; }) < limit;
+}
+
 ProviderHub::SessionPtr ProviderHub::Choose(ProviderPool& pool, const AttachedCall& call) {
   const absl::Time now = SteadyNow();
   for (const SessionPtr& session : pool.sessions) {
@@ -164,6 +172,7 @@ ProviderHub::SessionPtr ProviderHub::Choose(ProviderPool& pool, const AttachedCa
   for (size_t i = 0; i < pool.sessions.size(); ++i) {
     const size_t at = (pool.next + i) % pool.sessions.size();
     if (!IsUsable(*pool.sessions[at], pool.key, now)) continue;
+    if (call.begins_instance && !HasRoomForInstance(pool, *pool.sessions[at])) continue;
     pool.next = at + 1;
     return pool.sessions[at];
   }
@@ -366,6 +375,10 @@ void ProviderHub::Complete(const SessionPtr& session, const CallPtr& call) {
   CircuitBreaker* breaker = Release(*session, *call);
   session->calls.erase(call->id);
   Taken(*session, call->id);
+  const auto slot = session->slots.find(call->key);
+  if (call->ends_instance && slot != session->slots.end()) {
+    slot->second.pool->instances.erase(call->instance);
+  }
   const bool waited_for = call->done != nullptr;
   if (breaker != nullptr && !waited_for) breaker->Abandon();
   if (waited_for) {

@@ -8,11 +8,14 @@
 #include <asio/post.hpp>
 #include <random>
 
+#include "server/providers/attached_environment.h"
 #include "server/providers/attached_tool.h"
 #include "server/providers/tool_catalogue.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 #include "tools/base/steady_time.h"
+#include "tools/base/suspend.h"
+#include "tools/version_order.h"
 
 namespace troupe {
 namespace {
@@ -285,13 +288,14 @@ absl::Status ProviderHub::TakeOffers(const SessionPtr& session, const Offers& of
       RETURN_IF_ERROR(RegisterTool(spec, pool));
       catalogue_changed_ = true;
     }
-    JoinPool(session, pool, spec.max_concurrent);
+    JoinPool(session, pool).max_calls = spec.max_concurrent;
     offered.insert(key);
   }
   for (const EnvironmentSpec& spec : offers.environments) {
     const std::string key = EnvironmentKey(spec);
-    // Operations come one after the other in an instance; instances are what is limited.
-    JoinPool(session, PoolOf(key, spec.name, SpecJson(spec), false), spec.max_instances);
+    const PoolPtr pool = PoolOf(key, spec.name, SpecJson(spec), false);
+    pool->environment = spec;
+    JoinPool(session, pool).max_instances = spec.max_instances;
     offered.insert(key);
   }
   std::vector<PoolPtr> left;
@@ -303,13 +307,38 @@ absl::Status ProviderHub::TakeOffers(const SessionPtr& session, const Offers& of
   return absl::OkStatus();
 }
 
-void ProviderHub::JoinPool(const SessionPtr& session, const PoolPtr& pool, int max_calls) {
+ProviderSlot& ProviderHub::JoinPool(const SessionPtr& session, const PoolPtr& pool) {
   ProviderSlot& slot = session->slots[pool->key];
-  slot.max_calls = max_calls;
-  if (slot.pool != nullptr) return;
+  if (slot.pool != nullptr) return slot;
   slot.pool = pool;
   pool->sessions.push_back(session);
   *pool->served = true;
+  return slot;
+}
+
+absl::StatusOr<std::shared_ptr<Environment>> ProviderHub::LookForEnvironment(
+    const std::string& name) {
+  PoolPtr newest;
+  for (const auto& [key, pool] : pools_) {
+    if (pool->is_tool || !*pool->served) continue;
+    const EnvironmentSpec& spec = pool->environment;
+    if (spec.name != name && fmt::format("{}@{}", spec.name, spec.version) != name) continue;
+    if (newest == nullptr || IsNewer(spec.version, newest->environment.version)) newest = pool;
+  }
+  if (newest != nullptr) {
+    return AttachedEnvironment::Make(newest->environment, newest->key, this);
+  }
+  return Error(Reason::kNotFound, fmt::format("no provider serves an environment '{}'", name),
+               {{"name", name}});
+}
+
+Async<std::shared_ptr<Environment>> ProviderHub::FindEnvironment(std::string name) {
+  using Found = std::shared_ptr<Environment>;
+  const auto start = [this, &name](Done<Found> done) {
+    asio::post(thread_,
+               [this, name = name, done = std::move(done)] { done(LookForEnvironment(name)); });
+  };
+  co_return co_await Suspend<Found>(start);
 }
 
 void ProviderHub::LeavePool(const SessionPtr& session, const PoolPtr& pool) {

@@ -49,6 +49,9 @@ class ProviderHub {
   // --- of calls ---
   // Performs a call whose `message`, `key` and so on are set; see AttachedTool.
   Async<ToolResult> Perform(std::shared_ptr<AttachedCall> call);
+  // The environment of that name (or NAME@VERSION), in the newest version that is served.
+  // kNotFound.
+  Async<std::shared_ptr<Environment>> FindEnvironment(std::string name);
 
   // Ends all streams, with kShuttingDown, and takes no new ones.
   void Close();
@@ -70,7 +73,7 @@ class ProviderHub {
   absl::Status CheckDefinition(const std::string& key, const Json& definition,
                                const std::string& provider, const std::string& field) const;
   absl::Status TakeOffers(const SessionPtr& session, const Offers& offers);
-  void JoinPool(const SessionPtr& session, const PoolPtr& pool, int max_calls);
+  static ProviderSlot& JoinPool(const SessionPtr& session, const PoolPtr& pool);
   void LeavePool(const SessionPtr& session, const PoolPtr& pool);
   PoolPtr PoolOf(const std::string& key, const std::string& subject, Json definition, bool is_tool);
   absl::Status RegisterTool(const ToolSpec& spec, const PoolPtr& pool);
@@ -81,6 +84,7 @@ class ProviderHub {
   void EndSession(const SessionPtr& session, const std::string& why);
   void SaveCatalogue();
   void ForgetSurplus();
+  absl::StatusOr<std::shared_ptr<Environment>> LookForEnvironment(const std::string& name);
   void Tick();
   void ScheduleTick();
   void CheckSessions(absl::Time now);
@@ -92,6 +96,7 @@ class ProviderHub {
   void Dispatch(ProviderPool& pool);
   void DispatchFor(const ProviderSession& session);
   SessionPtr Choose(ProviderPool& pool, const AttachedCall& call);
+  static bool HasRoomForInstance(const ProviderPool& pool, const ProviderSession& session);
   static bool IsUsable(const ProviderSession& session, const std::string& key, absl::Time now);
   void Assign(const SessionPtr& session, const CallPtr& call);
   static void SendCall(ProviderSession& session, AttachedCall& call, bool again);

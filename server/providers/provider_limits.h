@@ -31,5 +31,6 @@ inline constexpr int64_t kMaxBufferedBytes = int64_t{256} * 1024 * 1024;  // fil
 inline constexpr size_t kMaxFilesPerCall = 32;
 inline constexpr size_t kMaxPartialOutput = 1024 * 1024;
 inline constexpr int kMaxCallAttempts = 3;
+inline constexpr size_t kMaxInstances = 10'000;  // of one environment
 
 }  // namespace troupe

@@ -13,6 +13,7 @@
 #include "server/providers/attached_call.h"
 #include "server/providers/circuit_breaker.h"
 #include "server/providers/provider_outlet.h"
+#include "tools/environment.h"
 
 namespace troupe {
 
@@ -21,7 +22,8 @@ struct ProviderPool;
 // A provider's part in one pool.
 struct ProviderSlot {
   std::shared_ptr<ProviderPool> pool;
-  int max_calls = 0;  // 0: as many as the provider takes
+  int max_calls = 0;      // 0: as many as the provider takes
+  int max_instances = 0;  // of an environment; 0: no limit
   int calls = 0;
   CircuitBreaker breaker;
 };
@@ -47,6 +49,7 @@ struct ProviderPool {
   std::string key;      // "tool:dice@1"
   std::string subject;  // "dice"
   Json definition;
+  EnvironmentSpec environment;  // if it is none of a tool
   bool is_tool = true;
   // Whether somebody serves it, or is expected back.
   std::shared_ptr<std::atomic<bool>> served = std::make_shared<std::atomic<bool>>(false);

@@ -9,6 +9,7 @@
 #include <deque>
 #include <future>
 
+#include "tests/support/run_async.h"
 #include "tests/support/slowness.h"
 #include "tests/support/temp_folder.h"
 #include "tests/tools/dice_tool.h"
@@ -331,6 +332,56 @@ TEST_F(ProviderHubTest, AServerThatStartsAgainKnowsTheToolsAndAsksForWhatProvide
   EXPECT_EQ(same.call_id(), asked.call_id());
   hub_->Receive(stream, ResultOf(same, "1"));
   EXPECT_EQ(rejoined.get()->value, 1);
+}
+
+TEST_F(ProviderHubTest, TheOperationsOfAnInstanceGoToOneProvider) {
+  Start(absl::Milliseconds(300));
+  v1::AttachRequest hello;
+  v1::EnvironmentOffer* offer = hello.mutable_hello()->add_environments();
+  offer->set_name("walk");
+  offer->set_action_schema(R"({"type": "integer"})");
+  offer->set_snapshots(true);
+  offer->set_max_instances(1);
+  hello.mutable_hello()->set_provider_id("a");
+  const auto a = Attached(hello);
+  hello.mutable_hello()->set_provider_id("b");
+  const auto b = Attached(hello);
+  const auto walk = RunToEnd(hub_->FindEnvironment("walk"));
+  ASSERT_TRUE(walk.ok()) << walk.status();
+  EXPECT_TRUE(HasReason(RunToEnd(hub_->FindEnvironment("swim")).status(), Reason::kNotFound));
+  EnvironmentContext context;
+  const auto reset = [&](const std::string& instance) {
+    return asio::co_spawn(threads_, (*walk)->Reset(instance, {}, context), asio::use_future);
+  };
+  auto one = reset("one");
+  hub_->Receive(a, ResultOf(a->NextCall(), R"({"observation": 0})"));
+  EXPECT_EQ(one.get()->observation, 0);
+  auto two = reset("two");
+  hub_->Receive(b, ResultOf(b->NextCall(), R"({"observation": 7})"));
+  EXPECT_EQ(two.get()->observation, 7);
+  auto step = asio::co_spawn(threads_, (*walk)->Step("one", 3, context), asio::use_future);
+  const v1::ProviderCall asked = a->NextCall();
+  EXPECT_EQ(asked.environment().operation(), v1::EnvironmentWork::OPERATION_STEP);
+  EXPECT_EQ(asked.environment().input_json(), "3");
+  hub_->Receive(a, ResultOf(asked, R"({"observation": 3, "reward": 0.5, "done": true})"));
+  const auto state = step.get();
+  EXPECT_EQ(state->reward, 0.5);
+  EXPECT_TRUE(state->done);
+  EXPECT_TRUE(HasReason(RunToEnd((*walk)->Step("one", "far", context)).status(),
+                        Reason::kToolArgumentsInvalid));
+  auto kept = asio::co_spawn(threads_, (*walk)->Snapshot("one", context), asio::use_future);
+  hub_->Receive(a, ResultOf(a->NextCall(), R"({"snapshot": "s1"})"));
+  EXPECT_EQ(*kept.get(), "s1");
+  // There is room for a third instance when one is closed.
+  auto three = reset("three");
+  auto closed = asio::co_spawn(threads_, (*walk)->Close("two", context), asio::use_future);
+  hub_->Receive(b, ResultOf(b->NextCall(), "{}"));
+  EXPECT_TRUE(closed.get().ok());
+  hub_->Receive(b, ResultOf(b->NextCall(), R"({"observation": 1})"));
+  EXPECT_EQ(three.get()->observation, 1);
+  hub_->StreamEnded(a);
+  EXPECT_TRUE(
+      HasReason(RunToEnd((*walk)->Observe("one", context)).status(), Reason::kToolInterrupted));
 }
 
 TEST(CircuitBreakerTest, OpensAfterFailuresAndLetsOneCallTry) {
