@@ -28,6 +28,8 @@
 #include "tools/base/status_macros.h"
 #include "tools/base/steady_time.h"
 #include "tools/builtin/builtin_tools.h"
+#include "tools/builtin/worker_pool.h"
+#include "tools/library/tool_library.h"
 #include "tools/mcp/mcp_hub.h"
 #include "tools/sandbox/kernel_tools.h"
 
@@ -140,11 +142,21 @@ struct Server::Parts {
     RETURN_IF_ERROR(tools.Add(std::make_shared<PublishTool>(kernels)));
     RETURN_IF_ERROR(
         AddBuiltinTools({config.http_allowed_hosts, config.http_allow_private_addresses}, tools));
+    RETURN_IF_ERROR(LoadLibraries());
     mcp = std::make_unique<McpHub>(config.mcp_servers, config.data_folder / "mcp", &tools);
     mcp->Start();
     providers = std::make_unique<ProviderHub>(config.providers,
                                               config.data_folder / "attached_tools.json", &tools);
     return providers->Start();
+  }
+
+  absl::Status LoadLibraries() {
+    if (config.tool_libraries.empty()) return absl::OkStatus();
+    const auto workers = std::make_shared<WorkerPool>(config.library_threads);
+    for (const std::string& path : config.tool_libraries) {
+      RETURN_IF_ERROR(LoadToolLibrary(path, workers, tools));
+    }
+    return absl::OkStatus();
   }
 
   void StartManager(std::map<std::string, Toolbox> toolboxes) {

@@ -12,8 +12,8 @@
 //       [](const Throw& args, const ToolContext&) { return Json(ThrowDice(args.dice)); }));
 //
 // The function returns a Json, std::string, ToolResult, absl::StatusOr of one of these, or an
-// Async<ToolResult>. It runs on the task's thread: what takes longer than a moment is a coroutine, or
-// hands its work to threads of its own. It is called for many tasks at once.
+// Async<ToolResult>. It runs on the task's thread: what takes longer than a moment is a coroutine,
+// or hands its work to threads of its own. It is called for many tasks at once.
 #pragma once
 
 #include <memory>

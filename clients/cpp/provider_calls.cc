@@ -6,8 +6,8 @@ namespace troupe::client {
 namespace {
 
 constexpr size_t kChunkBytes = 512 * 1024;
-constexpr size_t kMaxKept = 2000;       // results that the server did not take yet
-constexpr size_t kMaxHeldTold = 4096;   // as the server takes them
+constexpr size_t kMaxKept = 2000;      // results that the server did not take yet
+constexpr size_t kMaxHeldTold = 4096;  // as the server takes them
 
 bool IsForTheAgent(const absl::Status& status) {
   return absl::IsInvalidArgument(status) || absl::IsNotFound(status) ||
@@ -16,8 +16,7 @@ bool IsForTheAgent(const absl::Status& status) {
 
 void Fill(const ToolOutput& from, v1::CallOutput& to) {
   if (!from.value.is_null()) {
-    to.set_value_json(
-        from.value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+    to.set_value_json(from.value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
   }
   for (const std::string& text : from.texts) to.add_content()->set_text(text);
   for (const OutputImage& image : from.images) {

@@ -1,5 +1,5 @@
-// The calls that a ToolProvider has: each is run once, however often it is sent, and what came of it
-// is kept until the server has taken it. Thread-safe.
+// The calls that a ToolProvider has: each is run once, however often it is sent, and what came of
+// it is kept until the server has taken it. Thread-safe.
 #pragma once
 
 #include <absl/status/statusor.h>

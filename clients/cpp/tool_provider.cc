@@ -203,8 +203,8 @@ absl::Status ToolProvider::Serve() {
       trouble_since = std::chrono::steady_clock::now();
     }
     if (IsRefusal(status, std::chrono::steady_clock::now() - trouble_since)) {
-      outcome = absl::Status(static_cast<absl::StatusCode>(status.error_code()),
-                             status.error_message());
+      outcome =
+          absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
       break;
     }
     // Not all providers of a server that was started again come at once.

@@ -18,8 +18,9 @@
 //
 // A function returns a nlohmann::json, a std::string, a ToolOutput, or an absl::StatusOr of one: a
 // status of kInvalidArgument, kNotFound or kFailedPrecondition is told to the agent, which may mend
-// it; every other, and what is thrown, is a failure of the tool. Functions run side by side on threads
-// of the provider. When the stream to the server breaks, the provider attaches again, and calls go on.
+// it; every other, and what is thrown, is a failure of the tool. Functions run side by side on
+// threads of the provider. When the stream to the server breaks, the provider attaches again, and
+// calls go on.
 #pragma once
 
 #include <absl/status/status.h>
@@ -96,14 +97,13 @@ class ToolProvider {
   template <HasDescription Args, typename Function>
   ToolProvider& Add(std::string name, std::string description, ToolOptions options,
                     Function function) {
-    return AddFunction(std::move(name), std::move(description), std::move(options),
-                       DescriptionOf<Args>().Schema(),
-                       [function = std::move(function)](const nlohmann::json& json,
-                                                        CallContext& context) {
-                         Args args;
-                         DescriptionOf<Args>().Read(json, args);
-                         return OutputOf(function(args, context));
-                       });
+    return AddFunction(
+        std::move(name), std::move(description), std::move(options), DescriptionOf<Args>().Schema(),
+        [function = std::move(function)](const nlohmann::json& json, CallContext& context) {
+          Args args;
+          DescriptionOf<Args>().Read(json, args);
+          return OutputOf(function(args, context));
+        });
   }
 
   // Serves until Stop, from another thread, or a refusal by the server, which is returned.

@@ -238,13 +238,16 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& text,
   RETURN_IF_ERROR(http.Read("allowed_hosts", config.http_allowed_hosts));
   RETURN_IF_ERROR(http.Read("allow_private_addresses", config.http_allow_private_addresses));
   RETURN_IF_ERROR(http.CheckAllRead());
-  ASSIGN_OR_RETURN(TomlTable providers, root.Table("providers"));
-  RETURN_IF_ERROR(ReadProviders(std::move(providers), config.providers));
   ASSIGN_OR_RETURN(TomlTable tools, root.Table("tools"));
+  RETURN_IF_ERROR(tools.Read("libraries", config.tool_libraries));
+  RETURN_IF_ERROR(tools.Read("library_threads", config.library_threads, 1, 1000));
   RETURN_IF_ERROR(tools.Read("cards", config.tool_card_folders));
   RETURN_IF_ERROR(tools.Read("shown", config.shown_tools, 1, 128));
   RETURN_IF_ERROR(tools.CheckAllRead());
+  for (std::string& path : config.tool_libraries) path = From(folder, path).string();
   for (std::string& path : config.tool_card_folders) path = From(folder, path).string();
+  ASSIGN_OR_RETURN(TomlTable providers, root.Table("providers"));
+  RETURN_IF_ERROR(ReadProviders(std::move(providers), config.providers));
   ASSIGN_OR_RETURN(TomlTable permissions, root.Table("permissions"));
   RETURN_IF_ERROR(ReadPermissions(std::move(permissions), config));
   ASSIGN_OR_RETURN(TomlTable sandbox, root.Table("sandbox"));

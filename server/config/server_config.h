@@ -41,6 +41,9 @@ struct ServerConfig {
   std::vector<std::string> http_allowed_hosts;
   bool http_allow_private_addresses = false;
 
+  std::vector<std::string> tool_libraries;  // shared objects
+  int library_threads = 8;                  // on which their tools run
+
   ProviderLimits providers;
 
   std::vector<std::string> tool_card_folders;

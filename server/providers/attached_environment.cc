@@ -50,8 +50,9 @@ Async<Json> AttachedEnvironment::Operate(Operation operation, std::string instan
                     fmt::format("{}: what is given has {} bytes; give at most {}", spec_.name,
                                 work->input_json().size(), kMaxArgumentsBytes));
   }
-  call->id = CallId(context, key_, fmt::format("{} {} {}", instance, static_cast<int>(operation),
-                                               work->input_json()));
+  call->id =
+      CallId(context, key_,
+             fmt::format("{} {} {}", instance, static_cast<int>(operation), work->input_json()));
   call->key = key_;
   call->subject = spec_.name;
   call->instance = std::move(instance);
@@ -76,8 +77,8 @@ Async<EnvironmentState> AttachedEnvironment::OperateToState(Operation operation,
   state.reward = JsonDouble(value, "reward");
   state.done = JsonBool(value, "done");
   if (const absl::Status fits = observation_.Validate(state.observation); !fits.ok()) {
-    co_return Failed(spec_, fmt::format("an observation does not fit its schema:\n{}",
-                                        MessageOf(fits)));
+    co_return Failed(spec_,
+                     fmt::format("an observation does not fit its schema:\n{}", MessageOf(fits)));
   }
   co_return state;
 }
@@ -105,8 +106,7 @@ Async<EnvironmentState> AttachedEnvironment::Step(std::string instance, Json act
                                     std::move(action), std::move(context));
 }
 
-Async<std::string> AttachedEnvironment::Snapshot(std::string instance,
-                                                 EnvironmentContext context) {
+Async<std::string> AttachedEnvironment::Snapshot(std::string instance, EnvironmentContext context) {
   if (!spec_.snapshots) co_return Failed(spec_, "has no snapshots");
   CO_ASSIGN_OR_RETURN(const Json value,
                       co_await Operate(EnvironmentWork::OPERATION_SNAPSHOT, std::move(instance),

@@ -39,8 +39,8 @@ class AttachServer : public v1::ToolService::CallbackService {
       : hub_(ProviderLimits(), folder / "tools.json", registry) {
     EXPECT_TRUE(hub_.Start().ok());
     grpc::ServerBuilder builder;
-    builder.AddListeningPort("127.0.0.1:" + std::to_string(port),
-                             grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort("127.0.0.1:" + std::to_string(port), grpc::InsecureServerCredentials(),
+                             &port_);
     builder.RegisterService(this);
     server_ = builder.BuildAndStart();
   }

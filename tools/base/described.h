@@ -11,8 +11,8 @@
 //   };
 //
 // Members may be bool, numbers, std::string, described structs, nlohmann::json (anything), and
-// std::optional, std::vector and std::map<std::string, ...> of these. Stands alone: the client library
-// uses it as well. Immutable once described; stateless functions.
+// std::optional, std::vector and std::map<std::string, ...> of these. Stands alone: the client
+// library uses it as well. Immutable once described; stateless functions.
 #pragma once
 
 #include <deque>
@@ -32,7 +32,9 @@ template <typename T>
 class Described;
 
 template <typename T>
-concept HasDescription = requires(Described<T>& d) { T::Describe(d); };
+concept HasDescription = requires(Described<T>& d) {
+  T::Describe(d);
+};
 
 namespace described {
 
