@@ -25,6 +25,7 @@ void AddArtifactCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddTraceCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddDiffCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddCatalogCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
+void AddMcpCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 
 // An option that may be given several times, with one value each time: otherwise it would take the
 // words that follow, which may be arguments.

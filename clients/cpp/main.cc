@@ -48,6 +48,7 @@ int Run(int argc, char** argv) {
   AddTraceCommands(app, options, exit_code);
   AddDiffCommand(app, options, exit_code);
   AddCatalogCommands(app, options, exit_code);
+  AddMcpCommand(app, options, exit_code);
   AddHelpCommands(app, options);
   if (argc > 1 && argv[1] == kCompleteWords) {
     for (const std::string& word : Complete(app, {argv + 2, argv + argc}, options)) {
