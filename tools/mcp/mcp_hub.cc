@@ -51,11 +51,12 @@ McpHub::~McpHub() { Stop(); }
 
 void McpHub::Start() {
   if (configs_.empty()) return;
+  http_ = std::make_unique<HttpClient>();
   auto first_tries = std::make_shared<Latch>(configs_.size());
   absl::Duration patience;
   for (const McpServerConfig& config : configs_) {
     auto server =
-        std::make_shared<McpServer>(io_.get_executor(), config, &http_, registry_, folder_);
+        std::make_shared<McpServer>(io_.get_executor(), config, http_.get(), registry_, folder_);
     const bool known = server->knows_tools();
     if (known) first_tries->CountDown();
     if (!known) patience = std::max(patience, config.start_time + kStartMargin);
@@ -81,6 +82,7 @@ void McpHub::Stop() {
   work_.reset();
   io_.stop();
   thread_.join();
+  http_.reset();
   servers_.clear();
 }
 

@@ -43,8 +43,9 @@ class McpHub {
   const std::vector<McpServerConfig> configs_;
   const std::filesystem::path folder_;
   ToolRegistry* const registry_;
-  HttpClient http_;
   asio::io_context io_;
+  // Its thread posts to io_: it ends first.
+  std::unique_ptr<HttpClient> http_;
   asio::executor_work_guard<asio::io_context::executor_type> work_;
   std::vector<std::shared_ptr<McpServer>> servers_;
   std::thread thread_;
