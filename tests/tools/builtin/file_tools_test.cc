@@ -128,7 +128,7 @@ TEST_F(FileToolsTest, WritesAgainWhatAForkDoesNotHave) {
   call.arguments = {{"path", "files/a.md"}, {"text", "as recorded"}};
   call.context.workspace = bench_.workspace();
   ToolResult result;
-  Tool* const tool = *bench_.registry().Find("write_file");
+  const std::shared_ptr<Tool> tool = *bench_.registry().Find("write_file");
   tool->Recall(call, result);
   EXPECT_EQ(bench_.Get("read_file", {{"path", "files/a.md"}}).value["text"], "as recorded");
   // A call that failed wrote nothing.
