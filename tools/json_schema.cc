@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <string>
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
@@ -16,6 +17,7 @@
 #include <vector>
 
 #include "tools/base/error.h"
+#include "tools/schema_guard.h"
 
 namespace troupe {
 namespace {
@@ -144,6 +146,7 @@ absl::Status CheckTypes(const Json& schema, int depth) {
 
 struct JsonSchema::Compiled {
   Json source;
+  std::optional<SchemaGuard> guard;
   valijson::Schema schema;
 };
 
@@ -163,10 +166,13 @@ absl::StatusOr<JsonSchema> JsonSchema::Compile(const Json& schema) {
     return Error(Reason::kInvalidField, "a JSON Schema must be an object");
   }
   if (absl::Status status = CheckTypes(compiled->source, 0); !status.ok()) return status;
+  Json guarded = compiled->source;
+  auto guard = SchemaGuard::Take(guarded);
+  if (!guard.ok()) return guard.status();
+  compiled->guard = *std::move(guard);
   try {
     valijson::SchemaParser parser;
-    parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(compiled->source),
-                          compiled->schema);
+    parser.populateSchema(valijson::adapters::NlohmannJsonAdapter(guarded), compiled->schema);
   } catch (const std::exception& e) {
     return Error(Reason::kInvalidField, fmt::format("not a JSON Schema: {}", e.what()));
   }
@@ -174,17 +180,20 @@ absl::StatusOr<JsonSchema> JsonSchema::Compile(const Json& schema) {
 }
 
 absl::Status JsonSchema::Validate(const Json& value) const {
+  if (compiled_->guard->IsTooLong(value)) {
+    return Error(Reason::kInvalidField,
+                 "at $: a text has more than 2,000 bytes, too many for the schema's patterns");
+  }
+  std::vector<std::string> problems = compiled_->guard->Check(value);
   valijson::ValidationResults results;
   try {
     valijson::Validator validator;
-    if (validator.validate(compiled_->schema, valijson::adapters::NlohmannJsonAdapter(value),
-                           &results)) {
-      return absl::OkStatus();
-    }
+    const bool fits = validator.validate(compiled_->schema,
+                                         valijson::adapters::NlohmannJsonAdapter(value), &results);
+    if (fits && problems.empty()) return absl::OkStatus();
   } catch (const std::exception& e) {
     return Error(Reason::kInvalidField, fmt::format("the value cannot be checked: {}", e.what()));
   }
-  std::vector<std::string> problems;
   for (const auto& result : results) {
     // That a member does not fit is said once, where it does not fit.
     const bool wrapper = result.description.starts_with("Failed to validate item #") ||

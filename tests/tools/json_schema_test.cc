@@ -79,5 +79,53 @@ TEST(JsonSchemaTest, RefusesWhatIsNoSchema) {
   }
 }
 
+TEST(JsonSchemaTest, PatternsAreMatchedInLinearTimeAndTold) {
+  const auto schema = JsonSchema::Compile(
+      Json::parse(R"({"type": "object", "properties": {"names": {"type": "array", "items":
+                  {"type": "string", "pattern": "^(([a-z])+.?)+$"}}}})"));
+  ASSERT_TRUE(schema.ok()) << schema.status();
+  // A matcher that backtracks takes for ever, or overflows its stack.
+  EXPECT_FALSE(schema->Validate({{"names", {std::string(60, 'a') + "!!"}}}).ok());
+  EXPECT_TRUE(schema->Validate({{"names", {std::string(1'000'000, 'a')}}}).ok());
+  const absl::Status wrong = schema->Validate({{"names", {"fine", "Not"}}});
+  EXPECT_THAT(std::string(MessageOf(wrong)),
+              HasSubstr(R"(at $.names[1]: must match the pattern ^(([a-z])+.?)+$, but is "Not")"));
+}
+
+TEST(JsonSchemaTest, PatternsThatStayInTheSchemaAreBounded) {
+  const auto either = [](const std::string& pattern) {
+    return JsonSchema::Compile(
+        Json{{"anyOf", {{{"type", "integer"}}, {{"type", "string"}, {"pattern", pattern}}}}});
+  };
+  const auto schema = either("^[a-z]+$");
+  ASSERT_TRUE(schema.ok()) << schema.status();
+  EXPECT_TRUE(schema->Validate("abc").ok());
+  EXPECT_FALSE(schema->Validate("a1").ok());
+  EXPECT_FALSE(schema->Validate(std::string(1'000'000, 'a')).ok());
+  EXPECT_TRUE(HasReason(either("^(a+)+$").status(), Reason::kInvalidField));
+}
+
+TEST(JsonSchemaTest, FormatsAreHintsAndHarmNobody) {
+  const auto schema = JsonSchema::Compile({{"type", "string"}, {"format", "date"}});
+  ASSERT_TRUE(schema.ok());
+  EXPECT_TRUE(schema->Validate(std::string(1'000'000, '1')).ok());
+}
+
+TEST(JsonSchemaTest, ReferencesThatLeadBackAreRefused) {
+  for (const char* text : {R"({"$ref": "#"})", R"({"allOf": [{"$ref": "#"}]})",
+                           R"({"$ref": "#/definitions/a", "definitions": {
+                               "a": {"anyOf": [{"$ref": "#/definitions/b"}]},
+                               "b": {"not": {"$ref": "#/definitions/a"}}}})"}) {
+    EXPECT_TRUE(HasReason(JsonSchema::Compile(Json::parse(text)).status(), Reason::kInvalidField))
+        << text;
+  }
+  // A tree refers to itself one level down.
+  const auto tree = JsonSchema::Compile(Json::parse(
+      R"({"type": "object", "properties": {"left": {"$ref": "#"}, "leaf": {"type": "integer"}}})"));
+  ASSERT_TRUE(tree.ok()) << tree.status();
+  EXPECT_TRUE(tree->Validate(Json::parse(R"({"left": {"left": {"leaf": 1}}})")).ok());
+  EXPECT_FALSE(tree->Validate(Json::parse(R"({"left": {"left": {"leaf": "x"}}})")).ok());
+}
+
 }  // namespace
 }  // namespace troupe
