@@ -47,8 +47,9 @@ class CountingModel : public ChatModel, public ModelDirectory {
 // Counts its calls.
 class CountingTool : public Tool {
  public:
-  CountingTool(std::string name, bool idempotent) {
+  CountingTool(std::string name, bool idempotent, std::string version = "") {
     spec_.name = std::move(name);
+    spec_.version = std::move(version);
     spec_.idempotent = idempotent;
     spec_.arguments_schema = {{"type", "object"}};
     spec_.result_schema = Json::object();
