@@ -10,6 +10,7 @@ namespace troupe {
 AttachStream::Reactor* AttachStream::Start(ProviderHub* hub, grpc::CallbackServerContext* context) {
   auto stream = std::shared_ptr<AttachStream>(new AttachStream(hub, context));
   stream->self_ = stream;
+  hub->StreamOpened(stream);
   stream->ReadNext();
   return stream.get();
 }

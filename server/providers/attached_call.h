@@ -10,6 +10,7 @@
 #include <string>
 
 #include "tools/base/suspend.h"
+#include "tools/json_schema.h"
 #include "tools/tool.h"
 #include "troupe/v1/attach.pb.h"
 
@@ -31,6 +32,7 @@ struct AttachedCall {
   bool begins_instance = false;
   bool ends_instance = false;
   bool repeatable = false;
+  std::shared_ptr<const JsonSchema> result_schema;  // null: anything
   ToolContext context;
   v1::ProviderCall message;
 

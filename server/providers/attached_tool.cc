@@ -4,8 +4,17 @@
 
 #include "server/providers/provider_hub.h"
 #include "tools/base/error.h"
+#include "tools/base/status_macros.h"
 
 namespace troupe {
+
+absl::StatusOr<std::shared_ptr<Tool>> AttachedTool::Make(
+    ToolSpec spec, std::string key, ProviderHub* hub,
+    std::shared_ptr<const std::atomic<bool>> served) {
+  ASSIGN_OR_RETURN(JsonSchema result, JsonSchema::Compile(spec.result_schema));
+  return std::shared_ptr<Tool>(
+      new AttachedTool(std::move(spec), std::move(key), hub, std::move(served), std::move(result)));
+}
 
 Async<ToolResult> AttachedTool::Call(ToolCall call) {
   std::string arguments = DumpJson(call.arguments);
@@ -22,6 +31,7 @@ Async<ToolResult> AttachedTool::Call(ToolCall call) {
   asked->key = key_;
   asked->subject = spec_.name;
   asked->repeatable = spec_.idempotent || spec_.read_only;
+  asked->result_schema = result_schema_;
   v1::ToolWork* work = asked->message.mutable_tool();
   work->set_name(spec_.name);
   work->set_version(spec_.version);

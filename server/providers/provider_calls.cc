@@ -40,6 +40,18 @@ absl::Status Interrupted(const AttachedCall& call, const std::string& why) {
       {{"tool", call.subject}});
 }
 
+// A provider whose answers do not fit fails as one that says so.
+absl::StatusOr<ToolResult> CheckedAnswer(AttachedCall& call) {
+  auto answer = ReadAnswer(*call.result, call);
+  if (!answer.ok() || answer->is_error || call.result_schema == nullptr) return answer;
+  const absl::Status fits = call.result_schema->Validate(answer->value);
+  if (fits.ok()) return answer;
+  return Error(
+      Reason::kToolFailed,
+      fmt::format("the result of {} does not fit its schema:\n{}", call.subject, MessageOf(fits)),
+      {{"tool", call.subject}});
+}
+
 }  // namespace
 
 Async<ToolResult> ProviderHub::Perform(std::shared_ptr<AttachedCall> call) {
@@ -234,17 +246,14 @@ absl::Status ProviderHub::Hopeless(const ProviderPool& pool, const AttachedCall&
 
 void ProviderHub::DropHopeless(ProviderPool& pool, absl::Time now) {
   std::vector<std::pair<CallPtr, absl::Status>> dropped;
-  std::erase_if(pool.waiting, [&](const CallPtr& call) {
+  const size_t erased = std::erase_if(pool.waiting, [&](const CallPtr& call) {
     if (call->done == nullptr) return true;
     absl::Status why = Hopeless(pool, *call, now);
     if (why.ok()) return false;
     dropped.emplace_back(call, std::move(why));
     return true;
   });
-  waiting_calls_ = 0;
-  for (const auto& [key, each] : pools_) {
-    waiting_calls_ += static_cast<int64_t>(each->waiting.size());
-  }
+  waiting_calls_ -= static_cast<int64_t>(erased);
   for (auto& [call, why] : dropped) Finish(call, std::move(why));
 }
 
@@ -362,7 +371,8 @@ void ProviderHub::HandleResult(const SessionPtr& session, v1::CallResult& result
   const auto found = session->calls.find(result.call_id());
   if (found == session->calls.end()) {
     // Of a call of an earlier life that may yet be asked for, the provider keeps the answer.
-    if (!session->held.contains(result.call_id())) Taken(*session, result.call_id());
+    const bool kept = session->held.contains(result.call_id());
+    if (!kept && result.call_id().size() <= kMaxCallId) Taken(*session, result.call_id());
     return;
   }
   const CallPtr call = found->second;
@@ -382,7 +392,7 @@ void ProviderHub::Complete(const SessionPtr& session, const CallPtr& call) {
   const bool waited_for = call->done != nullptr;
   if (breaker != nullptr && !waited_for) breaker->Abandon();
   if (waited_for) {
-    auto answer = ReadAnswer(*call->result, *call);
+    auto answer = CheckedAnswer(*call);
     const absl::Time now = SteadyNow();
     if (breaker != nullptr && answer.ok()) breaker->Succeed();
     if (breaker != nullptr && !answer.ok()) breaker->Fail(now);

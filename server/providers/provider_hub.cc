@@ -23,6 +23,8 @@ namespace {
 constexpr int kTokenBytes = 16;
 constexpr int kMadeUpIdBytes = 6;
 constexpr absl::Duration kTick = absl::Milliseconds(250);
+constexpr absl::Duration kCatalogueAge = absl::Hours(1);
+constexpr absl::Duration kCatalogueRetry = absl::Minutes(1);  // of what could not be written
 
 std::string RandomHex(int bytes) {
   std::random_device device;
@@ -62,7 +64,7 @@ ProviderHub::~ProviderHub() {
 }
 
 absl::Status ProviderHub::Start() {
-  started_ = SteadyNow();
+  started_ = catalogue_saved_ = SteadyNow();
   ASSIGN_OR_RETURN(const auto known, ReadToolCatalogue(catalogue_));
   for (const KnownTool& tool : known) {
     const PoolPtr pool = PoolOf(ToolKey(tool.spec), tool.spec.name, SpecJson(tool.spec), true);
@@ -72,6 +74,17 @@ absl::Status ProviderHub::Start() {
   }
   asio::post(thread_, [this] { ScheduleTick(); });
   return absl::OkStatus();
+}
+
+void ProviderHub::StreamOpened(std::shared_ptr<ProviderOutlet> outlet) {
+  asio::post(thread_, [this, outlet = std::move(outlet)] {
+    if (closing_) return outlet->Close(ServerCloses());
+    if (opened_.size() >= kMaxSilentStreams) {
+      return outlet->Close(
+          Error(Reason::kQueueFull, "too many streams have said no hello", {{"limit", "streams"}}));
+    }
+    opened_[outlet.get()] = {outlet, SteadyNow()};
+  });
 }
 
 void ProviderHub::Receive(std::shared_ptr<ProviderOutlet> outlet, v1::AttachRequest message) {
@@ -85,7 +98,7 @@ void ProviderHub::StreamEnded(std::shared_ptr<ProviderOutlet> outlet) {
     const auto found = by_outlet_.find(outlet.get());
     const SessionPtr session = found == by_outlet_.end() ? nullptr : found->second;
     if (session != nullptr) Disconnect(session);
-    outlets_.erase(outlet.get());
+    opened_.erase(outlet.get());
     // A stream that was closed before stays so.
     outlet->Close(session != nullptr ? absl::OkStatus() : SayHello());
   });
@@ -95,7 +108,7 @@ void ProviderHub::Close() {
   if (closing_.exchange(true)) return;
   asio::post(thread_, [this] {
     timer_.cancel();
-    for (const auto& [key, outlet] : outlets_) outlet->Close(ServerCloses());
+    for (const auto& [key, opened] : opened_) opened.outlet->Close(ServerCloses());
     for (const auto& [id, session] : sessions_) {
       if (!session->connected()) continue;
       SendTaken(*session);
@@ -114,11 +127,10 @@ void ProviderHub::HandleMessage(const std::shared_ptr<ProviderOutlet>& outlet,
                                 v1::AttachRequest& message) {
   const auto found = by_outlet_.find(outlet.get());
   if (found == by_outlet_.end()) {
-    outlets_[outlet.get()] = outlet;
+    opened_.erase(outlet.get());
     absl::Status greeted = message.has_hello() ? HandleHello(outlet, message.hello()) : SayHello();
     if (closing_) greeted = ServerCloses();
     if (!greeted.ok()) return outlet->Close(greeted);
-    outlets_.erase(outlet.get());
     return outlet->ReadNext();
   }
   const SessionPtr session = found->second;
@@ -142,6 +154,11 @@ void ProviderHub::HandleMessage(const std::shared_ptr<ProviderOutlet>& outlet,
     case v1::AttachRequest::kPong:
     case v1::AttachRequest::MESSAGE_NOT_SET:
       break;
+  }
+  if (outlet->waiting_bytes() > 2 * kMaxOutboxBytes) {
+    spdlog::warn("provider {} talks and does not listen", session->id);
+    outlet->Drop();
+    return Disconnect(session);
   }
   outlet->ReadNext();
 }
@@ -272,8 +289,9 @@ ProviderHub::PoolPtr ProviderHub::PoolOf(const std::string& key, const std::stri
 }
 
 absl::Status ProviderHub::RegisterTool(const ToolSpec& spec, const PoolPtr& pool) {
-  return registry_->ReplaceVersion(
-      std::make_shared<AttachedTool>(spec, pool->key, this, pool->served));
+  ASSIGN_OR_RETURN(std::shared_ptr<Tool> tool,
+                   AttachedTool::Make(spec, pool->key, this, pool->served));
+  return registry_->ReplaceVersion(std::move(tool));
 }
 
 absl::Status ProviderHub::TakeOffers(const SessionPtr& session, const Offers& offers) {
@@ -430,6 +448,7 @@ void ProviderHub::SaveCatalogue() {
   const absl::Status written = WriteToolCatalogue(catalogue_, known);
   if (!written.ok()) spdlog::error("the catalogue of attached tools: {}", MessageOf(written));
   catalogue_changed_ = !written.ok();
+  catalogue_saved_ = SteadyNow();
 }
 
 void ProviderHub::ForgetSurplus() {
@@ -459,6 +478,12 @@ void ProviderHub::ScheduleTick() {
 void ProviderHub::Tick() {
   const absl::Time now = SteadyNow();
   CheckSessions(now);
+  CloseSilent(now);
+  // The file tells when tools were last seen, also after a server that was killed.
+  if (now - catalogue_saved_ > (catalogue_changed_ ? kCatalogueRetry : kCatalogueAge)) {
+    catalogue_changed_ = true;
+    SaveCatalogue();
+  }
   std::vector<PoolPtr> pools;
   for (const auto& [key, pool] : pools_) {
     if (!pool->waiting.empty()) pools.push_back(pool);
@@ -467,6 +492,14 @@ void ProviderHub::Tick() {
     Dispatch(*pool);
     DropHopeless(*pool, now);
   }
+}
+
+void ProviderHub::CloseSilent(absl::Time now) {
+  absl::erase_if(opened_, [&](const auto& each) {
+    if (now - each.second.when < kMostSilence) return false;
+    each.second.outlet->Close(SayHello());
+    return true;
+  });
 }
 
 void ProviderHub::CheckSessions(absl::Time now) {

@@ -41,6 +41,8 @@ class ProviderHub {
   absl::Status Start();
 
   // --- of streams ---
+  // A stream began; it has half a minute to say hello.
+  void StreamOpened(std::shared_ptr<ProviderOutlet> outlet);
   // A message came; the outlet's ReadNext is called when it was dealt with.
   void Receive(std::shared_ptr<ProviderOutlet> outlet, v1::AttachRequest message);
   // The stream is over. More than once changes nothing.
@@ -88,6 +90,7 @@ class ProviderHub {
   void Tick();
   void ScheduleTick();
   void CheckSessions(absl::Time now);
+  void CloseSilent(absl::Time now);
 
   // --- provider_calls.cc: calls and their answers ---
   void Submit(const CallPtr& call);
@@ -127,13 +130,17 @@ class ProviderHub {
 
   std::map<std::string, SessionPtr> sessions_;  // by id
   absl::flat_hash_map<const ProviderOutlet*, SessionPtr> by_outlet_;
-  // Streams that have said no hello yet, or are being closed.
-  absl::flat_hash_map<const ProviderOutlet*, std::shared_ptr<ProviderOutlet>> outlets_;
-  std::map<std::string, PoolPtr> pools_;             // by key
-  absl::flat_hash_map<std::string, CallPtr> calls_;  // that somebody waits for, by id
+  struct Opened {
+    std::shared_ptr<ProviderOutlet> outlet;
+    absl::Time when;  // of SteadyNow
+  };
+  absl::flat_hash_map<const ProviderOutlet*, Opened> opened_;  // that have said no hello yet
+  std::map<std::string, PoolPtr> pools_;                       // by key
+  absl::flat_hash_map<std::string, CallPtr> calls_;            // that somebody waits for, by id
   int64_t waiting_calls_ = 0;
   int64_t buffered_bytes_ = 0;  // of files that arrive or are being written
   bool catalogue_changed_ = false;
+  absl::Time catalogue_saved_;  // of SteadyNow
 
   asio::thread_pool files_{1};   // writes files that calls made
   asio::thread_pool thread_{1};  // on which all else happens

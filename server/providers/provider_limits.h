@@ -16,6 +16,9 @@ struct ProviderLimits {
 };
 
 inline constexpr int kMissedHeartbeats = 3;
+inline constexpr size_t kMaxSilentStreams = 256;  // that have said no hello yet
+inline constexpr absl::Duration kMostSilence = absl::Seconds(30);
+inline constexpr size_t kMaxCallId = 64;
 inline constexpr int kMaxToolsPerProvider = 256;
 inline constexpr int kMaxEnvironmentsPerProvider = 64;
 inline constexpr int kMaxCallsPerProvider = 1024;

@@ -226,6 +226,19 @@ TEST_F(ProviderHubTest, WhoFailsAgainAndAgainIsLeftAlone) {
   EXPECT_EQ(call.get()->value, 7);
 }
 
+TEST_F(ProviderHubTest, WhoAnswersWhatDoesNotFitFailsAsWell) {
+  Start();
+  v1::AttachRequest hello = Hello("a");
+  hello.mutable_hello()->mutable_tools(0)->set_result_schema(R"({"type": "integer"})");
+  const auto stream = Attached(hello);
+  for (int i = 1; i <= 5; ++i) {
+    auto call = Call(i);
+    hub_->Receive(stream, ResultOf(stream->NextCall(), R"("five")"));
+    EXPECT_THAT(std::string(MessageOf(call.get().status())), HasSubstr("must be integer"));
+  }
+  EXPECT_THAT(std::string(MessageOf(Call(6).get().status())), HasSubstr("5 times in a row"));
+}
+
 TEST_F(ProviderHubTest, AFailedCallThatMayBeRepeatedGoesToAnother) {
   Start();
   const auto a = Attached(Hello("a", /*idempotent=*/true));
