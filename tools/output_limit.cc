@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "tools/artifact_file.h"
 #include "tools/base/hash.h"
@@ -65,15 +66,14 @@ void LimitOutput(const ToolSpec& spec, const Workspace& workspace, const std::st
                              missing, limit, where, last)};
   // Images keep their order; all text stands where the first text stood.
   std::vector<ToolContent> content;
-  bool placed = false;
+  std::optional<size_t> place;
   for (ToolContent& part : result.content) {
-    if (!std::holds_alternative<ToolText>(part)) {
-      content.push_back(std::move(part));
-    } else if (!placed) {
-      content.push_back(std::move(shown));
-      placed = true;
-    }
+    const bool text = std::holds_alternative<ToolText>(part);
+    if (text && place.has_value()) continue;
+    if (text) place = content.size();
+    content.push_back(std::move(part));
   }
+  content[*place] = std::move(shown);
   result.content = std::move(content);
 }
 

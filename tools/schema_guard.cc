@@ -17,12 +17,18 @@ constexpr size_t kMaxPattern = 1000;
 constexpr size_t kMaxTextForPatterns = 2000;
 constexpr size_t kMaxProblems = 10;
 
-constexpr const char* kSchemaKeys[] = {
-    "additionalItems", "additionalProperties", "contains", "else", "if", "items", "not",
-    "propertyNames",   "then"};
+constexpr const char* kSchemaKeys[] = {"additionalItems",
+                                       "additionalProperties",
+                                       "contains",
+                                       "else",
+                                       "if",
+                                       "items",
+                                       "not",
+                                       "propertyNames",
+                                       "then"};
 constexpr const char* kListKeys[] = {"allOf", "anyOf", "oneOf", "items", "prefixItems"};
-constexpr const char* kMapKeys[] = {"$defs", "definitions", "dependencies", "dependentSchemas",
-                                    "patternProperties", "properties"};
+constexpr const char* kMapKeys[] = {
+    "$defs", "definitions", "dependencies", "dependentSchemas", "patternProperties", "properties"};
 
 // Calls `visit` for the schemas that stand directly in this one.
 void ForEachPart(Json& schema, const std::function<void(Json&)>& visit) {
@@ -92,9 +98,10 @@ absl::Status Refused(std::string_view why) {
 absl::Status CheckPattern(const std::string& pattern) {
   if (pattern.size() > kMaxPattern) return Refused("a pattern has more than 1,000 letters");
   if (!RepeatsRepetitions(pattern)) return absl::OkStatus();
-  return Refused(fmt::format("the pattern {} could take for ever where it stands; simplify it, or "
-                             "move it out of anyOf, oneOf, not and definitions",
-                             pattern.substr(0, 100)));
+  return Refused(
+      fmt::format("the pattern {} could take for ever where it stands; simplify it, or "
+                  "move it out of anyOf, oneOf, not and definitions",
+                  pattern.substr(0, 100)));
 }
 
 // The schema that a reference within the document names; null for any other.

@@ -1,7 +1,7 @@
 // What a JSON Schema from outside could do to the process that checks values against it: patterns
-// that take for ever or overflow the stack, references that lead back to themselves. SchemaGuard takes
-// patterns out of a schema, to be matched in linear time, and refuses what stays dangerous. Immutable
-// and thread-safe once made.
+// that take for ever or overflow the stack, references that lead back to themselves. SchemaGuard
+// takes patterns out of a schema, to be matched in linear time, and refuses what stays dangerous.
+// Immutable and thread-safe once made.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -21,8 +21,8 @@ namespace troupe {
 
 class SchemaGuard {
  public:
-  // Takes from `schema` what the guard checks itself, and formats, which are only hints. kInvalidField
-  // for a schema that must not be used.
+  // Takes from `schema` what the guard checks itself, and formats, which are only hints.
+  // kInvalidField for a schema that must not be used.
   static absl::StatusOr<SchemaGuard> Take(Json& schema);
 
   SchemaGuard(SchemaGuard&&) noexcept;

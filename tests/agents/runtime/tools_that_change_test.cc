@@ -67,9 +67,8 @@ TEST_F(ToolsThatChangeTest, APersonIsAskedEachTimeACallBreaksOff) {
       const std::string path = run.Pending()[0].path;
       asked.push_back(path);
       const Json choice = asked.size() < 3 ? "retry" : "skip";
-      asio::post(run.strand(), [&run, path, choice] {
-        EXPECT_TRUE(run.Answer(path, choice, nullptr).ok());
-      });
+      asio::post(run.strand(),
+                 [&run, path, choice] { EXPECT_TRUE(run.Answer(path, choice, nullptr).ok()); });
     };
   };
   EXPECT_EQ(*Live<std::string>(algorithm, answer), "skipped");
