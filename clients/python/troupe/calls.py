@@ -7,6 +7,7 @@ import concurrent.futures
 import inspect
 import json
 import logging
+import math
 import threading
 import traceback
 from typing import Any, Callable
@@ -60,7 +61,8 @@ class Calls:
         with self._lock:
             held = self._held.get(call.call_id)
             if held is None:
-                left = call.time_left.seconds + call.time_left.nanos / 1e9
+                left = (call.time_left.seconds + call.time_left.nanos / 1e9 if call.HasField("time_left")
+                        else math.inf)
                 context = Context(call.call_id, call.task, call.path, call.seed, left, self)
                 self._held[call.call_id] = fresh = Held(context)
         if held is not None:
