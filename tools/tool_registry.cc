@@ -10,6 +10,7 @@
 #include "tools/base/pause.h"
 #include "tools/base/status_macros.h"
 #include "tools/base/steady_time.h"
+#include "tools/call_gate.h"
 #include "tools/json_schema.h"
 #include "tools/output_limit.h"
 #include "tools/version_order.h"
@@ -76,7 +77,8 @@ absl::Status CheckFits(const JsonSchema& schema, const std::string& name, const 
 }
 
 // The tool sees one token that is cancelled by the caller and by the deadline.
-Async<ToolResult> CallUntilDeadline(std::shared_ptr<Tool> tool, ToolCall call) {
+Async<ToolResult> CallUntilDeadline(std::shared_ptr<Tool> tool, std::shared_ptr<CallGate> gate,
+                                    ToolCall call) {
   const ToolSpec& spec = tool->spec();
   const absl::Time now = SteadyNow();
   if (call.context.deadline <= now) {
@@ -86,6 +88,10 @@ Async<ToolResult> CallUntilDeadline(std::shared_ptr<Tool> tool, ToolCall call) {
   const DeadlineToken deadline(co_await asio::this_coro::executor, call.context.cancel,
                                call.context.deadline - now, spec.name);
   call.context.cancel = deadline.token();
+  CallGate::Pass pass;
+  if (gate != nullptr) {
+    CO_ASSIGN_OR_RETURN(pass, co_await gate->Enter(call.context.cancel));
+  }
   // A tool that throws must not take the server with it.
   std::string thrown;
   try {
@@ -98,16 +104,17 @@ Async<ToolResult> CallUntilDeadline(std::shared_ptr<Tool> tool, ToolCall call) {
 }
 
 // Calls, and calls again what failed if that changes nothing more.
-Async<ToolResult> CallRepeatedly(std::shared_ptr<Tool> tool, ToolCall call) {
+Async<ToolResult> CallRepeatedly(std::shared_ptr<Tool> tool, std::shared_ptr<CallGate> gate,
+                                 ToolCall call) {
   const ToolSpec& spec = tool->spec();
   call.context.deadline = std::min(call.context.deadline, SteadyNow() + spec.timeout);
   if (!spec.read_only && !spec.idempotent) {
-    co_return co_await CallUntilDeadline(tool, std::move(call));
+    co_return co_await CallUntilDeadline(tool, gate, std::move(call));
   }
   absl::Duration pause = kFirstPause;
   for (int attempt = 1;; ++attempt, pause *= 4) {
     ToolCall again = call;
-    auto result = co_await CallUntilDeadline(tool, std::move(again));
+    auto result = co_await CallUntilDeadline(tool, gate, std::move(again));
     if (result.ok()) {
       if (attempt > 1) result->notes["attempts"] = attempt;
       co_return result;
@@ -127,6 +134,7 @@ struct ToolRegistry::Entry {
   std::shared_ptr<Tool> tool;
   JsonSchema arguments;
   JsonSchema result;
+  std::shared_ptr<CallGate> gate;  // null: no limit
 };
 
 ToolRegistry::ToolRegistry() = default;
@@ -145,8 +153,13 @@ absl::StatusOr<ToolRegistry::EntryPtr> ToolRegistry::Compile(std::shared_ptr<Too
   if (!arguments.ok()) return Annotate(arguments.status(), spec.name + ": arguments_schema");
   auto result = JsonSchema::Compile(spec.result_schema);
   if (!result.ok()) return Annotate(result.status(), spec.name + ": result_schema");
+  // Of an attached tool, each provider has its own limit.
+  std::shared_ptr<CallGate> gate;
+  if (spec.max_concurrent > 0 && spec.provider != "attached") {
+    gate = std::make_shared<CallGate>(spec.max_concurrent);
+  }
   return std::make_shared<const Entry>(
-      Entry{std::move(tool), *std::move(arguments), *std::move(result)});
+      Entry{std::move(tool), *std::move(arguments), *std::move(result), std::move(gate)});
 }
 
 absl::Status ToolRegistry::Insert(EntryPtr& entry, bool may_replace) {
@@ -299,7 +312,8 @@ Async<ToolResult> ToolRegistry::CallEntry(EntryPtr entry, ToolCall call) {
   CO_RETURN_IF_ERROR(call.context.cancel.status());
   const Workspace workspace = call.context.workspace;
   const std::string path = call.context.path;
-  CO_ASSIGN_OR_RETURN(ToolResult result, co_await CallRepeatedly(entry->tool, std::move(call)));
+  CO_ASSIGN_OR_RETURN(ToolResult result,
+                      co_await CallRepeatedly(entry->tool, entry->gate, std::move(call)));
   if (!result.is_error) {
     if (const absl::Status valid = entry->result.Validate(result.value); !valid.ok()) {
       co_return Error(

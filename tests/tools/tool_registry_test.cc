@@ -250,6 +250,36 @@ TEST_F(ToolRegistryTest, ACallKeepsTheToolItFound) {
   EXPECT_TRUE(absl::IsCancelled(out.status()));
 }
 
+TEST_F(ToolRegistryTest, SoManyCallsRunAtTheSameTimeAndTheOthersWaitTheirTurn) {
+  const auto narrow = std::make_shared<FakeTool>("narrow");
+  narrow->spec().max_concurrent = 1;
+  ASSERT_TRUE(registry_.Add(narrow).ok());
+  asio::io_context io;
+  std::vector<CancelSource> sources(3);
+  std::vector<absl::Status> ends(3);
+  for (size_t i = 0; i < sources.size(); ++i) {
+    ToolCall call;
+    call.arguments = {{"do", "wait"}};
+    call.context.cancel = sources[i].token();
+    asio::co_spawn(io, registry_.Call("narrow", std::move(call)),
+                   [&ends, i](std::exception_ptr, const absl::StatusOr<ToolResult>& result) {
+                     ends[i] = result.status();
+                   });
+  }
+  io.poll();
+  EXPECT_EQ(narrow->calls(), 1);
+  sources[1].Cancel(CancelReason::kUser, "does not wait any more");
+  io.poll();
+  EXPECT_TRUE(absl::IsCancelled(ends[1]));
+  EXPECT_EQ(narrow->calls(), 1);
+  sources[0].Cancel(CancelReason::kUser, "ends");
+  io.poll();
+  EXPECT_EQ(narrow->calls(), 2);
+  sources[2].Cancel(CancelReason::kUser, "ends");
+  io.run();
+  EXPECT_TRUE(absl::IsCancelled(ends[2]));
+}
+
 TEST_F(ToolRegistryTest, ToolsComeAndGoWhileOthersCall) {
   constexpr int kRounds = 200;
   std::atomic<bool> changing = true;
