@@ -40,27 +40,34 @@ class EverythingServer : public McpTest, public testing::WithParamInterface<cons
   }
 
   void StartOverHttp() {
-    log_ = folder_.path() / "everything.log";
     // It takes its port from the environment: find a free one.
     int code = 0;
-    const std::string port = RunCommand(
+    port_ = RunCommand(
         "node -e \"const s = require('net').createServer().listen(0, '127.0.0.1', () => "
         "{ console.log(s.address().port); s.close(); })\"",
         code);
+    port_ = port_.substr(0, port_.find('\n'));
+    StartHttpServer();
+    McpServerConfig config;
+    config.name = "every";
+    config.url = "http://127.0.0.1:" + port_ + "/mcp";
+    Start(config);
+  }
+
+  void StartHttpServer() {
+    log_ = folder_.path() / "everything.log";
+    std::filesystem::remove(log_);
     ChildSpec spec;
     spec.command = "sh";
     spec.args = {"-c", "exec node " + peers_ +
                            "/node_modules/@modelcontextprotocol/server-everything/dist/index.js "
                            "streamableHttp >" +
                            log_.string() + " 2>&1"};
-    spec.env["PORT"] = port.substr(0, port.find('\n'));
-    StartHttp(spec, [&] { return Log().find("listening") != std::string::npos ? port : ""; });
-    McpServerConfig config;
-    config.name = "every";
-    config.url = "http://127.0.0.1:" + spec.env["PORT"] + "/mcp";
-    Start(config);
+    spec.env["PORT"] = port_;
+    StartHttp(spec, [&] { return Log().find("listening") != std::string::npos ? port_ : ""; });
   }
 
+  std::string port_;
   std::filesystem::path log_;
 };
 INSTANTIATE_TEST_SUITE_P(Over, EverythingServer, testing::Values("stdio", "http"),
@@ -164,6 +171,13 @@ TEST_P(EverythingServer, QuestionThatCannotBeAskedEndsTheCall) {
   EXPECT_EQ(ReasonOf(ended.status()), Reason::kBudgetExceeded) << ended.status();
 }
 
+TEST_P(EverythingServer, CallInASessionThatIsForgottenIsMadeInANewOne) {
+  if (!over_http()) return;
+  http_servers_.clear();
+  StartHttpServer();
+  EXPECT_THAT(Text(Call("every.echo", {{"message", "again"}})), HasSubstr("Echo: again"));
+}
+
 TEST_P(EverythingServer, EnvironmentIsSparse) {
   setenv("TROUPE_TEST_SECRET", "must-not-be-inherited", 1);
   EXPECT_THAT(Text(Call("every.get-env")), Not(HasSubstr("no tool")));
@@ -173,6 +187,15 @@ TEST_P(EverythingServer, EnvironmentIsSparse) {
     EXPECT_THAT(Text(Call("every.get-env")), Not(HasSubstr("must-not-be-inherited")));
   }
   unsetenv("TROUPE_TEST_SECRET");
+}
+
+TEST_F(McpTest, RootsOfTheConfiguration) {
+  SKIP_WITHOUT_PEERS();
+  McpServerConfig config = Npm("every", "server-everything", {"stdio"});
+  config.roots = {"/srv/my documents"};
+  Start(config);
+  ASSERT_TRUE(Eventually([&] { return Has("every.get-roots-list"); }));
+  EXPECT_THAT(Text(Call("every.get-roots-list")), HasSubstr("file:///srv/my%20documents"));
 }
 
 TEST_F(McpTest, FilesystemServer) {

@@ -113,7 +113,7 @@ TEST_P(ModernServer, SoundIsAnArtifact) {
 
 TEST_P(ModernServer, EndInTheMiddleOfACall) {
   const auto ended = Call("modern.die");
-  EXPECT_EQ(ReasonOf(ended.status()), Reason::kToolFailed) << ended.status();
+  EXPECT_EQ(ReasonOf(ended.status()), Reason::kToolInterrupted) << ended.status();
   if (over_http()) return;  // nobody starts that one again
   EXPECT_THAT(Text(Call("modern.add", {{"a", 2}, {"b", 3}})), HasSubstr("5"));
 }

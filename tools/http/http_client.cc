@@ -2,6 +2,7 @@
 
 #include <absl/base/thread_annotations.h>
 #include <absl/strings/ascii.h>
+#include <absl/strings/cord.h>
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
@@ -18,6 +19,7 @@
 #include "tools/base/mutex.h"
 #include "tools/base/steady_time.h"
 #include "tools/base/suspend.h"
+#include "tools/http/http_failure.h"
 
 namespace troupe {
 namespace {
@@ -27,6 +29,7 @@ constexpr int kTickMilliseconds = 200;
 constexpr long kMaxIdleConnections = 20'000;
 constexpr size_t kMaxIdleHandles = 1024;
 constexpr size_t kMaxEvents = 256;
+constexpr char kNotSent[] = "troupe.not_sent";  // a payload of the failure of a request
 
 struct EasyDeleter {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
@@ -99,10 +102,16 @@ absl::Status StatusOf(const Transfer& transfer, CURLcode code) {
   if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
     return absl::InvalidArgumentError(detail);
   }
-  return absl::UnavailableError(detail);
+  absl::Status failure = absl::UnavailableError(detail);
+  long sent = 0;
+  curl_easy_getinfo(transfer.easy.get(), CURLINFO_REQUEST_SIZE, &sent);
+  if (sent == 0) failure.SetPayload(kNotSent, absl::Cord("true"));
+  return failure;
 }
 
 }  // namespace
+
+bool WasNotSent(const absl::Status& failure) { return failure.GetPayload(kNotSent).has_value(); }
 
 std::string_view HttpResponse::header(std::string_view lower_case_name) const {
   for (const auto& [name, value] : headers) {

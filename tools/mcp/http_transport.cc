@@ -12,6 +12,7 @@
 #include "tools/base/error.h"
 #include "tools/base/pause.h"
 #include "tools/base/status_macros.h"
+#include "tools/http/http_failure.h"
 #include "tools/mcp/json_rpc.h"
 #include "tools/mcp/mcp_headers.h"
 #include "tools/mcp/plain_text.h"
@@ -20,6 +21,8 @@ namespace troupe {
 namespace {
 
 constexpr char kUnreachableKey[] = "unreachable";
+constexpr int64_t kRpcServerError = -32000;  // of whoever speaks, with a meaning of its own
+constexpr char kSessionLostKey[] = "session_lost";
 // Time-outs are the business of whoever sent the request: it cancels the exchange.
 constexpr absl::Duration kUnlimited = absl::Hours(24 * 30);
 constexpr absl::Duration kConnectTime = absl::Seconds(10);
@@ -39,6 +42,10 @@ bool IsVisible(std::string_view text) {
 }
 
 }  // namespace
+
+bool IsSessionLost(const absl::Status& status) {
+  return MetadataOf(status).contains(kSessionLostKey);
+}
 
 bool IsUnreachable(const absl::Status& status) {
   return MetadataOf(status).contains(kUnreachableKey);
@@ -132,7 +139,8 @@ void HttpTransport::TakeData(Exchange& exchange, const std::string& bytes) {
 }
 
 void HttpTransport::Deliver(Exchange& exchange, const std::string& text) {
-  auto value = ParseJson(text, "the server's message");
+  // A server may repeat the keys that it was sent.
+  auto value = ParseJson(WithoutSecrets(text, config_.Secrets()), "the server's message");
   if (!value.ok()) {
     spdlog::warn("mcp.{}: {}", config_.name, PlainText(MessageOf(value.status()), kMaxShownBody));
     return;
@@ -172,7 +180,8 @@ AsyncStatus HttpTransport::Send(Json message, McpSendOptions options) {
     co_return Error(Reason::kToolFailed,
                     fmt::format("the MCP server {} at {} cannot be reached: {}", config_.name,
                                 WithoutQuery(config_.url), MessageOf(response.status())),
-                    {{"server", config_.name}, {kUnreachableKey, "true"}});
+                    {{"server", config_.name},
+                     {WasNotSent(response.status()) ? kUnreachableKey : "lost", "true"}});
   }
   if (response.ok()) CO_RETURN_IF_ERROR(TakeResponse(*exchange, method, *response));
   if (exchange->origin == 0 || exchange->answered || !may_resume) co_return absl::OkStatus();
@@ -191,32 +200,42 @@ absl::Status HttpTransport::TakeResponse(Exchange& exchange, const std::string& 
 
 absl::Status HttpTransport::Refused(Exchange& exchange, const std::string& method,
                                     const HttpResponse& response) {
-  if (response.status == 404 && !session_.empty()) {
-    const absl::Status lost =
-        Error(Reason::kToolFailed,
-              fmt::format("the MCP server {} has forgotten the session", config_.name),
-              {{"server", config_.name}, {"http_status", "404"}});
-    if (!std::exchange(closed_, true) && events_.on_closed) events_.on_closed(lost);
-    return lost;
-  }
+  const std::string text = WithoutSecrets(response.body, config_.Secrets());
   // A refusal may be an error of JSON-RPC, with the request's id or without one.
-  auto body = ParseJson(response.body, "the server's reply");
-  if (body.ok()) {
-    auto message = ReadRpcMessage(*body);
-    if (message.ok() && message->kind == RpcMessage::Kind::kError) {
-      exchange.answered = true;
-      absl::Status status = RpcErrorStatus(config_.name, method, message->error);
-      return status;
-    }
+  RpcMessage message;
+  if (auto body = ParseJson(text, "the server's reply"); body.ok()) {
+    if (auto read = ReadRpcMessage(*body); read.ok()) message = *std::move(read);
+  }
+  const bool is_error = message.kind == RpcMessage::Kind::kError;
+  // The protocol asks for 404; the reference server answers otherwise.
+  const bool lost = response.status == 404 ||
+                    (response.status == 400 && is_error && message.error.code == kRpcServerError);
+  if (lost && !session_.empty()) return SessionLost();
+  if (is_error) {
+    exchange.answered = true;
+    return RpcErrorStatus(config_.name, method, message.error);
   }
   const bool key = response.status == 401 || response.status == 403;
-  return Error(
-      Reason::kToolFailed,
-      fmt::format("the MCP server {} answered {} with HTTP status {}{}: {}", config_.name,
-                  method.empty() ? "a reply" : method, response.status,
-                  key ? " (are its headers_from_env or headers_from_file right?)" : "",
-                  PlainText(WithoutSecrets(response.body, config_.Secrets()), kMaxShownBody)),
-      {{"server", config_.name}, {"http_status", std::to_string(response.status)}});
+  return Error(Reason::kToolFailed,
+               fmt::format("the MCP server {} answered {} with HTTP status {}{}: {}", config_.name,
+                           method.empty() ? "a reply" : method, response.status,
+                           key ? " (are its headers_from_env or headers_from_file right?)" : "",
+                           PlainText(text, kMaxShownBody)),
+               {{"server", config_.name}, {"http_status", std::to_string(response.status)}});
+}
+
+absl::Status HttpTransport::SessionLost() {
+  const absl::Status lost = Error(
+      Reason::kToolFailed, fmt::format("the MCP server {} has forgotten the session", config_.name),
+      {{"server", config_.name}, {kSessionLostKey, "true"}});
+  if (!std::exchange(closed_, true)) {
+    // Behind the failure of this message, which is known to have had no effect.
+    asio::post(executor_, [weak = weak_from_this(), lost] {
+      auto self = weak.lock();
+      if (self != nullptr && self->events_.on_closed) self->events_.on_closed(lost);
+    });
+  }
+  return lost;
 }
 
 // Takes a stream up again that broke off before the reply.

@@ -39,6 +39,7 @@ class HttpTransport : public McpTransport, public std::enable_shared_from_this<H
   absl::Status TakeResponse(Exchange& exchange, const std::string& method,
                             const HttpResponse& response);
   absl::Status Refused(Exchange& exchange, const std::string& method, const HttpResponse& response);
+  absl::Status SessionLost();
   AsyncStatus Resume(std::shared_ptr<Exchange> exchange, CancelToken cancel);
   asio::awaitable<void> ListenUntilStopped();
 
@@ -52,6 +53,9 @@ class HttpTransport : public McpTransport, public std::enable_shared_from_this<H
   CancelSource stop_;
   bool closed_ = false;
 };
+
+// Whether `status` says that the server refused a message because it had forgotten the session.
+bool IsSessionLost(const absl::Status& status);
 
 // Whether `status` says that no server answered at all.
 bool IsUnreachable(const absl::Status& status);

@@ -20,6 +20,7 @@ constexpr size_t kMaxDefinition = size_t{256} * 1024;
 constexpr size_t kMaxDescription = size_t{16} * 1024;
 constexpr size_t kMaxBrief = 160;
 constexpr size_t kHashDigits = 8;
+constexpr size_t kUnacceptedDigits = 24;
 
 std::string MappedName(const std::string& server, const std::string& name) {
   std::string mapped = server + ".";
@@ -116,6 +117,16 @@ std::vector<std::string> McpToolNames(const std::string& server,
   return names;
 }
 
+std::string McpToolVersion(const McpDefinition& definition, bool needs_approval) {
+  // A changed description leaves the meaning, and what was recorded, as it was.
+  const Json meaning = {{"name", definition.name},
+                        {"input", JsonMember(definition.definition, "inputSchema")},
+                        {"output", JsonMember(definition.definition, "outputSchema")}};
+  const std::string version = Sha256Hex(DumpJson(meaning)).substr(0, 12);
+  if (!needs_approval) return version;
+  return version + "-" + definition.sha256.substr(0, kUnacceptedDigits);
+}
+
 ToolSpec McpToolSpec(const McpServerConfig& config, const McpDefinition& definition,
                      std::string tool_name, bool needs_approval) {
   const Json& json = definition.definition;
@@ -132,12 +143,7 @@ ToolSpec McpToolSpec(const McpServerConfig& config, const McpDefinition& definit
   std::string unused;
   spec.result_schema =
       UsableSchema(JsonMember(json, "outputSchema"), Json::object(), unused, "Result");
-  // A changed description leaves the meaning, and what was recorded, as it was; approval is another
-  // matter and looks at all of the definition.
-  const Json meaning = {{"name", definition.name},
-                        {"input", JsonMember(json, "inputSchema")},
-                        {"output", JsonMember(json, "outputSchema")}};
-  spec.version = Sha256Hex(DumpJson(meaning)).substr(0, 12);
+  spec.version = McpToolVersion(definition, needs_approval);
   SetPermissions(config, definition, spec);
   spec.needs_approval = needs_approval;
   spec.provider = "mcp:" + config.name;

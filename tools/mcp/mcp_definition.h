@@ -32,6 +32,10 @@ absl::StatusOr<McpDefinition> ReadMcpDefinition(const Json& listed);
 std::vector<std::string> McpToolNames(const std::string& server,
                                       const std::vector<McpDefinition>& definitions);
 
+// What a recorded call, and leave to call, are good for: name and schemas of the tool; of one whose
+// definition is not accepted, every word of it.
+std::string McpToolVersion(const McpDefinition& definition, bool needs_approval);
+
 ToolSpec McpToolSpec(const McpServerConfig& config, const McpDefinition& definition,
                      std::string tool_name, bool needs_approval);
 

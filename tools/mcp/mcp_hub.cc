@@ -53,17 +53,18 @@ void McpHub::Start() {
   if (configs_.empty()) return;
   http_ = std::make_unique<HttpClient>();
   auto first_tries = std::make_shared<Latch>(configs_.size());
-  absl::Duration patience;
+  absl::Duration patience = kStartMargin;
   for (const McpServerConfig& config : configs_) {
     auto server =
         std::make_shared<McpServer>(io_.get_executor(), config, http_.get(), registry_, folder_);
     const bool known = server->knows_tools();
-    if (known) first_tries->CountDown();
     if (!known) patience = std::max(patience, config.start_time + kStartMargin);
     asio::post(io_, [server, known, first_tries] {
       server->Start([known, first_tries] {
         if (!known) first_tries->CountDown();
       });
+      // By now the tools that are remembered are in the registry.
+      if (known) first_tries->CountDown();
     });
     servers_.push_back(std::move(server));
   }

@@ -99,14 +99,14 @@ bool McpMemory::NeedsApproval(const McpDefinition& definition) const {
   return accepted == accepted_.end() || !accepted->second.contains(definition.sha256);
 }
 
-bool McpMemory::Accept(const std::string& sha256) {
+bool McpMemory::Accept(const std::string& identity) {
   const auto tool = std::find_if(tools_.begin(), tools_.end(), [&](const McpDefinition& known) {
-    return known.sha256 == sha256;
+    return known.sha256 == identity || McpToolVersion(known, true) == identity;
   });
   if (tool == tools_.end()) return false;
   std::set<std::string>& hashes = accepted_[tool->name];
   if (hashes.size() >= kMaxAccepted) hashes.clear();
-  hashes.insert(sha256);
+  hashes.insert(tool->sha256);
   Save();
   return true;
 }

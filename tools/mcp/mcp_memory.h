@@ -28,8 +28,9 @@ class McpMemory {
   void SetTools(std::vector<McpDefinition> tools);
 
   bool NeedsApproval(const McpDefinition& definition) const;
-  // Accepts the definition with this hash from now on. False if no tool has it.
-  bool Accept(const std::string& sha256);
+  // Accepts the definition from now on that has this hash, or this version while it is not
+  // accepted. False if no tool has it.
+  bool Accept(const std::string& identity);
 
  private:
   void Load();

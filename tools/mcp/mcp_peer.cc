@@ -19,6 +19,14 @@ constexpr size_t kMaxPending = 4096;
 constexpr size_t kMaxQuestions = 64;
 constexpr size_t kMaxShown = 300;
 
+constexpr char kLostKey[] = "lost";
+
+absl::Status LostReply(const absl::Status& why) {
+  ErrorMetadata metadata = MetadataOf(why);
+  metadata[kLostKey] = "reply";
+  return Error(ReasonOf(why).value_or(Reason::kToolFailed), MessageOf(why), std::move(metadata));
+}
+
 int64_t CodeFor(const absl::Status& refusal) {
   if (refusal.code() == absl::StatusCode::kUnimplemented) return kRpcMethodNotFound;
   if (refusal.code() == absl::StatusCode::kInvalidArgument) return kRpcInvalidParams;
@@ -26,6 +34,8 @@ int64_t CodeFor(const absl::Status& refusal) {
 }
 
 }  // namespace
+
+bool IsLostReply(const absl::Status& status) { return MetadataOf(status).contains(kLostKey); }
 
 struct McpPeer::Pending {
   int64_t id = 0;
@@ -76,7 +86,8 @@ AsyncStatus McpPeer::Stop() {
 void McpPeer::Closed(absl::Status why) {
   if (std::exchange(closed_, true)) return;
   why_closed_ = why;
-  while (!pending_.empty()) Complete(pending_.begin()->first, why);
+  const absl::Status lost = LostReply(why);
+  while (!pending_.empty()) Complete(pending_.begin()->first, lost);
   if (events_.on_closed) events_.on_closed(std::move(why));
 }
 
@@ -133,7 +144,7 @@ void McpPeer::Begin(const std::shared_ptr<Pending>& pending, Json params) {
           sent = Error(
               Reason::kToolFailed,
               fmt::format("the MCP server {} ended its reply before it was complete", peer->name_),
-              {{"server", peer->name_}});
+              {{"server", peer->name_}, {kLostKey, "reply"}});
         }
         if (!sent.ok()) peer->Complete(id, sent);
       });

@@ -35,6 +35,9 @@ struct McpRequest {
   std::function<void(const RpcMessage&)> on_question;
 };
 
+// Whether a request was sent, and the connection broke before the reply: what it did is not known.
+bool IsLostReply(const absl::Status& status);
+
 class McpPeer : public std::enable_shared_from_this<McpPeer> {
  public:
   struct Events {

@@ -133,7 +133,9 @@ Async<Json> Sample(McpServerConfig config, std::string tool, Json params,
     question.prompt = fmt::format(
         "The MCP server '{}' asks, while {} runs, to have a model of yours reply to:\n{}",
         config.name, tool, Shown(request));
-    question.detail = {{"mcp_server", config.name}, {"tool", tool}, {"sampling", params}};
+    question.detail = {{"mcp_server", config.name}, {"tool", tool}};
+    // With its images a request may be too large to ask about.
+    if (DumpJson(params).size() <= kMaxSchema) question.detail["sampling"] = params;
     CO_ASSIGN_OR_RETURN(const Json answer, co_await context->host->Ask(std::move(question)));
     if (answer != "approve") co_return Refused("a person declined the sampling request");
   }

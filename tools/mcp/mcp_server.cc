@@ -150,7 +150,14 @@ AsyncStatus McpServer::Connect() {
   }
   session_ = *std::move(session);
   memory_.SetEra(session_.era);
-  CO_RETURN_IF_ERROR(co_await RefreshTools());
+  // What it tells of changes meanwhile is looked at afterwards, so that an older list never comes
+  // behind a newer one.
+  refreshing_ = true;
+  refresh_asked_ = false;
+  const absl::Status refreshed = co_await RefreshTools();
+  refreshing_ = false;
+  CO_RETURN_IF_ERROR(refreshed);
+  if (refresh_asked_) asio::co_spawn(executor_, RefreshWhenAsked(), asio::detached);
   spdlog::info("mcp.{}: {} speaks {} ({}) and has {} tools", config_.name, session_.server,
                session_.version, McpEraName(session_.era), offered_.size());
   if (session_.era == McpEra::kLegacy) peer->transport().Listen();
@@ -259,11 +266,11 @@ void McpServer::OfferTools() {
   offered_ = std::move(offered);
 }
 
-absl::Status McpServer::Accept(const std::string& sha256) {
-  if (!memory_.Accept(sha256)) {
+absl::Status McpServer::Accept(const std::string& identity) {
+  if (!memory_.Accept(identity)) {
     return Error(Reason::kNotFound,
                  fmt::format("no tool of the MCP server {} has the definition {}", config_.name,
-                             PlainText(sha256, 64)),
+                             PlainText(identity, 64)),
                  {{"server", config_.name}});
   }
   OfferTools();
@@ -279,14 +286,19 @@ void McpServer::Call(std::shared_ptr<McpCall> call) {
 asio::awaitable<void> McpServer::Carry(std::shared_ptr<McpCall> call) {
   auto self = shared_from_this();
   McpCallEvent end;
-  auto peer = co_await WaitForTurn(call);
-  if (peer.ok()) {
+  // A call that met a session which the server had forgotten was not carried out: it is made again
+  // in a new one.
+  for (int tries = 0; tries < 2; ++tries) {
+    auto peer = co_await WaitForTurn(call);
+    if (!peer.ok()) {
+      end.result = peer.status();
+      break;
+    }
     end.result = co_await Perform(*std::move(peer), call);
     --calls_;
     served_ = served_ || end.result.ok();
     Changed();
-  } else {
-    end.result = peer.status();
+    if (!IsSessionLost(end.result.status())) break;
   }
   call->Push(std::move(end));
 }

@@ -4,7 +4,9 @@
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/mcp/json_rpc.h"
 #include "tools/mcp/mcp_call.h"
+#include "tools/mcp/mcp_peer.h"
 #include "tools/mcp/mcp_question.h"
 #include "tools/mcp/mcp_result.h"
 #include "tools/mcp/mcp_server.h"
@@ -23,6 +25,18 @@ constexpr size_t kMaxProgress = 300;
 bool IsRefusal(const absl::Status& status) {
   return !ReasonOf(status).has_value() && (status.code() == absl::StatusCode::kInvalidArgument ||
                                            status.code() == absl::StatusCode::kUnimplemented);
+}
+
+// What a call failed with, for the one that made it.
+absl::Status Explained(const ToolSpec& spec, const absl::Status& failure) {
+  if (RpcCodeOf(failure) == kRpcInvalidParams) {
+    return Error(Reason::kToolArgumentsInvalid, MessageOf(failure), {{"tool", spec.name}});
+  }
+  if (!IsLostReply(failure) || spec.idempotent || spec.read_only) return failure;
+  return Error(Reason::kToolInterrupted,
+               fmt::format("{}; it is not known whether the call of {} took effect",
+                           MessageOf(failure), spec.name),
+               {{"tool", spec.name}});
 }
 
 std::string ProgressText(const Json& params) {
@@ -83,6 +97,7 @@ Async<Json> McpTool::CallOnce(const ToolContext* context, Json params,
       context->progress(ProgressText(event.params));
     } else if (event.kind == McpCallEvent::Kind::kEnded) {
       CO_RETURN_IF_ERROR(failure);
+      if (!event.result.ok()) co_return Explained(spec_, event.result.status());
       co_return std::move(event.result);
     } else {
       auto answer = co_await AnswerMcpQuestion(server->config(), spec_.name, event.method,

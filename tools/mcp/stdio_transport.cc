@@ -111,7 +111,8 @@ asio::awaitable<void> StdioTransport::ReadMessages() {
 void StdioTransport::TakeLine(std::string line) {
   if (closed_) return;
   if (line.size() > kMaxRpcMessage) return LogLine("(a message over the limit was left out)");
-  auto message = ParseJson(line, "the server's message");
+  // A server may repeat the keys that it was given.
+  auto message = ParseJson(WithoutSecrets(line, secrets_), "the server's message");
   if (!message.ok()) return LogLine("(no message on its standard output:) " + line);
   events_.on_message(*std::move(message), 0);
 }

@@ -17,7 +17,7 @@ console.log("hello, I am not JSON");
 console.error("key: " + process.env.API_KEY);
 
 const pages = [[tool("first"), tool("Upper/Case"), tool("upper_case")],
-  [tool("second", manners.has("changes") ? `Version ${started}` : undefined), tool("hang"), tool("die"), tool("ask"), tool("big"), tool("repeat")]];
+  [tool("second", manners.has("changes") ? `Version ${started}` : undefined), tool("hang"), tool("die"), tool("ask"), tool("tell"), tool("big"), tool("repeat")]];
 let asked = 0;
 const waiting = new Map();
 
@@ -40,6 +40,7 @@ function call(id, { name, _meta }) {
   const text = (value) => say({ id, result: { content: [{ type: "text", text: value }] } });
   if (name === "hang") return;
   if (name === "die") process.exit(5);
+  if (name === "tell") return text("the key is " + process.env.API_KEY);
   if (name === "big") return text("x".repeat(17 * 1024 * 1024));
   if (name === "repeat") {
     // Progress that does not rise is none.
