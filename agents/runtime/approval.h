@@ -57,6 +57,9 @@ struct Grant {
               const Json& called_arguments) const;
 };
 
+// What the agent is told of a call of a tool that became another one after it had been decided on.
+std::string ToolChanged(std::string_view tool);
+
 // The grant that an answered question gives; none if it gives none.
 std::optional<Grant> GrantOf(const Question& question, const Json& answer);
 

@@ -36,6 +36,13 @@ Json ApprovedWithAnother() {
 
 }  // namespace
 
+std::string ToolChanged(std::string_view tool) {
+  return fmt::format(
+      "The call of {} was not made: the tool was changed after it had been decided on. Call it "
+      "again.",
+      tool);
+}
+
 Async<Scope::Permit> Scope::PermitCall(std::string name, std::string tool_name, std::string role,
                                        Json arguments) const {
   TaskRun& run = *node_->run;
@@ -48,6 +55,7 @@ Async<Scope::Permit> Scope::PermitCall(std::string name, std::string tool_name, 
       call != nullptr && call->end_sequence != 0 && call->state != SpanState::kCancelled;
   Permit permit;
   permit.arguments = std::move(arguments);
+  if (tool != nullptr) permit.version = tool->version;
   Question question;
   if (asked != nullptr) {
     CO_ASSIGN_OR_RETURN(const Json request,
@@ -65,7 +73,7 @@ Async<Scope::Permit> Scope::PermitCall(std::string name, std::string tool_name, 
     // What an earlier life did stands; whom nobody would call needs no leave; and what the tool
     // does not take is told to the agent, not asked about.
     const bool decided = ended || run.options().mode == RunMode::kReplayOnly || tool == nullptr ||
-                         !run.services().tools->CheckArguments(tool->name, permit.arguments).ok();
+                         !run.services().tools->CheckArguments(tool_name, permit.arguments).ok();
     if (decided) co_return permit;
     const Verdict verdict = run.JudgeCall(*tool, role, permit.arguments);
     if (verdict.permission == Permission::kDeny) {
@@ -80,12 +88,11 @@ Async<Scope::Permit> Scope::PermitCall(std::string name, std::string tool_name, 
     }
     question = ApprovalQuestion(*tool, role, permit.arguments, verdict.reason);
   }
-  const std::string asked_about = JsonString(question.detail, "tool");
   CO_ASSIGN_OR_RETURN(const Json answer, co_await AskForApproval(question_name, question));
   const Approval approval = ParseApproval(answer);
   if (approval.decision == Approval::Decision::kDeny) {
     permit.attribution = "denied";
-    permit.refusal = Denial(asked_about, approval.reason);
+    permit.refusal = Denial(tool_name, approval.reason);
     co_return permit;
   }
   permit.attribution = "approved";
@@ -99,17 +106,15 @@ Async<Scope::Permit> Scope::PermitCall(std::string name, std::string tool_name, 
   if (ended || run.options().mode == RunMode::kReplayOnly) co_return permit;
   // While a person thought, the tool may have become another, and the server's rules too.
   const auto current = run.services().tools->Find(tool_name);
+  if (current.ok()) permit.version = (*current)->spec().version;
   if (current.ok() && (*current)->spec().version != JsonString(question.detail, "version")) {
     permit.attribution = "refused";
-    permit.refusal = fmt::format(
-        "The call of {} was not made: the tool was changed after a person had been asked about it. "
-        "Call it again.",
-        asked_about);
+    permit.refusal = ToolChanged(tool_name);
   } else if (current.ok()) {
     const Verdict verdict = run.JudgeCall((*current)->spec(), role, permit.arguments);
     if (verdict.permission == Permission::kDeny) {
       permit.attribution = "refused";
-      permit.refusal = Refusal(asked_about, verdict.reason);
+      permit.refusal = Refusal(tool_name, verdict.reason);
     }
   }
   co_return permit;

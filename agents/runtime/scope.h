@@ -130,7 +130,7 @@ class Scope {
   // What the task's permissions, and a person where they ask one, make of a call.
   Async<Permit> PermitCall(std::string name, std::string tool_name, std::string role,
                            Json arguments) const;
-  Async<ToolResult> CallPermitted(std::string name, std::string tool, Permit permit) const;
+  Async<ToolResult> CallPermitted(std::string name, std::string tool_name, Permit permit) const;
   Async<Json> AskForApproval(std::string name, Question question) const;
   Async<ToolResult> RefuseTool(Effect effect, std::string why) const;
   Async<ToolResult> PerformTool(Effect effect, std::shared_ptr<Tool> tool, Json arguments,

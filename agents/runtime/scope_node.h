@@ -33,8 +33,9 @@ struct Scope::Permit {
   Json arguments;       // to call with: as asked for, or as a person changed them
   std::string refusal;  // for the agent; empty: the call may be made
   std::string note;     // of what a person changed, for the agent; may be empty
-  std::string
-      attribution;  // how it was decided, as the span's attribute; empty: no rule was needed
+  std::string version;  // of the tool that this is about; empty: there was none
+  // How it was decided, as the span's attribute; empty: no rule was needed.
+  std::string attribution;
 };
 
 }  // namespace troupe

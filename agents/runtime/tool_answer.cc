@@ -32,10 +32,10 @@ Async<std::string> AskUser(Scope scope, Json arguments) {
 bool IsForTheModel(const Scope& scope, const absl::Status& status) {
   if (!scope.cancelled().ok()) return false;
   const auto reason = ReasonOf(status);
-  constexpr Reason kMendable[] = {Reason::kToolUnknown,  Reason::kToolArgumentsInvalid,
-                                  Reason::kToolFailed,   Reason::kSandboxFailed,
-                                  Reason::kSandboxLimit, Reason::kDeadlineExceeded,
-                                  Reason::kInvalidField, Reason::kNotFound};
+  constexpr Reason kMendable[] = {
+      Reason::kToolUnknown,      Reason::kToolArgumentsInvalid, Reason::kToolFailed,
+      Reason::kToolInterrupted,  Reason::kSandboxFailed,        Reason::kSandboxLimit,
+      Reason::kDeadlineExceeded, Reason::kInvalidField,         Reason::kNotFound};
   return std::find(std::begin(kMendable), std::end(kMendable), reason) != std::end(kMendable);
 }
 

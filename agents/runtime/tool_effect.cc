@@ -1,6 +1,7 @@
 // The effect of calling a tool.
 #include <fmt/format.h>
 
+#include "agents/runtime/approval.h"
 #include "agents/runtime/scope.h"
 #include "agents/runtime/scope_node.h"
 #include "agents/runtime/text.h"
@@ -106,6 +107,10 @@ Async<ToolResult> Scope::CallPermitted(std::string name, std::string tool_name,
     co_return result;
   }
   CO_RETURN_IF_ERROR(cancelled());
+  // Tools come and go on other threads: what was decided on must be what is called.
+  const bool changed =
+      !effect.interrupted && tool.ok() && (*tool)->spec().version != permit.version;
+  if (permit.refusal.empty() && changed) permit.refusal = ToolChanged(tool_name);
   if (!permit.refusal.empty()) {
     co_return co_await RefuseTool(std::move(effect), std::move(permit.refusal));
   }

@@ -128,7 +128,7 @@ TEST_F(LiveTreeTest, ShowsTheExactCallThatWaitsForApproval) {
       "May it?\n{\n  \"path\": \"/a/long/path/to/a/file\"\n}");
   tree_.Take(event);
   // Broken, not cut.
-  EXPECT_NE(Shown(30).find("? May it?\n  {\n    \"path\": \"/a/long/path/to\n  /a/file\"\n  }\n"),
+  EXPECT_NE(Shown(30).find("? May it?\n  {\n    \"path\": \"/a/long/path/to/a\n  /file\"\n  }\n"),
             std::string::npos)
       << Shown(30);
   EXPECT_NE(Shown().find("troupe respond tasks/t/questions/7 --approve  (or --deny REASON"),

@@ -8,6 +8,7 @@ come of it.
    "replies": {"planner": [...], "programmer": [...], ...},
    "model": {"tools": false},    (settings of the model, beside the defaults)
    "replays": true,              (a replay must come to the same end)
+   "forks": {"answer": "deny", "told": ["..."]},   (a fork at the first question, answered otherwise)
    "steps": [{"asked": ["in the question"]},        (each waits until the task asks)
              {"kill": true},                         (the server, and starts it again)
              {"respond": ["--approve"], "refused": "in the error"},
@@ -67,6 +68,8 @@ class ScenarioTest(unittest.TestCase):
             task = server.wait()
             if scenario.get("replays"):
                 self.check_replay(server, task)
+            if "forks" in scenario:
+                self.check_fork(server, scenario["forks"])
             self.check(scenario["expect"], task, server, time.monotonic() - started)
             self.assertIsNone(server.process.poll(), "the server ended")
         finally:
@@ -96,6 +99,21 @@ class ScenarioTest(unittest.TestCase):
         self.assertEqual(replayed["state"], task["state"], replayed.get("error"))
         self.assertEqual(replayed["result"]["text"], task["result"]["text"])
 
+    def check_fork(self, server, fork):
+        """A fork at the first question, which is answered otherwise there, goes on from that answer."""
+        question = next(span for span in server.troupe("trace", "t")["spans"] if span["kind"] == "KIND_QUESTION")
+        server.troupe("fork", question["name"], "--text", fork["answer"], "--task-id", "fork")
+        forked = server.wait("fork")
+        self.assertEqual(forked["state"], "STATE_SUCCEEDED", forked.get("error"))
+        self.check_told(server, "fork", fork["told"])
+
+    def check_told(self, server, task_id, told):
+        """What the last model call was told."""
+        calls = [span for span in server.troupe("trace", task_id)["spans"] if span.get("role")]
+        request = server.troupe("span", calls[-1]["name"])["request_json"]
+        for part in told:
+            self.assertIn(part, json.dumps(json.loads(request)["messages"]))
+
     def check(self, expect, task, server, seconds):
         self.assertEqual(task["state"], "STATE_" + expect["state"], task.get("error"))
         if "error" in expect:
@@ -123,10 +141,7 @@ class ScenarioTest(unittest.TestCase):
             spans = server.troupe("trace", "t")["spans"]
             self.assertEqual(sum(span["kind"] == "KIND_QUESTION" for span in spans), expect["questions"])
         if "told" in expect:
-            calls = [span for span in server.troupe("trace", "t")["spans"] if span.get("role")]
-            request = server.troupe("span", calls[-1]["name"])["request_json"]
-            for part in expect["told"]:
-                self.assertIn(part, json.dumps(json.loads(request)["messages"]))
+            self.check_told(server, "t", expect["told"])
         self.assertLess(seconds, patience(expect.get("seconds", 60)))
 
 

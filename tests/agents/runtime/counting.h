@@ -55,6 +55,7 @@ class CountingTool : public Tool {
     spec_.result_schema = Json::object();
   }
   const ToolSpec& spec() const override { return spec_; }
+  ToolSpec& changeable_spec() { return spec_; }
   Async<ToolResult> Call(ToolCall) override {
     ++calls;
     if (on_call) CO_RETURN_IF_ERROR(on_call());
