@@ -108,6 +108,12 @@ Async<std::filesystem::path> KernelHost::FindFolder(std::string task_id, std::st
   for (const auto& [key, tree] : trees_) {
     if (key.first == task_id && tree->Has(state)) holder = tree;
   }
+  // Unnamed, the newest: of Python, which comes first, or else of R.
+  for (auto each = trees_.begin(); state.empty() && each != trees_.end(); ++each) {
+    if (each->first.first != task_id || each->second->head().empty()) continue;
+    holder = each->second;
+    state = each->second->head();
+  }
   if (holder != nullptr) co_return co_await holder->FolderWithFiles(state, std::move(cancel));
   co_return Error(Reason::kNotFound, fmt::format("there is no state '{}'", state),
                   {{"field", "state"}});

@@ -72,8 +72,7 @@ KernelTool::KernelTool(std::string language, std::shared_ptr<KernelHost> host)
   spec_.brief = fmt::format("Runs {} code and shows what it prints, returns and plots.", title);
   spec_.description = fmt::format(
       "Runs {} code in a kernel of the task's own, cut off from the network, in a folder where "
-      "inputs/ holds the task's files. Each call continues from a state and makes a new one; a "
-      "call "
+      "inputs/ holds the task's files. Variables, imports and files stay from call to call; a call "
       "that fails changes nothing.",
       title);
   if (const absl::Status ready = host_->CheckLanguage(language_); !ready.ok()) {
@@ -83,9 +82,20 @@ KernelTool::KernelTool(std::string language, std::shared_ptr<KernelHost> host)
       {"type", "object"},
       {"properties",
        {{"code", {{"type", "string"}, {"minLength", 1}}},
-        {"from", {{"type", "string"}, {"description", "The state to continue from."}}},
-        {"state", {{"type", "string"}, {"minLength", 1}}},
-        {"discard", {{"type", "array"}, {"items", {{"type", "string"}}}}}}},
+        {"from",
+         {{"type", "string"},
+          {"description",
+           "An earlier state to go back to and continue from. Leave it out to continue from the "
+           "newest."}}},
+        {"state",
+         {{"type", "string"},
+          {"minLength", 1},
+          {"description",
+           "A name for the new state, if you may want to go back to it. Leave it out otherwise."}}},
+        {"discard",
+         {{"type", "array"},
+          {"items", {{"type", "string"}}},
+          {"description", "States that are not needed any more. Leave it out."}}}}},
       {"required", {"code"}},
       {"additionalProperties", false}};
   spec_.result_schema = {
@@ -135,20 +145,29 @@ PublishTool::PublishTool(std::shared_ptr<KernelHost> host) : host_(std::move(hos
   spec_.name = "publish";
   spec_.version = "1";
   spec_.brief = "Hands out files that code has made.";
-  spec_.description = "Copies files of a kernel state's folder to the task's artifacts.";
-  spec_.arguments_schema = {{"type", "object"},
-                            {"properties",
-                             {{"state", {{"type", "string"}}},
-                              {"files",
-                               {{"type", "array"},
-                                {"maxItems", 200},
-                                {"items",
-                                 {{"type", "object"},
-                                  {"properties",
-                                   {{"file", {{"type", "string"}, {"minLength", 1}}},
-                                    {"description", {{"type", "string"}}}}},
-                                  {"required", {"file"}}}}}}}},
-                            {"required", {"state", "files"}}};
+  spec_.description =
+      "Hands files that code wrote out to the user, as artifacts of the task. Print shows text, "
+      "and "
+      "plots are shown by themselves: only what is published reaches the user as a file.";
+  spec_.arguments_schema = {
+      {"type", "object"},
+      {"properties",
+       {{"state",
+         {{"type", "string"},
+          {"description", "The state whose files are meant. Leave it out for the newest."}}},
+        {"files",
+         {{"type", "array"},
+          {"maxItems", 200},
+          {"items",
+           {{"type", "object"},
+            {"properties",
+             {{"file",
+               {{"type", "string"},
+                {"minLength", 1},
+                {"description", "Its path, as the code wrote it."}}},
+              {"description", {{"type", "string"}}}}},
+            {"required", {"file"}}}}}}}},
+      {"required", {"files"}}};
   spec_.result_schema = {{"type", "object"},
                          {"properties", {{"missing", {{"type", "array"}}}}},
                          {"required", {"missing"}}};
@@ -162,6 +181,7 @@ Async<ToolResult> PublishTool::Call(ToolCall call) {
                                call.context.cancel));
   ToolResult result;
   result.value = {{"missing", Json::array()}};
+  std::string shown;
   for (const Json& entry : call.arguments["files"]) {
     const std::string file = JsonString(entry, "file");
     const auto bytes = ReadBeneath(folder, file, kMaxArtifactBytes);
@@ -172,8 +192,13 @@ Async<ToolResult> PublishTool::Call(ToolCall call) {
     std::string name = std::filesystem::path(file).filename().string();
     CO_ASSIGN_OR_RETURN(Artifact artifact, PutArtifact(call.context.workspace, std::move(name),
                                                        JsonString(entry, "description"), *bytes));
+    shown += fmt::format("handed out {} ({} bytes)\n", artifact.name, artifact.size_bytes);
     result.artifacts.push_back(std::move(artifact));
   }
+  for (const Json& file : result.value["missing"]) {
+    shown += fmt::format("there is no file {}\n", file.get<std::string>());
+  }
+  result.content.push_back(ToolText{std::move(shown)});
   co_return result;
 }
 
