@@ -17,6 +17,7 @@ absl::StatusOr<RenderedPrompt> RenderPrompt(const Scope& scope, const std::strin
       scope.prompts().Get(prompt, fixed == chosen.end() ? std::string() : fixed->second));
   auto text = version.compiled->Render(values);
   if (!text.ok()) return Annotate(text.status(), "prompt " + prompt);
+  while (text->ends_with('\n')) text->pop_back();
   return RenderedPrompt{version.id(), *std::move(text)};
 }
 

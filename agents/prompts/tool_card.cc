@@ -98,7 +98,6 @@ absl::StatusOr<DescribedTool> DescribeTool(const Scope& scope, const ToolSpec& s
   if (HasReason(rendered.status(), Reason::kNotFound)) return tool;
   RETURN_IF_ERROR(rendered.status());
   tool.description = std::move(rendered->text);
-  while (tool.description.ends_with('\n')) tool.description.pop_back();
   tool.card = std::move(rendered->id);
   const std::string brief = scope.prompts().BriefOf(prompt);
   if (!brief.empty()) tool.brief = brief;

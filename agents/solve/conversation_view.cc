@@ -42,7 +42,6 @@ Json NoticeValues(const Work& work) {
 
 absl::StatusOr<std::string> Notice(const Scope& task, const Json& values) {
   ASSIGN_OR_RETURN(RenderedPrompt rendered, RenderPrompt(task, "solve.notice", values));
-  while (rendered.text.ends_with('\n')) rendered.text.pop_back();
   return std::move(rendered.text);
 }
 

@@ -39,11 +39,7 @@ const Json& PlanSchema() {
 }  // namespace
 
 ToolDeclaration UpdatePlanDeclaration() {
-  return {
-      kUpdatePlan,
-      "Replaces your plan: give all steps, with what is done. For when a step is done or the plan "
-      "turns out to be wrong; beside other calls, not alone.",
-      PlanSchema()};
+  return {kUpdatePlan, "Replaces your plan: give all steps, with how far each is.", PlanSchema()};
 }
 
 PlanUpdate UpdatePlan(const Json& arguments, std::vector<PlanStep>& plan) {

@@ -40,7 +40,15 @@ std::string_view WhyLast(SolveEnding ending) {
   }
 }
 
+SolveSetup SetupOf(const Json& fixed) {
+  return {JsonBool(fixed, "native"), JsonBool(fixed, "images"), JsonInt(fixed, "context_tokens"),
+          JsonInt(fixed, "reply_tokens")};
+}
+
 Async<SolveSetup> SetUp(const Scope& task, const SolveOptions& options) {
+  // A task that goes on, or is replayed, needs no model for what it has found out.
+  CO_ASSIGN_OR_RETURN(const Json recorded, task.RecallValue("setup", SpanKind::kValue));
+  if (!recorded.is_null()) co_return SetupOf(recorded);
   CO_ASSIGN_OR_RETURN(const ModelCapabilities can, task.CapabilitiesOf(kSolver));
   CO_ASSIGN_OR_RETURN(const int64_t reply_tokens, task.MaxReplyTokens(kSolver));
   const bool native =
@@ -53,8 +61,7 @@ Async<SolveSetup> SetUp(const Scope& task, const SolveOptions& options) {
                       {"context_tokens", context},
                       {"reply_tokens", options.max_tokens.value_or(reply_tokens)}};
   CO_ASSIGN_OR_RETURN(const Json fixed, co_await task.Fix("setup", found));
-  co_return SolveSetup{JsonBool(fixed, "native"), JsonBool(fixed, "images"),
-                       JsonInt(fixed, "context_tokens"), JsonInt(fixed, "reply_tokens")};
+  co_return SetupOf(fixed);
 }
 
 // Tokens that the reply may have: beside a budget of tokens, no more than a part of what is left.
@@ -204,6 +211,7 @@ class Agent {
 
   AsyncStatus TakeAnswer(const Scope& round, int number, ChatRequest request, Message said,
                          Move move, SolveEnding ending) {
+    draft_ = move.answer;
     if (!work_->options.answer_schema.is_null()) {
       CO_ASSIGN_OR_RETURN(work_->outcome.answer_value,
                           co_await ConformAnswer(round, *work_, std::move(request), move.answer));

@@ -33,7 +33,9 @@ absl::Status CheckTools(const v1::SolveSpec& spec, const ToolRegistry& tools) {
   for (int i = 0; i < spec.tools_size(); ++i) {
     const std::string& name = spec.tools(i);
     const std::string field = fmt::format("tools[{}]", i);
-    if (!named.insert(name).second) return Wrong(field, "is named twice");
+    if (!named.insert(std::string_view(name).substr(0, name.find('@'))).second) {
+      return Wrong(field, "is named twice");
+    }
     if (name == kAskUser) continue;
     if (!IsPattern(name)) {
       const auto found = tools.Find(name);

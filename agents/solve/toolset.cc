@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "agents/prompts/tool_card.h"
 #include "agents/runtime/permissions.h"
@@ -45,16 +46,31 @@ bool Fits(const std::vector<std::string>& patterns, const std::string& tool) {
                      [&](const std::string& pattern) { return MatchesPattern(pattern, tool); });
 }
 
-absl::StatusOr<Json> Describe(const Scope& task, const std::vector<std::string>& patterns) {
+// `call`: what the tool is called by, its name or NAME@VERSION.
+absl::Status Describe(const Scope& task, const ToolSpec& spec, const std::string& call,
+                      Json& described) {
+  ASSIGN_OR_RETURN(const DescribedTool tool, DescribeTool(task, spec));
+  described.push_back({{"name", tool.name},
+                       {"call", call},
+                       {"brief", tool.brief},
+                       {"description", tool.description},
+                       {"parameters", tool.parameters},
+                       {"card", tool.card}});
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Json> DescribeAll(const Scope& task, const std::vector<std::string>& patterns) {
   Json described = Json::array();
+  std::set<std::string> pinned;
+  for (const std::string& pattern : patterns) {
+    if (pattern.find('@') == std::string::npos) continue;
+    ASSIGN_OR_RETURN(const auto spec, task.ToolNamed(pattern));
+    pinned.insert(spec->name);
+    RETURN_IF_ERROR(Describe(task, *spec, pattern, described));
+  }
   for (const auto& spec : task.Tools()) {
-    if (!Fits(patterns, spec->name)) continue;
-    ASSIGN_OR_RETURN(const DescribedTool tool, DescribeTool(task, *spec));
-    described.push_back({{"name", tool.name},
-                         {"brief", tool.brief},
-                         {"description", tool.description},
-                         {"parameters", tool.parameters},
-                         {"card", tool.card}});
+    if (pinned.contains(spec->name) || !Fits(patterns, spec->name)) continue;
+    RETURN_IF_ERROR(Describe(task, *spec, spec->name, described));
   }
   return described;
 }
@@ -68,13 +84,14 @@ Async<Toolset> Toolset::Choose(const Scope& task, std::vector<std::string> patte
   // What the record has is not described again: cards may be others by now.
   CO_ASSIGN_OR_RETURN(Json recorded, task.RecallValue("tools", SpanKind::kValue));
   if (recorded.is_null()) {
-    CO_ASSIGN_OR_RETURN(Json described, Describe(task, patterns));
+    CO_ASSIGN_OR_RETURN(Json described, DescribeAll(task, patterns));
     CO_ASSIGN_OR_RETURN(recorded, co_await task.Fix("tools", std::move(described)));
   }
   for (const Json& tool : recorded) {
     set.tools_.push_back(
         {JsonString(tool, "name"), JsonString(tool, "brief"), JsonString(tool, "description")});
     set.parameters_.push_back(JsonMember(tool, "parameters"));
+    set.calls_.push_back(JsonString(tool, "call"));
   }
   std::vector<size_t> chosen(set.tools_.size());
   std::iota(chosen.begin(), chosen.end(), 0);
@@ -103,9 +120,11 @@ std::vector<ToolDeclaration> Toolset::Declarations() const {
   return declarations;
 }
 
-bool Toolset::Has(const std::string& name) const {
-  return std::any_of(tools_.begin(), tools_.end(),
-                     [&](const SearchedTool& tool) { return tool.name == name; });
+std::string Toolset::CallOf(const std::string& name) const {
+  for (size_t i = 0; i < tools_.size(); ++i) {
+    if (tools_[i].name == name) return calls_[i];
+  }
+  return "";
 }
 
 Async<std::string> Toolset::Find(Scope scope, Json arguments, bool full) {

@@ -32,8 +32,9 @@ class Toolset {
 
   // Of the tools that are shown, and of find_tools if some are not.
   std::vector<ToolDeclaration> Declarations() const;
-  // Whether there is such a tool: shown or not, as a model may know its name from elsewhere.
-  bool Has(const std::string& name) const;
+  // What to call the tool of this name by; "" if there is none. It need not be shown: a model may
+  // know its name from elsewhere.
+  std::string CallOf(const std::string& name) const;
 
   // What a call of find_tools shows. What it finds is shown from then on; the effect is "found". In
   // `full`, for a model that is not sent declarations, descriptions and schemas are shown at once.
@@ -42,6 +43,7 @@ class Toolset {
  private:
   std::vector<SearchedTool> tools_;
   std::vector<Json> parameters_;
+  std::vector<std::string> calls_;
   std::vector<size_t> shown_;  // places in tools_, sorted
 };
 

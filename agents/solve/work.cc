@@ -34,8 +34,9 @@ std::vector<std::string> NamesOf(const std::vector<ToolDeclaration>& tools) {
   return names;
 }
 
-Async<CallOutcome> CallTool(Scope scope, Work* work, ToolUse use) {
-  const auto result = co_await scope.CallTool("call", use.name, use.arguments, kSolver);
+Async<CallOutcome> CallTool(Scope scope, Work* work, std::string tool, Json arguments) {
+  const auto result =
+      co_await scope.CallTool("call", std::move(tool), std::move(arguments), kSolver);
   scope.End(result.status());
   if (!result.ok()) {
     if (HasReason(result.status(), Reason::kBudgetExceeded) && scope.cancelled().ok()) {
@@ -88,7 +89,8 @@ Async<CallOutcome> CallOwnTool(Scope scope, Work* work, ToolUse use) {
 Async<CallOutcome> Perform(Scope scope, Work* work, ToolUse use) {
   const auto offered = NamesOf(work->Declarations());
   const bool is_offered = std::find(offered.begin(), offered.end(), use.name) != offered.end();
-  if (!is_offered && !work->tools.Has(use.name)) {
+  std::string call = work->tools.CallOf(use.name);
+  if (!is_offered && call.empty()) {
     scope.End();
     co_return Failed(fmt::format("There is no tool '{}'. {}", use.name,
                                  offered.empty()
@@ -100,8 +102,9 @@ Async<CallOutcome> Perform(Scope scope, Work* work, ToolUse use) {
     co_return Failed(fmt::format("The arguments are not JSON: {}",
                                  Elide(use.malformed_arguments, kMaxMalformed)));
   }
-  if (work->tools.Has(use.name))
-    co_return co_await CallTool(std::move(scope), work, std::move(use));
+  if (!call.empty()) {
+    co_return co_await CallTool(std::move(scope), work, std::move(call), std::move(use.arguments));
+  }
   co_return co_await CallOwnTool(std::move(scope), work, std::move(use));
 }
 
