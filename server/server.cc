@@ -196,8 +196,11 @@ struct Server::Parts {
         std::make_unique<TaskServiceImpl>(manager.get(), tokens.get(), &streams, api_threads.get());
     traces = std::make_unique<TraceServiceImpl>(manager.get(), tokens.get(), &streams,
                                                 api_threads.get());
-    tool_service =
-        std::make_unique<ToolServiceImpl>(&tools, providers.get(), tokens.get(), api_threads.get());
+    AcceptVersion accept = [this](const std::string& server, const std::string& version) {
+      return mcp->Accept(server, version);
+    };
+    tool_service = std::make_unique<ToolServiceImpl>(&tools, providers.get(), std::move(accept),
+                                                     tokens.get(), api_threads.get());
     prompt_service =
         std::make_unique<PromptServiceImpl>(prompts.get(), tokens.get(), api_threads.get());
     grpc::EnableDefaultHealthCheckService(true);

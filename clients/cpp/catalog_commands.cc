@@ -41,6 +41,24 @@ int ShowTool(const GlobalOptions& global, const std::string& name) {
   return kExitOk;
 }
 
+// Accepts a tool as it is now, and shows it.
+int AcceptTool(const GlobalOptions& global, const std::string& name) {
+  Connection connection(global.server);
+  v1::GetToolRequest get;
+  get.set_name(WithPrefix("tools/", name));
+  v1::GetToolResponse got;
+  auto status = connection.tools().GetTool(CallContext().get(), get, &got);
+  if (!status.ok()) return Report(status, global.json);
+  v1::AcceptToolRequest request;
+  request.set_name(get.name());
+  request.set_version(got.tool().version());
+  v1::AcceptToolResponse response;
+  status = connection.tools().AcceptTool(CallContext().get(), request, &response);
+  if (!status.ok()) return Report(status, global.json);
+  std::cout << ToJson(response.tool()) << std::endl;
+  return kExitOk;
+}
+
 int ListPrompts(const GlobalOptions& global) {
   Connection connection(global.server);
   v1::ListPromptsResponse response;
@@ -129,12 +147,20 @@ void AddCatalogCommands(CLI::App& app, GlobalOptions& global, int& exit_code) {
     std::string note;
     std::string reason;
     std::string evidence;
+    bool accept = false;
   };
   auto options = std::make_shared<Options>();
   CLI::App* tools = app.add_subcommand("tools", "List tools, or show one");
   tools->add_option("tool", options->name, "A tool to show");
+  tools->add_flag("--accept", options->accept,
+                  "Accept the tool's definition, which an MCP server has changed");
   tools->callback([=, &global, &exit_code] {
-    exit_code = options->name.empty() ? ListTools(global) : ShowTool(global, options->name);
+    if (options->name.empty()) {
+      exit_code = ListTools(global);
+    } else {
+      exit_code =
+          options->accept ? AcceptTool(global, options->name) : ShowTool(global, options->name);
+    }
   });
 
   CLI::App* prompts = app.add_subcommand("prompts", "List prompts, show, add or promote one");

@@ -17,6 +17,7 @@ namespace troupe {
 namespace {
 
 constexpr size_t kMaxTemplate = 256 * 1024;
+constexpr std::string_view kMcpProvider = "mcp:";
 
 v1::Tool ToolMessage(const ToolSpec& spec) {
   v1::Tool tool;
@@ -111,6 +112,36 @@ grpc::ServerUnaryReactor* ToolServiceImpl::GetTool(Context* context,
     ASSIGN_OR_RETURN(const std::string name, ParseIn("tools", request->name()));
     ASSIGN_OR_RETURN(const std::shared_ptr<Tool> tool, tools_->Find(name));
     *response->mutable_tool() = ToolMessage(tool->spec());
+    return absl::OkStatus();
+  });
+}
+
+grpc::ServerUnaryReactor* ToolServiceImpl::AcceptTool(Context* context,
+                                                      const v1::AcceptToolRequest* request,
+                                                      v1::AcceptToolResponse* response) {
+  return Answer(context, *threads_, [=, this]() -> absl::Status {
+    ASSIGN_OR_RETURN(const std::string name, ParseIn("tools", request->name(), "name"));
+    if (request->version().empty()) {
+      return Error(Reason::kInvalidField, "version: give the one that is accepted",
+                   {{"field", "version"}});
+    }
+    ASSIGN_OR_RETURN(const std::shared_ptr<Tool> tool, tools_->Find(name));
+    const ToolSpec& spec = tool->spec();
+    if (!spec.provider.starts_with(kMcpProvider)) {
+      return Error(Reason::kInvalidField,
+                   fmt::format("name: {} is served by {}: only tools of MCP servers are accepted",
+                               name, spec.provider),
+                   {{"field", "name"}});
+    }
+    if (spec.version != request->version()) {
+      return Error(
+          Reason::kEtagMismatch,
+          fmt::format("{} has the version {} by now: look at it first", name, spec.version),
+          {{"name", request->name()}, {"version", spec.version}});
+    }
+    RETURN_IF_ERROR(accept_(spec.provider.substr(kMcpProvider.size()), spec.version));
+    ASSIGN_OR_RETURN(const std::shared_ptr<Tool> accepted, tools_->Find(name));
+    *response->mutable_tool() = ToolMessage(accepted->spec());
     return absl::OkStatus();
   });
 }

@@ -70,6 +70,25 @@ class McpTest(harness.unittest.TestCase):
         self.assertTrue(tool["destructive"], tool)
         self.assertIn("path", tool["arguments_schema"])
 
+    def test_changed_definition_is_accepted_by_a_person(self):
+        counter = pathlib.Path(self.folder) / "counter"
+        script = harness.SOURCE / "tests/mcp/servers/awkward.mjs"
+        server = self.serve({"assistant": []}, f"""[mcp.awk]
+command = "node"
+args = ["{script}", "changes"]
+env = {{COUNTER = "{counter}"}}""")
+        self.assertNotIn("needs_approval", server.troupe("tools", "awk.second"))
+        refused = server.troupe("tools", "python", "--accept", check=False)
+        self.assertIn("only tools of MCP servers", refused["error"]["message"])
+        server.stop()
+        server.start()
+        deadline = harness.time.monotonic() + harness.patience(30)
+        while "needs_approval" not in server.troupe("tools", "awk.second"):
+            self.assertLess(harness.time.monotonic(), deadline, "the changed tool never came")
+        accepted = server.troupe("tools", "awk.second", "--accept")
+        self.assertNotIn("needs_approval", accepted)
+        self.assertEqual(accepted["description"], "Version 2")
+
     def test_question_of_a_server_survives_a_crash(self):
         server = self.serve({"assistant": [use("every.trigger-elicitation-request"), "Thank you."]},
                             self.everything())

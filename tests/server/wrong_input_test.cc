@@ -202,6 +202,9 @@ const std::vector<Row>& Table() {
       {"ListTools", "page_token", R"({"page_token": "x"})", StatusCode::INVALID_ARGUMENT,
        "PAGE_TOKEN_INVALID"},
       {"GetTool", "name", R"({"name": "python"})"},
+      {"AcceptTool", "name", R"({"name": "python", "version": "x"})"},
+      {"AcceptTool", "name", R"({"name": "tools/python", "version": "x"})"},
+      {"AcceptTool", "version", R"({"name": "tools/python"})"},
       {"Attach", "hello", R"({"pong": {}})"},
       {"Attach", "hello.tools", R"({"hello": {}})"},
       {"Attach", "hello.provider_id", Hello(R"("provider_id": "A b")")},
@@ -458,6 +461,7 @@ TEST_F(WrongInputTest, WhatIsNotThereIsNotFound) {
            {"ExportTrace", R"({"name": "tasks/none", "format": "FORMAT_NOTEBOOK"})"},
            {"GetUsage", R"({"parent": "tasks/none"})"},
            {"GetTool", R"({"name": "tools/none"})"},
+           {"AcceptTool", R"({"name": "tools/none", "version": "x"})"},
            {"GetPrompt", R"({"name": "prompts/none"})"},
            {"CreatePromptVersion", R"({"parent": "prompts/none", "template": "x"})"},
            {"PromotePrompt", R"({"name": "prompts/none/versions/1", "reason": "x"})"}}) {
