@@ -82,6 +82,8 @@ class McpTest : public testing::Test {
     config.command = "node";
     config.args = {script};
     config.args.insert(config.args.end(), args.begin(), args.end());
+    // Where other tests have the machine, Node.js alone may take long to start.
+    config.start_time = absl::Seconds(90 * Slowness());
     return config;
   }
   McpServerConfig Npm(const std::string& name, const std::string& package,
