@@ -1,5 +1,5 @@
-// CallGate: lets so many calls of a tool run at the same time; the others wait in the order in which
-// they came. Thread-safe.
+// CallGate: lets so many calls of a tool run at the same time; the others wait in the order in
+// which they came. Thread-safe.
 #pragma once
 
 #include <deque>

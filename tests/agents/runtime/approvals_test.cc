@@ -29,7 +29,8 @@ class ApprovalsTest : public RunTest {
             ++asked_;
             EXPECT_TRUE(run.Answer(pending.path, answer, nullptr).ok());
           }
-          if (left->empty() && stop_) stop_->Cancel(CancelReason::kShutdown, "the end of this life");
+          if (left->empty() && stop_)
+            stop_->Cancel(CancelReason::kShutdown, "the end of this life");
         });
       };
     };
@@ -85,8 +86,9 @@ class ApprovalsTest : public RunTest {
 TEST_F(ApprovalsTest, ToolThatNeedsApprovalIsCalledAfterItAlone) {
   EXPECT_EQ(Run({1, 2}, {{1, "approve"}, {2, {{"decision", "deny"}, {"reason", "not two"}}}}),
             (std::vector<std::string>{
-                "1", "The call of unsafe was not made: a person decided against it and says: not "
-                     "two"}));
+                "1",
+                "The call of unsafe was not made: a person decided against it and says: not "
+                "two"}));
   EXPECT_EQ(unsafe_->calls, 1);
   // A later life asks nothing and calls nothing.
   EXPECT_EQ(Run({1, 2}, {}).size(), 2u);
