@@ -120,7 +120,7 @@ class McpTest : public testing::Test {
     return found;
   }
 
-  static bool Eventually(const std::function<bool()>& holds, double seconds = 20) {
+  static bool Eventually(const std::function<bool()>& holds, double seconds = 60) {
     const absl::Time end = SteadyNow() + absl::Seconds(seconds * Slowness());
     while (!holds()) {
       if (SteadyNow() > end) return false;
