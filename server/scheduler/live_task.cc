@@ -208,7 +208,7 @@ void LiveTask::OnQuestionsChanged() {
   if (row_.state != wanted) SetState(wanted);
 }
 
-void LiveTask::SetState(v1::Task::State state) {
+void LiveTask::SetState(v1::Task::State state, std::function<void(absl::Status)> written) {
   row_.state = state;
   row_.update_time = services_.now();
   JournalEntry entry = run_->NewEntry();
@@ -216,7 +216,7 @@ void LiveTask::SetState(v1::Task::State state) {
   run_->Append(std::move(entry));
   // The row first: who is woken by the event finds the task in its new state.
   store_->Write([row = row_](Connection& connection) { return UpdateTask(connection, row); },
-                nullptr);
+                std::move(written));
   run_->Flush();
 }
 
@@ -291,14 +291,19 @@ LiveTask::Ending LiveTask::EndingOf(const absl::Status& written) const {
   return HasReason(why, Reason::kStoreFailed) ? Ending::kLeft : Ending::kStranded;
 }
 
-void LiveTask::Cancel(CancelReason reason, std::string message) {
-  asio::post(strand_, [self = shared_from_this(), reason, message = std::move(message)] {
-    if (self->ended_) return;
-    if (reason == CancelReason::kUser && !self->cancelled_by_person_) {
-      self->cancelled_by_person_ = true;
-      if (self->run_ != nullptr) self->SetState(v1::Task::STATE_CANCELLING);
+void LiveTask::Cancel(CancelReason reason, std::string message, std::function<void()> noted) {
+  asio::post(strand_, [self = shared_from_this(), reason, message = std::move(message),
+                       noted = std::move(noted)] {
+    const bool first = reason == CancelReason::kUser && !self->cancelled_by_person_;
+    if (!self->ended_ && first) self->cancelled_by_person_ = true;
+    if (!self->ended_ && first && self->run_ != nullptr) {
+      self->SetState(v1::Task::STATE_CANCELLING, [noted](const absl::Status&) {
+        if (noted) noted();
+      });
+    } else if (noted) {
+      noted();
     }
-    self->hard_.Cancel(reason, message);
+    if (!self->ended_) self->hard_.Cancel(reason, message);
   });
 }
 

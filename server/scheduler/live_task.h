@@ -40,7 +40,9 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
 
   // A task whose row says that it is being cancelled is cancelled once it has started.
   void Start();
-  void Cancel(CancelReason reason, std::string message);
+  // `noted`, if any, is called from any thread when the task is known to be cancelling, durably, or
+  // cannot be.
+  void Cancel(CancelReason reason, std::string message, std::function<void()> noted = nullptr);
   // Whether a person has asked to cancel it. On the strand.
   bool cancelled_by_person() const { return cancelled_by_person_; }
   void Inspect(std::function<void(Snapshot)> done);
@@ -55,8 +57,9 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
   std::function<absl::Status()> EndOfRecord(const std::string& source);
   void ArmDeadline(absl::Duration limit, CancelReason reason, std::string_view what);
   void OnQuestionsChanged();
-  // Writes the row with a new state and its event; never waits.
-  void SetState(v1::Task::State state);
+  // Writes the row with a new state and its event; never waits. `written` as of a write to the
+  // store.
+  void SetState(v1::Task::State state, std::function<void(absl::Status)> written = nullptr);
   void Finish(const absl::StatusOr<v1::TaskResult>& result);
   void Settle(v1::Task::State state, const absl::Status& error,
               const absl::StatusOr<v1::TaskResult>& result);

@@ -455,8 +455,12 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Cancel(const std::string& id,
     }
   }
   if (live == nullptr) return CancelUnstarted(std::move(row), taken);
-  live->Cancel(CancelReason::kUser,
-               reason.empty() ? "a client asked" : "a client asked: " + reason);
+  // Who is told that it is being cancelled must not find it in its old state afterwards.
+  const auto promise = std::make_shared<std::promise<void>>();
+  auto noted = promise->get_future();
+  live->Cancel(CancelReason::kUser, reason.empty() ? "a client asked" : "a client asked: " + reason,
+               [promise] { promise->set_value(); });
+  noted.wait_for(absl::ToChronoSeconds(kStrandPatience));
   ASSIGN_OR_RETURN(LiveTask::Snapshot snapshot, Get(id));
   if (snapshot.row.end_time == absl::InfinitePast()) {
     snapshot.row.state = v1::Task::STATE_CANCELLING;

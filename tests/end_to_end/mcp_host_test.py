@@ -53,6 +53,7 @@ class McpHostTest(unittest.TestCase):
         self.assertEqual(seen["asking"]["pending_questions"][0]["prompt"], "Which colour?")
         self.assertEqual(seen["answered"]["result"]["text"], "You like blue.")
         self.assertTrue(seen["aborted"].startswith("rejected"), seen["aborted"])
+        self.assertIn(seen["stopping"].get("state"), ["STATE_CANCELLING", "STATE_CANCELLED"], seen["stopping"])
         self.assertEqual(seen["cancelled"]["state"], "STATE_CANCELLED")
         self.assertEqual(sorted(seen["tasks"]), ["tasks/asking", "tasks/hello", "tasks/stuck"])
         self.assertGreater(seen["hits"], 0)

@@ -129,6 +129,15 @@ TEST_F(ManagerTest, ATaskCancelledWhileItIsAcceptedDoesNotRunAfterItsEnd) {
   EXPECT_EQ(TimesIn("late", v1::Task::STATE_CANCELLED), 1);
 }
 
+TEST_F(ManagerTest, WhoCancelsATaskDoesNotFindItAsItWas) {
+  for (int i = 0; i < 20; ++i) {
+    const std::string id = bench_.Submit();
+    bench_.WaitForQuestion(id);
+    ASSERT_TRUE(bench_.manager().Cancel(id, "").ok());
+    EXPECT_NE(RowOf(id).state, v1::Task::STATE_INPUT_REQUIRED);
+  }
+}
+
 // Watchers are told of a state as soon as its event is there: a task that they then look at must be
 // in it.
 TEST_F(ManagerTest, WhoIsToldOfAStateFindsIt) {

@@ -25,7 +25,7 @@ export async function run(client, extra = {}) {
   const waiting = call("wait_for_task", { task: "stuck", seconds: 600, after_sequence: Number(after) }, seen.options({ signal: abort.signal }));
   setTimeout(() => abort.abort("enough"), 300);
   seen.aborted = await waiting.then(() => "answered", (error) => `rejected: ${error.message ?? error}`);
-  await call("cancel_task", { task: "stuck", reason: "enough" });
+  seen.stopping = await call("cancel_task", { task: "stuck", reason: "enough" });
   seen.cancelled = await call("wait_for_task", { task: "stuck", seconds: 30 });
 
   seen.tasks = (await call("list_tasks", { limit: 10 })).tasks.map((task) => task.name);
