@@ -9,9 +9,11 @@ def is_gradable(task):
 
 
 def normal(text):
-    """Numbers without thousands separators, times without a leading zero, one kind of quotes, case and space aside."""
+    """Numbers without thousands separators and without zeros at the end of their decimals, times without a leading
+    zero, one kind of quotes and of minus, case and space aside."""
     text = re.sub(r"\b0(\d:\d\d)", r"\1", text)
-    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.lower())
+    text = re.sub(r"(?<=\d),(?=\d{3}\b)", "", text.lower().replace("\N{MINUS SIGN}", "-"))
+    text = re.sub(r"(?<![\d.])(\d+)(?:\.0+|(\.\d*[1-9])0+)(?![\d.]*\d)", r"\1\2", text)
     return re.sub(r"\s+", " ", text.replace("’", "'").replace("*", ""))
 
 
