@@ -2,7 +2,7 @@
 """Runs GTA tasks (tool use on pictures, with recorded outputs of the tools) as solve tasks, grades their answers
 by the tasks' own lists and prints a table in Markdown.
 
-  gta.py --data tasks_even.json --url http://127.0.0.1:8080/v1 --model NAME [--tasks 30] [--parallel 4]
+  gta.py --data tasks_even.json --url http://127.0.0.1:8080/v1 --model NAME [--tasks 30] [--skip 0] [--parallel 4]
 
 A server with its data in a temporary folder is started for it; --keep FOLDER keeps the data, to look at the traces.
 """
@@ -97,6 +97,7 @@ def main():
     parser.add_argument("--recording", help="of --kind recorded: replies to play")
     parser.add_argument("--record-to", help="append replies to this file")
     parser.add_argument("--tasks", type=int, default=30)
+    parser.add_argument("--skip", type=int, default=0, help="how many of the first tasks to leave out")
     parser.add_argument("--only", help="keys of tasks, separated by commas")
     parser.add_argument("--parallel", type=int, default=4)
     parser.add_argument("--max-rounds", type=int, default=12)
@@ -109,7 +110,7 @@ def main():
 
     tasks = json.loads(pathlib.Path(options.data).read_text())
     chosen = [key for key, task in tasks.items() if gta_grade.is_gradable(task)]
-    chosen = options.only.split(",") if options.only else chosen[:options.tasks]
+    chosen = options.only.split(",") if options.only else chosen[options.skip:options.skip + options.tasks]
     package = tempfile.mkdtemp(prefix="troupe-python-")
     server = None
     try:
