@@ -43,7 +43,7 @@ def spec_of(task, options):
 
 
 def run_task(server, key, task, options):
-    task_id = f"gta-{key}"
+    task_id = gta_tools.TASK_PREFIX + key
     server.submit_spec(spec_of(task, options), task_id=task_id)
     ended = server.wait(task_id, seconds=options.seconds)
     answer = ended.get("result", {}).get("text", "")

@@ -15,6 +15,7 @@ MAX_POWER = 1000
 WORDS = ("text", "query", "attribute", "keywords", "instruction", "command")  # arguments in free words
 CHOICES = ("top1", "k", "color", "position", "annotation")                    # that change nothing of what was recorded
 LIKE_ENOUGH = 0.4
+TASK_PREFIX = "gta-"  # before a task's key, its id at the server
 
 
 def snake(name):
@@ -50,11 +51,11 @@ def calculate(expression):
 
 
 class Recorded:
-    """What the tools answered in all tasks, by tool and arguments."""
+    """What the tools answered in each task, by tool and arguments."""
 
     def __init__(self, tasks):
         self.specs, self.outputs = {}, {}
-        for task in tasks.values():
+        for key, task in tasks.items():
             for spec in task["tools"]:
                 self.specs[snake(spec["name"])] = spec
             calls = []
@@ -63,13 +64,14 @@ class Recorded:
                     calls += [call["function"] for call in said.get("tool_calls", [])]
                 elif said["role"] == "tool" and calls:
                     call = calls.pop(0)
-                    self.outputs.setdefault(snake(call["name"]), []).append((call["arguments"], said["content"]))
+                    self.outputs.setdefault((key, snake(call["name"])), []).append((call["arguments"], said["content"]))
 
-    def answer(self, tool, arguments):
-        """The output recorded for these arguments, or ValueError with what there is for this picture."""
+    def answer(self, key, tool, arguments):
+        """The output recorded in the task `key` for these arguments, or ValueError with what there is for this
+        picture. Other tasks' outputs are none: a search much like theirs is another search."""
         if tool == "calculator":
             return str(calculate(str(arguments.get("expression", ""))))
-        known = self.outputs.get(tool, [])
+        known = self.outputs.get((key, tool), [])
         likeness, best = max(((self.likeness(given, arguments), output) for given, output in known),
                              key=lambda each: each[0], default=(0, None))
         if likeness >= LIKE_ENOUGH:
@@ -117,7 +119,7 @@ def offers(recorded, troupe):
     for name in sorted(recorded.specs):
         def call(context: troupe.Context, _name=name, **arguments):
             try:
-                return recorded.answer(_name, arguments)
+                return recorded.answer(context.task.rpartition(TASK_PREFIX)[2], _name, arguments)
             except ValueError as error:
                 raise troupe.ToolError(str(error)) from error
         spec = recorded.specs[name]
