@@ -30,6 +30,7 @@ CallOutcome Failed(std::string why) { return {"The call failed.\n" + why, true, 
 
 std::vector<std::string> NamesOf(const std::vector<ToolDeclaration>& tools) {
   std::vector<std::string> names;
+  names.reserve(tools.size());
   for (const ToolDeclaration& tool : tools) names.push_back(tool.name);
   return names;
 }

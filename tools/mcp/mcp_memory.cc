@@ -22,10 +22,8 @@ std::string Identity(const McpServerConfig& config) {
 
 }  // namespace
 
-McpMemory::McpMemory(std::filesystem::path folder, const McpServerConfig& config)
-    : file_(std::move(folder) / (config.name + ".json")),
-      config_(config),
-      identity_(Identity(config)) {
+McpMemory::McpMemory(const std::filesystem::path& folder, const McpServerConfig& config)
+    : file_(folder / (config.name + ".json")), config_(config), identity_(Identity(config)) {
   Load();
 }
 

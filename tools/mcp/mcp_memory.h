@@ -17,7 +17,7 @@ class McpMemory {
  public:
   // Reads the file of the server in `folder`; forgets what it holds if the server's command or
   // address is another than then.
-  McpMemory(std::filesystem::path folder, const McpServerConfig& config);
+  McpMemory(const std::filesystem::path& folder, const McpServerConfig& config);
 
   McpEra era() const { return era_; }
   void SetEra(McpEra era);
