@@ -33,7 +33,8 @@ target_include_directories(troupe_options INTERFACE ${CMAKE_SOURCE_DIR})
 target_compile_options(troupe_options INTERFACE -pthread -Wall -Wextra -Werror -Wno-missing-field-initializers)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these inside optimized standard-library and coroutine code that is correct.
-  target_compile_options(troupe_options INTERFACE -fpch-preprocess -Wno-maybe-uninitialized
+  # It says subobject-linkage where it takes a joined file for a header.
+  target_compile_options(troupe_options INTERFACE -fpch-preprocess -Wno-subobject-linkage -Wno-maybe-uninitialized
                          -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow
                          -Wno-stringop-overread -Wno-dangling-pointer
                          -Wno-mismatched-new-delete -Wno-free-nonheap-object)
@@ -52,10 +53,34 @@ if(TROUPE_SANITIZER)
   endif()
 endif()
 
+# Compiles the sources of a target a few at a time: most of what the compiler does for one of our
+# files is templates that its neighbours want too. The files that join them name them from the top of
+# the tree, so that checkouts share the compiler cache.
+function(troupe_sources name)
+  if(NOT TROUPE_JOIN_SOURCES)
+    target_sources(${name} PRIVATE ${ARGN})
+    return()
+  endif()
+  file(RELATIVE_PATH folder ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  list(LENGTH ARGN count)
+  math(EXPR batches "(${count} + 7) / 8")
+  math(EXPR size "(${count} + ${batches} - 1) / ${batches}")
+  math(EXPR last "${count} - 1")
+  foreach(first RANGE 0 ${last} ${size})
+    list(SUBLIST ARGN ${first} ${size} batch)
+    list(TRANSFORM batch REPLACE "(.+)" "#include \"${folder}/\\1\"\n")
+    string(CONCAT text ${batch})
+    set(joined ${CMAKE_CURRENT_BINARY_DIR}/${name}.joined.${first}.cc)
+    file(CONFIGURE OUTPUT ${joined} CONTENT "${text}" @ONLY)
+    target_sources(${name} PRIVATE ${joined})
+  endforeach()
+endfunction()
+
 # troupe_library(NAME SOURCES a.cc b.cc DEPS x y): a static library of one room.
 function(troupe_library name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
-  add_library(${name} STATIC ${ARG_SOURCES})
+  add_library(${name} STATIC)
+  troupe_sources(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC troupe_options ${ARG_DEPS})
   troupe_precompile(${name})
 endfunction()
@@ -69,7 +94,8 @@ function(troupe_test name)
   if(TROUPE_SANITIZER)
     math(EXPR ARG_TIMEOUT "4 * ${ARG_TIMEOUT}")
   endif()
-  add_executable(${name} ${ARG_SOURCES})
+  add_executable(${name})
+  troupe_sources(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main troupe_options)
   target_compile_definitions(${name} PRIVATE TROUPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              TROUPE_BINARY_DIR="${CMAKE_BINARY_DIR}")

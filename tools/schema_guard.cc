@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kMaxPattern = 1000;
 // For patterns that are matched by recursion, a step a letter.
 constexpr size_t kMaxTextForPatterns = 2000;
-constexpr size_t kMaxProblems = 10;
+constexpr size_t kMaxReported = 10;
 
 constexpr const char* kSchemaKeys[] = {"additionalItems",
                                        "additionalProperties",
@@ -211,7 +211,7 @@ std::vector<std::string> SchemaGuard::Check(const Json& value) const {
 
 void SchemaGuard::Check(const Rules& rules, const Json& value, const std::string& place,
                         std::vector<std::string>& problems) {
-  if (problems.size() >= kMaxProblems) return;
+  if (problems.size() >= kMaxReported) return;
   if (value.is_string()) {
     const auto& text = value.get_ref<const std::string&>();
     for (const auto& pattern : rules.patterns) {

@@ -11,7 +11,7 @@
 namespace troupe {
 namespace {
 
-constexpr size_t kMaxErrorShown = 6'000;
+constexpr size_t kMaxCritique = 6'000;
 constexpr char kProgrammer[] = "programmer";
 
 // Runs code of `role` in the kernel, making the state `scope.path()/name` from `from`.
@@ -30,7 +30,7 @@ AsyncStatus Measure(const Scope& scope, const std::string& metric_code, Trial& t
   const auto measured = PrintedJson(result);
   if (result.is_error || !measured.ok() || !measured->is_object()) {
     trial.metric_text =
-        "The metric could not be computed:\n" + Elide(PrintedText(result), kMaxErrorShown);
+        "The metric could not be computed:\n" + Elide(PrintedText(result), kMaxCritique);
     co_return absl::OkStatus();
   }
   trial.metric = std::clamp(JsonDouble(*measured, "score", -1), -1.0, 10.0);
@@ -85,7 +85,7 @@ Async<Trial> RunTrial(Scope scope, const Situation& situation, PlannedStep step,
       trial.state = JsonString(result.value, "state");
       break;
     }
-    trial.critique = Elide(PrintedText(result), kMaxErrorShown);
+    trial.critique = Elide(PrintedText(result), kMaxCritique);
     conversation.messages.push_back(UserMessage(fmt::format(
         "The code failed and changed nothing; the state is as before it. What it printed:\n\n{}\n\n"
         "Find the cause and answer with the whole corrected code.",

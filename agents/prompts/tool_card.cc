@@ -13,10 +13,10 @@
 namespace troupe {
 namespace {
 
-constexpr std::string_view kFence = "+++\n";
+constexpr std::string_view kCardFence = "+++\n";
 constexpr size_t kMaxCard = 64 * 1024;
 
-absl::Status Malformed(const std::string& where, std::string_view what) {
+absl::Status MalformedCard(const std::string& where, std::string_view what) {
   return Error(Reason::kInvalidField, fmt::format("{}: {}", where, what), {{"file", where}});
 }
 
@@ -47,11 +47,11 @@ absl::StatusOr<std::string> ReadExamples(const toml::table& head, const std::str
   std::string text = "\nExamples:\n";
   for (const toml::node& node : *examples) {
     const toml::table* example = node.as_table();
-    if (example == nullptr) return Malformed(where, "examples are tables: [[examples]]");
+    if (example == nullptr) return MalformedCard(where, "examples are tables: [[examples]]");
     const std::string note = (*example)["note"].value_or("");
     const std::string arguments = (*example)["arguments"].value_or("");
     const auto parsed = ParseJson(arguments, "an example's arguments");
-    if (!parsed.ok()) return Malformed(where, MessageOf(parsed.status()));
+    if (!parsed.ok()) return MalformedCard(where, MessageOf(parsed.status()));
     text += fmt::format("- {}{}{}\n", note, note.empty() ? "" : ": ", Escaped(DumpJson(*parsed)));
   }
   return text;
@@ -60,30 +60,31 @@ absl::StatusOr<std::string> ReadExamples(const toml::table& head, const std::str
 }  // namespace
 
 absl::StatusOr<PromptDefinition> ParseToolCard(std::string_view text, const std::string& where) {
-  if (text.size() > kMaxCard) return Malformed(where, "a card has at most 64 KiB");
-  const size_t end = text.find("\n+++\n", kFence.size() - 1);
-  if (!text.starts_with(kFence) || end == std::string_view::npos) {
-    return Malformed(where, "a card begins with a head between two lines of +++");
+  if (text.size() > kMaxCard) return MalformedCard(where, "a card has at most 64 KiB");
+  const size_t end = text.find("\n+++\n", kCardFence.size() - 1);
+  if (!text.starts_with(kCardFence) || end == std::string_view::npos) {
+    return MalformedCard(where, "a card begins with a head between two lines of +++");
   }
   PromptDefinition card;
   std::string examples;
   try {
-    const toml::table head = toml::parse(text.substr(kFence.size(), end + 1 - kFence.size()));
+    const toml::table head =
+        toml::parse(text.substr(kCardFence.size(), end + 1 - kCardFence.size()));
     for (const auto& [key, value] : head) {
       if (key != "tool" && key != "brief" && key != "examples") {
-        return Malformed(where,
-                         fmt::format("the head has no key '{}'; it has: tool, brief, examples",
-                                     std::string(key.str())));
+        return MalformedCard(where,
+                             fmt::format("the head has no key '{}'; it has: tool, brief, examples",
+                                         std::string(key.str())));
       }
     }
     const std::string tool = head["tool"].value_or("");
-    if (!IsToolName(tool)) return Malformed(where, "the head needs the name of a tool");
+    if (!IsToolName(tool)) return MalformedCard(where, "the head needs the name of a tool");
     card.name = kToolCardPrefix + tool;
     card.description = head["brief"].value_or("");
     ASSIGN_OR_RETURN(examples, ReadExamples(head, where));
   } catch (const toml::parse_error& e) {
-    return Malformed(where, fmt::format("line {} of the head: {}", e.source().begin.line,
-                                        std::string(e.description())));
+    return MalformedCard(where, fmt::format("line {} of the head: {}", e.source().begin.line,
+                                            std::string(e.description())));
   }
   card.variables.push_back({"description", "What the tool says of itself", false});
   card.text = std::string(text.substr(end + 5)) + examples;

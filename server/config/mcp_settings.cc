@@ -17,7 +17,7 @@ constexpr size_t kMaxSecret = 16 * 1024;
 constexpr size_t kMaxName = 24;  // leaves room for tools' names
 using Environment = std::function<std::string(const std::string&)>;
 
-std::string From(const std::filesystem::path& folder, const std::string& path) {
+std::string PathFrom(const std::filesystem::path& folder, const std::string& path) {
   return path.empty() || std::filesystem::path(path).is_absolute() ? path
                                                                    : (folder / path).string();
 }
@@ -58,7 +58,8 @@ absl::StatusOr<std::string> ReadSecret(const TomlTable& table, const std::string
 absl::Status ReadProcess(TomlTable& table, const std::filesystem::path& folder,
                          const Environment& environment, McpServerConfig& server) {
   RETURN_IF_ERROR(table.Read("command", server.command));
-  if (server.command.find('/') != std::string::npos) server.command = From(folder, server.command);
+  if (server.command.find('/') != std::string::npos)
+    server.command = PathFrom(folder, server.command);
   RETURN_IF_ERROR(table.Read("args", server.args));
   RETURN_IF_ERROR(table.Read("env", server.env));
   RETURN_IF_ERROR(table.Read("env_from", server.secret_variables));
@@ -71,7 +72,7 @@ absl::Status ReadProcess(TomlTable& table, const std::filesystem::path& folder,
     server.env[name] = value;
   }
   RETURN_IF_ERROR(table.Read("cwd", server.cwd));
-  server.cwd = From(folder, server.cwd);
+  server.cwd = PathFrom(folder, server.cwd);
   return absl::OkStatus();
 }
 
@@ -95,7 +96,7 @@ absl::Status ReadAddress(TomlTable& table, const std::filesystem::path& folder,
   }
   for (const auto& [header, file] : files) {
     ASSIGN_OR_RETURN(server.headers[header],
-                     ReadSecret(table, "headers_from_file", From(folder, file)));
+                     ReadSecret(table, "headers_from_file", PathFrom(folder, file)));
     server.secret_headers.push_back(header);
   }
   for (const auto& [header, value] : server.headers) {
@@ -134,7 +135,7 @@ absl::Status ReadTrust(TomlTable& table, const std::filesystem::path& folder,
   server.sampling = static_cast<McpSampling>(sampling);
   RETURN_IF_ERROR(table.Read("workspace_root", server.workspace_root));
   RETURN_IF_ERROR(table.Read("roots", server.roots));
-  for (std::string& root : server.roots) root = From(folder, root);
+  for (std::string& root : server.roots) root = PathFrom(folder, root);
   return absl::OkStatus();
 }
 

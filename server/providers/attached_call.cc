@@ -47,6 +47,13 @@ std::string CallId(const ToolContext& context, const std::string& key, const std
   return Sha256Hex(DumpJson(named)).substr(0, kIdLetters);
 }
 
+void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
+  const absl::Duration left = std::max(from, absl::ZeroDuration());
+  to->set_seconds(absl::ToInt64Seconds(left));
+  to->set_nanos(
+      static_cast<int32_t>(absl::ToInt64Nanoseconds(left - absl::Seconds(to->seconds()))));
+}
+
 absl::StatusOr<ToolResult> ReadAnswer(const v1::CallResult& answer, AttachedCall& call) {
   if (answer.has_failure()) {
     const std::string& message = answer.failure().message();

@@ -55,6 +55,9 @@ struct AttachedCall {
 // Names a call by what is asked for, so that another life of the server asks by the same name.
 std::string CallId(const ToolContext& context, const std::string& key, const std::string& asked);
 
+// Writes a time that is left; nothing less than none.
+void SetDuration(absl::Duration from, google::protobuf::Duration* to);
+
 // What a provider answered. kToolFailed, with words for an agent, for a failure or what is no
 // answer.
 absl::StatusOr<ToolResult> ReadAnswer(const v1::CallResult& answer, AttachedCall& call);

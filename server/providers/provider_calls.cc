@@ -16,18 +16,11 @@ namespace {
 
 constexpr size_t kTakenBatch = 32;
 
-void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
-  const absl::Duration left = std::max(from, absl::ZeroDuration());
-  to->set_seconds(absl::ToInt64Seconds(left));
-  to->set_nanos(
-      static_cast<int32_t>(absl::ToInt64Nanoseconds(left - absl::Seconds(to->seconds()))));
-}
-
 std::string InSeconds(absl::Duration time) {
   return fmt::format("{} seconds", absl::ToInt64Seconds(absl::Ceil(time, absl::Seconds(1))));
 }
 
-absl::Status Failed(const AttachedCall& call, const std::string& why) {
+absl::Status Uncallable(const AttachedCall& call, const std::string& why) {
   return Error(Reason::kToolFailed, fmt::format("{} cannot be called: {}", call.subject, why),
                {{"tool", call.subject}});
 }
@@ -72,9 +65,9 @@ void ProviderHub::Submit(const CallPtr& call) {
   call->asked = SteadyNow();
   if (call->context.cancel.cancelled()) return Finish(call, call->context.cancel.status());
   const auto pool = pools_.find(call->key);
-  if (pool == pools_.end()) return Finish(call, Failed(*call, "nobody serves it any more"));
+  if (pool == pools_.end()) return Finish(call, Uncallable(*call, "nobody serves it any more"));
   if (waiting_calls_ >= limits_.max_waiting_calls) {
-    return Finish(call, Failed(*call, "too many calls wait for providers; try again later"));
+    return Finish(call, Uncallable(*call, "too many calls wait for providers; try again later"));
   }
   // Two calls that are the same to the byte are two calls nevertheless.
   const std::string id = call->id;
@@ -217,10 +210,11 @@ absl::Status ProviderHub::Hopeless(const ProviderPool& pool, const AttachedCall&
   const absl::Time patience_ends = std::max(pool.absent, started_) + limits_.grace;
   if (pool.sessions.empty()) {
     if (now < patience_ends) return absl::OkStatus();
-    return call.context.rejoin ? Interrupted(call, "its provider did not come back")
-                               : Failed(call, fmt::format("no provider of it is attached (the last "
-                                                          "one was here {} ago); go on without it",
-                                                          InSeconds(absl::Now() - pool.last_seen)));
+    return call.context.rejoin
+               ? Interrupted(call, "its provider did not come back")
+               : Uncallable(call, fmt::format("no provider of it is attached (the last "
+                                              "one was here {} ago); go on without it",
+                                              InSeconds(absl::Now() - pool.last_seen)));
   }
   if (call.context.rejoin) {
     return now < started_ + limits_.grace
@@ -239,9 +233,9 @@ absl::Status ProviderHub::Hopeless(const ProviderPool& pool, const AttachedCall&
     failures = slot->second.breaker.failures();
   }
   if (open_until <= now) return absl::OkStatus();  // one call is out to see whether it works again
-  return Failed(call, fmt::format("it failed {} times in a row and is left alone for {}; go on "
-                                  "without it, or try again then",
-                                  failures, InSeconds(open_until - now)));
+  return Uncallable(call, fmt::format("it failed {} times in a row and is left alone for {}; go on "
+                                      "without it, or try again then",
+                                      failures, InSeconds(open_until - now)));
 }
 
 void ProviderHub::DropHopeless(ProviderPool& pool, absl::Time now) {

@@ -8,6 +8,7 @@
 #include <asio/post.hpp>
 #include <random>
 
+#include "server/providers/attached_call.h"
 #include "server/providers/attached_environment.h"
 #include "server/providers/attached_tool.h"
 #include "server/providers/tool_catalogue.h"
@@ -31,12 +32,6 @@ std::string RandomHex(int bytes) {
   std::string random;
   for (int i = 0; i < bytes; ++i) random.push_back(static_cast<char>(device()));
   return absl::BytesToHexString(random);
-}
-
-void SetDuration(absl::Duration from, google::protobuf::Duration* to) {
-  to->set_seconds(absl::ToInt64Seconds(from));
-  to->set_nanos(
-      static_cast<int32_t>(absl::ToInt64Nanoseconds(from - absl::Seconds(to->seconds()))));
 }
 
 absl::Status ServerCloses() {

@@ -120,13 +120,13 @@ class ProviderHubTest : public testing::Test {
     token_ = stream->Welcome().session_token();
     return stream;
   }
-  std::future<Answer> Call(int number, absl::Time deadline = absl::InfiniteFuture()) {
+  std::future<Answer> Call(int number) { return Call(number, cancel_.token()); }
+  std::future<Answer> Call(int number, CancelToken cancel) {
     ToolCall call;
     call.arguments = {{"number", number}};
     call.context.task_id = "t";
     call.context.path = std::to_string(number);
-    call.context.deadline = deadline;
-    call.context.cancel = cancel_.token();
+    call.context.cancel = std::move(cancel);
     call.context.workspace.root = folder_.path();
     return asio::co_spawn(threads_, registry_.Call("echo", std::move(call)), asio::use_future);
   }
@@ -254,8 +254,10 @@ TEST_F(ProviderHubTest, CancellingTellsTheProviderAndFreesItsPlaceWhenItAnswers)
   v1::AttachRequest hello = Hello("a");
   hello.mutable_hello()->set_max_concurrent(1);
   const auto stream = Attached(hello);
-  auto call = Call(1, SteadyNow() + absl::Milliseconds(50));
+  CancelSource cancel;
+  auto call = Call(1, cancel.token());
   const v1::ProviderCall given_up = stream->NextCall();
+  cancel.Cancel(CancelReason::kDeadline, "it takes too long");
   EXPECT_TRUE(absl::IsDeadlineExceeded(call.get().status()));
   EXPECT_EQ(stream->Next(v1::AttachResponse::kCancel).cancel().call_id(), given_up.call_id());
   auto next = Call(2);

@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kMaxRedirects = 5;
 constexpr int64_t kMaxResponseBytes = 4 * 1024 * 1024;
-constexpr absl::Duration kTimeout = absl::Seconds(60);
+constexpr absl::Duration kRequestTimeout = absl::Seconds(60);
 // Headers that say how the message is carried, which is not the agent's to decide.
 constexpr std::array<std::string_view, 8> kOwnHeaders = {
     "host", "content-length", "transfer-encoding",  "connection", "upgrade",
@@ -38,8 +38,8 @@ absl::StatusOr<HttpRequest> RequestOf(const Json& arguments) {
   request.url = JsonString(arguments, "url");
   request.body = JsonString(arguments, "body");
   request.max_response_bytes = kMaxResponseBytes;
-  request.timeouts.first_byte = kTimeout;
-  request.timeouts.total = kTimeout;
+  request.timeouts.first_byte = kRequestTimeout;
+  request.timeouts.total = kRequestTimeout;
   request.direct = true;
   if (request.method == "GET" && !request.body.empty()) {
     return Error(Reason::kInvalidField, "a GET has no body: leave it out, or POST");
@@ -136,7 +136,7 @@ HttpTool::HttpTool(AddressRules rules, std::shared_ptr<HttpClient> client,
         {"headers", {{"type", "object"}}},
         {"body", {{"type", "string"}}}}},
       {"required", {"status", "url", "headers", "body"}}};
-  spec_.timeout = kTimeout;
+  spec_.timeout = kRequestTimeout;
 }
 
 Async<HttpResponse> HttpTool::Ask(std::shared_ptr<HttpRequest> request, CancelToken cancel) {

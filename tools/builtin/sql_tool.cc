@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kDefaultRows = 100;
 constexpr int64_t kMaxRows = 1000;
-constexpr absl::Duration kTimeout = absl::Seconds(30);
+constexpr absl::Duration kQueryTimeout = absl::Seconds(30);
 
 absl::StatusOr<SqlRows> Query(const ToolCall& call) {
   RETURN_IF_ERROR(call.context.cancel.status());
@@ -94,7 +94,7 @@ SqlTool::SqlTool(std::shared_ptr<WorkerPool> pool) : pool_(std::move(pool)) {
       {"required", {"columns", "rows", "truncated"}}};
   spec_.read_only = true;
   spec_.idempotent = true;
-  spec_.timeout = kTimeout;
+  spec_.timeout = kQueryTimeout;
 }
 
 Async<ToolResult> SqlTool::Call(ToolCall call) {

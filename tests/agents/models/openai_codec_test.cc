@@ -8,7 +8,7 @@
 namespace troupe {
 namespace {
 
-ModelConfig Config() {
+ModelConfig OpenAi() {
   ModelConfig config;
   config.name = "m";
   config.model = "backend-name";
@@ -17,7 +17,7 @@ ModelConfig Config() {
   return config;
 }
 
-const Json kReply = {
+const Json kOpenAiReply = {
     {"id", "r1"},
     {"choices",
      {{{"index", 0},
@@ -41,7 +41,7 @@ const Json kReply = {
       {"completion_tokens_details", {{"reasoning_tokens", 4}}}}}};
 
 TEST(OpenAiCodecTest, ReadsToolCallsLogprobsUsageAndCost) {
-  const auto reply = DecodeOpenAiReply(kReply.dump(), ChatRequest(), Config());
+  const auto reply = DecodeOpenAiReply(kOpenAiReply.dump(), ChatRequest(), OpenAi());
   ASSERT_TRUE(reply.ok()) << reply.status();
   EXPECT_EQ(reply->message.text(), "I look it up.");
   ASSERT_EQ(reply->message.tool_uses.size(), 1u);
@@ -61,30 +61,30 @@ TEST(OpenAiCodecTest, NamesWithDotsGoWithoutThem) {
   Message called = AssistantMessage("");
   called.tool_uses.push_back({"c1", "files.read", Json::object(), ""});
   request.messages.push_back(called);
-  const Json body = Json::parse(EncodeOpenAiRequest(request, Config(), false));
+  const Json body = Json::parse(EncodeOpenAiRequest(request, OpenAi(), false));
   EXPECT_EQ(body["tools"][0]["function"]["name"], "files__read");
   EXPECT_EQ(body["tool_choice"]["function"]["name"], "files__read");
   EXPECT_EQ(body["messages"][0]["tool_calls"][0]["function"]["name"], "files__read");
-  Json reply = kReply;
+  Json reply = kOpenAiReply;
   reply["choices"][0]["message"]["tool_calls"][0]["function"]["name"] = "files__read";
-  const auto decoded = DecodeOpenAiReply(reply.dump(), request, Config());
+  const auto decoded = DecodeOpenAiReply(reply.dump(), request, OpenAi());
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_EQ(decoded->message.tool_uses[0].name, "files.read");
 }
 
 TEST(OpenAiCodecTest, ArgumentsThatAreNotJsonAreKeptAsText) {
-  Json reply = kReply;
+  Json reply = kOpenAiReply;
   reply["choices"][0]["message"]["tool_calls"][0]["function"]["arguments"] = "{\"word\": ";
-  const auto decoded = DecodeOpenAiReply(reply.dump(), ChatRequest(), Config());
+  const auto decoded = DecodeOpenAiReply(reply.dump(), ChatRequest(), OpenAi());
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_TRUE(decoded->message.tool_uses[0].arguments.is_null());
   EXPECT_EQ(decoded->message.tool_uses[0].malformed_arguments, "{\"word\": ");
 }
 
 TEST(OpenAiCodecTest, MissingUsageIsEstimatedAndMarked) {
-  Json reply = kReply;
+  Json reply = kOpenAiReply;
   reply.erase("usage");
-  const auto decoded = DecodeOpenAiReply(reply.dump(), ChatRequest(), Config());
+  const auto decoded = DecodeOpenAiReply(reply.dump(), ChatRequest(), OpenAi());
   ASSERT_TRUE(decoded.ok()) << decoded.status();
   EXPECT_TRUE(decoded->usage.estimated);
   EXPECT_GT(decoded->usage.output_tokens, 0);
@@ -93,8 +93,8 @@ TEST(OpenAiCodecTest, MissingUsageIsEstimatedAndMarked) {
 TEST(OpenAiCodecTest, AnyShapeOfReplyIsAReplyOrABadReply) {
   int good = 0;
   int bad = 0;
-  ForEachMutation(kReply, [&](const Json& changed) {
-    const auto reply = DecodeOpenAiReply(DumpJson(changed), ChatRequest(), Config());
+  ForEachMutation(kOpenAiReply, [&](const Json& changed) {
+    const auto reply = DecodeOpenAiReply(DumpJson(changed), ChatRequest(), OpenAi());
     ++(reply.ok() ? good : bad);
     if (!reply.ok()) {
       EXPECT_EQ(ReasonOf(reply.status()), Reason::kModelBadReply);
@@ -112,7 +112,7 @@ TEST(OpenAiCodecTest, WritesWhatTheDialectTakes) {
   request.reply_schema = ReplySchema{"answer", {{"type", "object"}}};
   request.seed = 7;
   request.max_tokens = 12;
-  ModelConfig config = Config();
+  ModelConfig config = OpenAi();
   Json body = Json::parse(EncodeOpenAiRequest(request, config, true));
   EXPECT_EQ(body["messages"][0]["content"], "be brief");
   EXPECT_EQ(body["messages"][1]["content"][1]["image_url"]["url"],
@@ -135,7 +135,7 @@ TEST(OpenAiCodecTest, WritesWhatTheDialectTakes) {
 }
 
 // The events of one streamed reply with two tool calls that come in pieces.
-std::vector<Json> Events() {
+std::vector<Json> OpenAiEvents() {
   const auto event = [](Json delta) {
     return Json{{"id", "s1"}, {"choices", Json::array({{{"delta", std::move(delta)}}})}};
   };
@@ -159,10 +159,10 @@ std::vector<Json> Events() {
 }
 
 TEST(OpenAiStreamTest, PutsPiecesTogether) {
-  const ModelConfig config = Config();
+  const ModelConfig config = OpenAi();
   std::string shown;
   OpenAiStream stream(config, [&](std::string_view piece) { shown += piece; });
-  for (const Json& event : Events()) ASSERT_TRUE(stream.Take(event.dump()).ok());
+  for (const Json& event : OpenAiEvents()) ASSERT_TRUE(stream.Take(event.dump()).ok());
   const auto reply = stream.Finish(ChatRequest());
   ASSERT_TRUE(reply.ok()) << reply.status();
   EXPECT_EQ(shown, "Two calls.");
@@ -174,15 +174,15 @@ TEST(OpenAiStreamTest, PutsPiecesTogether) {
 }
 
 TEST(OpenAiStreamTest, StreamThatBreaksOffIsABadReply) {
-  const ModelConfig config = Config();
+  const ModelConfig config = OpenAi();
   OpenAiStream stream(config, nullptr);
-  ASSERT_TRUE(stream.Take(Events()[0].dump()).ok());
+  ASSERT_TRUE(stream.Take(OpenAiEvents()[0].dump()).ok());
   EXPECT_EQ(ReasonOf(stream.Finish(ChatRequest()).status()), Reason::kModelBadReply);
 }
 
 TEST(OpenAiStreamTest, AnyShapeOfEventIsTakenOrRefused) {
-  const ModelConfig config = Config();
-  for (const Json& event : Events()) {
+  const ModelConfig config = OpenAi();
+  for (const Json& event : OpenAiEvents()) {
     ForEachMutation(event, [&](const Json& changed) {
       OpenAiStream stream(config, nullptr);
       if (stream.Take(DumpJson(changed)).ok() && stream.Take("[DONE]").ok()) {
