@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <asio/co_spawn.hpp>
+#include <asio/strand.hpp>
 #include <asio/use_future.hpp>
 #include <future>
 #include <thread>
@@ -85,7 +86,8 @@ class ToolProviderTest : public testing::Test {
       MutexLock lock(&mutex_);
       progress_ += line;
     };
-    return asio::co_spawn(threads_, registry_.Call("city", std::move(call)), asio::use_future)
+    return asio::co_spawn(asio::make_strand(threads_), registry_.Call("city", std::move(call)),
+                          asio::use_future)
         .get();
   }
   // The tool is not there before the provider has attached.

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <asio/co_spawn.hpp>
+#include <asio/strand.hpp>
 #include <asio/use_future.hpp>
 #include <deque>
 #include <future>
@@ -128,7 +129,8 @@ class ProviderHubTest : public testing::Test {
     call.context.path = std::to_string(number);
     call.context.cancel = std::move(cancel);
     call.context.workspace.root = folder_.path();
-    return asio::co_spawn(threads_, registry_.Call("echo", std::move(call)), asio::use_future);
+    return asio::co_spawn(asio::make_strand(threads_), registry_.Call("echo", std::move(call)),
+                          asio::use_future);
   }
 
   TempFolder folder_;
@@ -336,8 +338,8 @@ TEST_F(ProviderHubTest, AServerThatStartsAgainKnowsTheToolsAndAsksForWhatProvide
   again.context.task_id = "t";
   again.context.path = "1";
   again.context.rejoin = true;
-  auto rejoined =
-      asio::co_spawn(threads_, registry_.Call("echo", std::move(again)), asio::use_future);
+  auto rejoined = asio::co_spawn(asio::make_strand(threads_),
+                                 registry_.Call("echo", std::move(again)), asio::use_future);
   v1::AttachRequest hello = Hello("a");
   hello.mutable_hello()->set_session_token(token_);
   hello.mutable_hello()->add_held_calls(asked.call_id());
@@ -366,7 +368,8 @@ TEST_F(ProviderHubTest, TheOperationsOfAnInstanceGoToOneProvider) {
   EXPECT_TRUE(HasReason(RunToEnd(hub_->FindEnvironment("swim")).status(), Reason::kNotFound));
   EnvironmentContext context;
   const auto reset = [&](const std::string& instance) {
-    return asio::co_spawn(threads_, (*walk)->Reset(instance, {}, context), asio::use_future);
+    return asio::co_spawn(asio::make_strand(threads_), (*walk)->Reset(instance, {}, context),
+                          asio::use_future);
   };
   auto one = reset("one");
   hub_->Receive(a, ResultOf(a->NextCall(), R"({"observation": 0})"));
@@ -374,7 +377,8 @@ TEST_F(ProviderHubTest, TheOperationsOfAnInstanceGoToOneProvider) {
   auto two = reset("two");
   hub_->Receive(b, ResultOf(b->NextCall(), R"({"observation": 7})"));
   EXPECT_EQ(two.get()->observation, 7);
-  auto step = asio::co_spawn(threads_, (*walk)->Step("one", 3, context), asio::use_future);
+  auto step = asio::co_spawn(asio::make_strand(threads_), (*walk)->Step("one", 3, context),
+                             asio::use_future);
   const v1::ProviderCall asked = a->NextCall();
   EXPECT_EQ(asked.environment().operation(), v1::EnvironmentWork::OPERATION_STEP);
   EXPECT_EQ(asked.environment().input_json(), "3");
@@ -384,12 +388,14 @@ TEST_F(ProviderHubTest, TheOperationsOfAnInstanceGoToOneProvider) {
   EXPECT_TRUE(state->done);
   EXPECT_TRUE(HasReason(RunToEnd((*walk)->Step("one", "far", context)).status(),
                         Reason::kToolArgumentsInvalid));
-  auto kept = asio::co_spawn(threads_, (*walk)->Snapshot("one", context), asio::use_future);
+  auto kept = asio::co_spawn(asio::make_strand(threads_), (*walk)->Snapshot("one", context),
+                             asio::use_future);
   hub_->Receive(a, ResultOf(a->NextCall(), R"({"snapshot": "s1"})"));
   EXPECT_EQ(*kept.get(), "s1");
   // There is room for a third instance when one is closed.
   auto three = reset("three");
-  auto closed = asio::co_spawn(threads_, (*walk)->Close("two", context), asio::use_future);
+  auto closed =
+      asio::co_spawn(asio::make_strand(threads_), (*walk)->Close("two", context), asio::use_future);
   hub_->Receive(b, ResultOf(b->NextCall(), "{}"));
   EXPECT_TRUE(closed.get().ok());
   hub_->Receive(b, ResultOf(b->NextCall(), R"({"observation": 1})"));

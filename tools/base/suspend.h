@@ -6,9 +6,10 @@
 //   });
 //
 // `done` must be called exactly once, from any thread; the coroutine goes on on its own executor.
-// `start` runs on the coroutine's executor and must not block. A lambda given in place must capture
-// references and plain pointers only: g++ 12 destroys what a temporary argument of an awaited call
-// captures by value twice.
+// `start` runs on the coroutine's executor and must not block. That executor runs one handler at a
+// time (a strand, or a context with one thread), or the coroutine could go on, and end, while
+// `start` is at work. A lambda given in place must capture references and plain pointers only: g++
+// 12 destroys what a temporary argument of an awaited call captures by value twice.
 #pragma once
 
 #include <absl/status/statusor.h>
