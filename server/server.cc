@@ -177,6 +177,7 @@ struct Server::Parts {
     options.max_pending = static_cast<size_t>(config.max_pending);
     options.allowed_input_folders.assign(config.allowed_input_folders.begin(),
                                          config.allowed_input_folders.end());
+    options.rest_after = config.rest_after;
     options.retention = config.retention;
     manager = std::make_unique<TaskManager>(std::move(options), std::move(services), store.get(),
                                             std::move(kinds));

@@ -137,6 +137,10 @@ class Tool {
     (void)result;
   }
 
+  // Whether calls leave a state behind that is dear to rebuild, so that a task that made some keeps
+  // it while it waits for a person.
+  virtual bool holds_state() const { return false; }
+
   // Tells that the task will call no more: processes and memory held for it can go.
   virtual void Forget(std::string_view task_id) { (void)task_id; }
 };

@@ -93,6 +93,7 @@ Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest
   context.path = effect.record.path;
   context.role_order = role_order;
   context.cancel = cancel_token();
+  const std::shared_ptr<void> under_way = run.BeginCall();
   const absl::Time start = run.services().steady_now();
   auto reply = co_await (*model)->Complete(request, std::move(context));
   // As exact as it is recorded, so that a task that is run again sums up to the same.

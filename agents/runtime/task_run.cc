@@ -181,6 +181,16 @@ absl::Status TaskRun::ClaimPath(const std::string& path) {
                {{"path", path}});
 }
 
+std::shared_ptr<void> TaskRun::BeginCall() {
+  ++calls_under_way_;
+  return {static_cast<void*>(nullptr),
+          [self = shared_from_this()](void*) { --self->calls_under_way_; }};
+}
+
+bool TaskRun::MayRest() const {
+  return !questions_.empty() && calls_under_way_ == 0 && !holds_state_;
+}
+
 std::vector<PendingQuestion> TaskRun::Pending() const {
   std::vector<PendingQuestion> pending;
   for (const auto& [path, waiting] : questions_) pending.push_back(waiting->question);

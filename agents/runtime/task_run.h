@@ -133,6 +133,15 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   absl::Status ClaimPath(const std::string& path);
   int64_t NextRoleOrder(const std::string& role) { return role_orders_[role]++; }
 
+  // --- rest ---
+  // A call of a model or a tool is under way until what it returns is destroyed.
+  std::shared_ptr<void> BeginCall();
+  // A tool holds state for the task from now on.
+  void NoteHeldState() { holds_state_ = true; }
+  // Whether nothing but answers of people is waited for, and nothing would be lost but memory if
+  // the run ended and another took its place when one comes.
+  bool MayRest() const;
+
   // --- questions ---
   // Called on the strand whenever the set of pending questions changed.
   std::function<void()> on_questions_changed;
@@ -166,6 +175,8 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   std::map<std::string, int64_t> role_orders_;
   std::vector<Grant> grants_;
   bool grants_loaded_ = false;
+  int calls_under_way_ = 0;
+  bool holds_state_ = false;
   std::map<std::string, std::shared_ptr<Waiting>> questions_;
   std::map<std::string, std::function<void(absl::Status)>> acknowledgements_;
   absl::flat_hash_set<absl::uint128> stored_contents_;  // by HashKey

@@ -103,6 +103,7 @@ Async<ToolResult> Scope::CallPermitted(std::string name, std::string tool_name,
       CO_ASSIGN_OR_RETURN(Json performed, LoadToolArguments(effect.record.request_hash,
                                                             ReadOf(effect.record, run.reader())));
       (*tool)->Recall(MakeToolCall(effect, spec, std::move(performed)), result);
+      if ((*tool)->holds_state()) run.NoteHeldState();
     }
     co_return result;
   }
@@ -194,6 +195,8 @@ Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool, 
   if (!reservation.ok() && !closing_) {
     co_return co_await FailEffect(std::move(effect), reservation.status(), Usage());
   }
+  std::shared_ptr<void> under_way = run.BeginCall();
+  if (tool->holds_state()) run.NoteHeldState();
   const absl::Time start = run.services().steady_now();
   ToolCall call = MakeToolCall(effect, tool->spec(), arguments);
   call.context.rejoin = rejoin;
@@ -203,6 +206,7 @@ Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool, 
   call.context.progress = progress.function();
   auto result = co_await run.services().tools->Call(tool, std::move(call));
   progress.Close();
+  under_way.reset();
   one_call.tool_time = absl::Trunc(run.services().steady_now() - start, absl::Microseconds(1));
   if (!result.ok()) CO_RETURN_IF_ERROR(cancelled());
   const ToolSpec& spec = tool->spec();

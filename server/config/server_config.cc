@@ -38,6 +38,7 @@ absl::Status ReadServer(TomlTable table, const std::filesystem::path& folder,
   RETURN_IF_ERROR(table.ReadSeconds("shutdown_grace_seconds", config.shutdown_grace));
   RETURN_IF_ERROR(table.Read("max_running", config.max_running, 1, kMany));
   RETURN_IF_ERROR(table.Read("max_pending", config.max_pending, 0, kMany));
+  RETURN_IF_ERROR(table.ReadSeconds("rest_after_seconds", config.rest_after));
   RETURN_IF_ERROR(table.Read("max_calls", config.max_calls, 1, 1'000'000));
   RETURN_IF_ERROR(table.Read("max_watchers", config.max_watchers, 1, 1'000'000));
   RETURN_IF_ERROR(table.Read("log_level", config.log_level));

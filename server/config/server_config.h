@@ -29,8 +29,9 @@ struct ServerConfig {
   absl::Duration shutdown_grace = absl::Seconds(8);
   int64_t max_running = 20'000;
   int64_t max_pending = 100'000;
-  int64_t max_calls = 1000;       // at work at once, streams not counted
-  int64_t max_watchers = 10'000;  // streams at once
+  absl::Duration rest_after = absl::Seconds(30);  // of tasks that wait for a person
+  int64_t max_calls = 1000;                       // at work at once, streams not counted
+  int64_t max_watchers = 10'000;                  // streams at once
   std::string log_level = "info";
 
   absl::Duration retention = absl::InfiniteDuration();  // of ended tasks

@@ -20,6 +20,8 @@ namespace {
 
 using google::protobuf::util::TimeUtil;
 
+constexpr absl::Duration kRestPause = absl::Seconds(1);  // between two tries to go to rest
+
 absl::Duration DurationOf(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
@@ -76,16 +78,18 @@ v1::Usage UsageMessage(const Usage& usage) {
 }
 
 LiveTask::LiveTask(RunServices services, Store* store, const TaskKind* kind, TaskRow row,
-                   Workspace workspace, asio::any_io_executor strand,
+                   Workspace workspace, asio::any_io_executor strand, absl::Duration rest_after,
                    std::function<void(Ending)> on_end)
     : services_(std::move(services)),
       store_(store),
       kind_(kind),
       workspace_(std::move(workspace)),
       strand_(std::move(strand)),
+      rest_after_(rest_after),
       on_end_(std::move(on_end)),
       soft_(hard_.token()),
-      row_(std::move(row)) {}
+      row_(std::move(row)),
+      rest_timer_(strand_) {}
 
 void LiveTask::Start() {
   asio::post(strand_, [self = shared_from_this()] {
@@ -202,10 +206,59 @@ AsyncStatus LiveTask::RunAlgorithm() {
 }
 
 void LiveTask::OnQuestionsChanged() {
-  if (ended_ || cancelled_by_person_) return;
-  const auto wanted =
-      run_->Pending().empty() ? v1::Task::STATE_RUNNING : v1::Task::STATE_INPUT_REQUIRED;
+  // What is taken back because the task is being stopped is no change of its state.
+  if (ended_ || !hard_.token().status().ok()) return;
+  if (!early_answers_.empty()) {
+    // Behind what the strand does now: the question is not quite pending yet.
+    asio::post(strand_, [self = shared_from_this()] { self->DeliverAnswers(); });
+  }
+  const std::vector<PendingQuestion> pending = run_->Pending();
+  const bool all_answered = std::all_of(pending.begin(), pending.end(), [this](const auto& each) {
+    return early_answers_.contains(each.path);
+  });
+  const auto wanted = all_answered ? v1::Task::STATE_RUNNING : v1::Task::STATE_INPUT_REQUIRED;
   if (row_.state != wanted) SetState(wanted);
+  RestIn(rest_after_);
+}
+
+void LiveTask::DeliverAnswers() {
+  if (ended_) return;
+  for (const PendingQuestion& pending : run_->Pending()) {
+    const auto early = early_answers_.find(pending.path);
+    if (early == early_answers_.end()) continue;
+    EarlyAnswer given = std::move(early->second);
+    early_answers_.erase(early);
+    const absl::Status accepted = run_->Answer(pending.path, std::move(given.answer), given.done);
+    if (!accepted.ok()) given.done(accepted);
+  }
+}
+
+void LiveTask::RestIn(absl::Duration time) {
+  rest_timer_.cancel();
+  if (time == absl::InfiniteDuration() || run_->Pending().empty()) return;
+  rest_timer_.expires_after(absl::ToChronoNanoseconds(time));
+  rest_timer_.async_wait([weak = weak_from_this()](asio::error_code error) {
+    auto self = weak.lock();
+    if (!error && self != nullptr) self->Rest();
+  });
+}
+
+void LiveTask::Rest() {
+  if (ended_ || !hard_.token().status().ok() || run_->Pending().empty()) return;
+  // One that a limit stops is about to end; one that holds more than memory keeps it.
+  const bool may = run_->MayRest() && soft_.token().status().ok() && early_answers_.empty();
+  if (!may) return RestIn(std::max(rest_after_, kRestPause));
+  resting_ = {row_, run_->Pending(), run_->ledger().spent(), run_->last_sequence()};
+  hard_.Cancel(CancelReason::kRest, "the task waits for a person");
+}
+
+absl::Duration LiveTask::time_left() const {
+  absl::Duration limit = absl::InfiniteDuration();
+  for (const absl::Duration each :
+       {DurationOf(spec_.timeout()), DurationOf(spec_.budget().max_wall_time())}) {
+    if (each > absl::ZeroDuration()) limit = std::min(limit, each);
+  }
+  return row_.start_time + limit - services_.now();
 }
 
 void LiveTask::SetState(v1::Task::State state, std::function<void(absl::Status)> written) {
@@ -224,10 +277,16 @@ void LiveTask::Finish(const absl::StatusOr<v1::TaskResult>& result) {
   if (ended_) return;
   ended_ = true;
   timers_.clear();
+  rest_timer_.cancel();
+  for (auto& [path, early] : std::exchange(early_answers_, {})) {
+    early.done(
+        Error(Reason::kQuestionNotPending, "the task did not ask that again", {{"path", path}}));
+  }
   if (run_ != nullptr) run_->Flush();
   const absl::Status hard = hard_.token().status();
   const std::string reason = hard.ok() ? "" : MetadataOf(hard).at("cancel_reason");
   if (reason == "shutdown") return on_end_(Ending::kLeft);
+  if (GoesToRest() && run_->journal_failure().ok()) return LeaveToRest();
   // What the algorithm made of it is of no account: it is run again from what is recorded.
   const absl::Status unrecorded = run_ == nullptr ? absl::OkStatus() : run_->journal_failure();
   // An entry that the store can never take would be refused again and again.
@@ -250,6 +309,15 @@ void LiveTask::Finish(const absl::StatusOr<v1::TaskResult>& result) {
   const bool limit =
       HasReason(result.status(), Reason::kBudgetExceeded) || !soft_.token().status().ok();
   Settle(limit ? v1::Task::STATE_STOPPED : v1::Task::STATE_FAILED, result.status(), result);
+}
+
+void LiveTask::LeaveToRest() {
+  // Behind all that this life has queued, which the next one reads.
+  store_->Write([](Connection&) { return absl::OkStatus(); },
+                [self = shared_from_this()](const absl::Status& written) {
+                  const Ending ending = written.ok() ? Ending::kResting : Ending::kStranded;
+                  asio::post(self->strand_, [self, ending] { self->on_end_(ending); });
+                });
 }
 
 void LiveTask::Settle(v1::Task::State state, const absl::Status& error,
@@ -323,13 +391,32 @@ void LiveTask::Inspect(std::function<void(Snapshot)> done) {
 void LiveTask::Answer(std::string path, Json answer, std::function<void(absl::Status)> done) {
   asio::post(strand_, [self = shared_from_this(), path = std::move(path),
                        answer = std::move(answer), done = std::move(done)]() mutable {
+    if (self->GoesToRest()) return done(absl::AbortedError("the task goes to rest"));
     if (self->run_ == nullptr) {
-      done(Error(Reason::kQuestionNotPending, "the task has not asked anything yet"));
+      return done(Error(Reason::kQuestionNotPending, "the task has not asked anything yet"));
+    }
+    if (self->WillAskAgain(path)) {
+      self->early_answers_[path] = {std::move(answer), std::move(done)};
       return;
     }
     const absl::Status accepted = self->run_->Answer(path, std::move(answer), done);
     if (!accepted.ok()) done(accepted);
   });
+}
+
+bool LiveTask::GoesToRest() const {
+  const absl::Status hard = hard_.token().status();
+  return !hard.ok() &&
+         MetadataOf(hard).at("cancel_reason") == CancelReasonName(CancelReason::kRest);
+}
+
+bool LiveTask::WillAskAgain(const std::string& path) const {
+  const SpanRecord* const asked = run_->Recorded(path);
+  if (ended_ || asked == nullptr || asked->end_sequence != 0) return false;
+  const std::vector<PendingQuestion> pending = run_->Pending();
+  return !early_answers_.contains(path) &&
+         std::none_of(pending.begin(), pending.end(),
+                      [&](const PendingQuestion& each) { return each.path == path; });
 }
 
 }  // namespace troupe

@@ -7,6 +7,7 @@
 #include <asio/any_io_executor.hpp>
 #include <asio/steady_timer.hpp>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -32,11 +33,14 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
     kDone,      // the task has ended, durably
     kLeft,      // the server closes, or cannot write its end: it goes on when the server starts
     kStranded,  // the store failed: it goes on from its record when the store takes writes again
+    kResting,   // it waits for a person, and goes on from its record when one answers
   };
 
-  // `on_end` is called once, on the strand.
+  // `on_end` is called once, on the strand. A task that has waited for `rest_after` for nothing but
+  // a person ends kResting.
   LiveTask(RunServices services, Store* store, const TaskKind* kind, TaskRow row,
-           Workspace workspace, asio::any_io_executor strand, std::function<void(Ending)> on_end);
+           Workspace workspace, asio::any_io_executor strand, absl::Duration rest_after,
+           std::function<void(Ending)> on_end);
 
   // A task whose row says that it is being cancelled is cancelled once it has started.
   void Start();
@@ -45,8 +49,14 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
   void Cancel(CancelReason reason, std::string message, std::function<void()> noted = nullptr);
   // Whether a person has asked to cancel it. On the strand.
   bool cancelled_by_person() const { return cancelled_by_person_; }
+  // What was known of it when it went to rest, and how long it may wait there. On the strand, once
+  // it has ended kResting.
+  Snapshot resting() const { return resting_; }
+  absl::Duration time_left() const;
   void Inspect(std::function<void(Snapshot)> done);
-  // See TaskRun::Answer. `done` when the answer is durable or refused.
+  // See TaskRun::Answer. `done` when the answer is durable or refused. An answer to a question that
+  // an earlier life asked waits until this one asks it again; one that comes while the task goes to
+  // rest is kAborted, and is to be given to its next life.
   void Answer(std::string path, Json answer, std::function<void(absl::Status)> done);
 
  private:
@@ -57,6 +67,15 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
   std::function<absl::Status()> EndOfRecord(const std::string& source);
   void ArmDeadline(absl::Duration limit, CancelReason reason, std::string_view what);
   void OnQuestionsChanged();
+  // Gives the answers that wait for a question to those that are pending now.
+  void DeliverAnswers();
+  void RestIn(absl::Duration time);
+  void Rest();
+  void LeaveToRest();
+  bool GoesToRest() const;
+  // Whether an earlier life asked the question and got no answer, and this one has yet to come to
+  // it.
+  bool WillAskAgain(const std::string& path) const;
   // Writes the row with a new state and its event; never waits. `written` as of a write to the
   // store.
   void SetState(v1::Task::State state, std::function<void(absl::Status)> written = nullptr);
@@ -71,6 +90,7 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
   const TaskKind* const kind_;
   const Workspace workspace_;
   const asio::any_io_executor strand_;
+  const absl::Duration rest_after_;
   const std::function<void(Ending)> on_end_;
   CancelSource hard_;  // by a person or a shutdown
   CancelSource soft_;  // follows hard_; also by deadline and budget
@@ -80,6 +100,13 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
   v1::TaskSpec spec_;
   std::shared_ptr<TaskRun> run_;
   std::vector<std::unique_ptr<asio::steady_timer>> timers_;
+  asio::steady_timer rest_timer_;
+  Snapshot resting_;
+  struct EarlyAnswer {
+    Json answer;
+    std::function<void(absl::Status)> done;
+  };
+  std::map<std::string, EarlyAnswer> early_answers_;  // by the path of the question
   bool cancelled_by_person_ = false;
   bool ended_ = false;
 };

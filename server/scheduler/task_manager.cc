@@ -149,6 +149,7 @@ void TaskManager::Shutdown(absl::Time deadline) {
     waiting_.clear();
     for (const auto& [name, task] : live_) live.push_back(task);
     for (const auto& [name, timer] : stranded_) timer->cancel();
+    resting_.clear();
   }
   for (const auto& task : live) task->Cancel(CancelReason::kShutdown, "the server closes");
   MutexLock lock(&mutex_);
@@ -294,7 +295,7 @@ absl::StatusOr<TaskRow> TaskManager::NewRow(const v1::SubmitTaskRequest& request
 
 absl::Status TaskManager::CheckRoom() {
   if (closing_) return Error(Reason::kShuttingDown, "the server is closing; try another time");
-  const size_t held = live_.size() + waiting_.size() + accepting_.size();
+  const size_t held = live_.size() + waiting_.size() + accepting_.size() + resting_.size();
   if (held < options_.max_running + options_.max_pending) return absl::OkStatus();
   return Error(Reason::kQueueFull, fmt::format("{} tasks run and wait already; try later", held),
                {{"limit", "server.max_pending"}});
@@ -391,7 +392,8 @@ std::shared_ptr<LiveTask> TaskManager::NextToRun() {
   const TaskKind* kind = KindOf(row.kind);
   auto task = std::make_shared<LiveTask>(
       services_, store_, kind, std::move(row), WorkspaceOf(name),
-      asio::make_strand(threads_.get_executor()), [this, name](LiveTask::Ending ending) {
+      asio::make_strand(threads_.get_executor()), options_.rest_after,
+      [this, name](LiveTask::Ending ending) {
         auto live = Live(name);
         OnEnd(name, ending, live != nullptr && live->cancelled_by_person());
       });
@@ -404,6 +406,9 @@ void TaskManager::OnEnd(const std::string& id, LiveTask::Ending ending, bool can
   {
     MutexLock lock(&mutex_);
     if (ending == LiveTask::Ending::kStranded) Strand(id, cancelling);
+    if (ending == LiveTask::Ending::kResting) {
+      LetRest(id, live_.at(id)->resting(), live_.at(id)->time_left());
+    }
     live_.erase(id);
   }
   hub_.Notify(id);
@@ -412,6 +417,45 @@ void TaskManager::OnEnd(const std::string& id, LiveTask::Ending ending, bool can
 
 std::shared_ptr<LiveTask> TaskManager::Live(const std::string& id) {
   MutexLock lock(&mutex_);
+  const auto found = live_.find(id);
+  return found == live_.end() ? nullptr : found->second;
+}
+
+void TaskManager::LetRest(const std::string& id, LiveTask::Snapshot snapshot,
+                          absl::Duration time_left) {
+  if (closing_) return;
+  Resting& resting = resting_[id];
+  resting.snapshot = std::move(snapshot);
+  if (time_left == absl::InfiniteDuration()) return;
+  resting.deadline = std::make_unique<asio::steady_timer>(threads_);
+  resting.deadline->expires_after(
+      absl::ToChronoNanoseconds(std::max(time_left, absl::ZeroDuration())));
+  // It stops itself when it finds its time to be over.
+  resting.deadline->async_wait([this, id](asio::error_code error) {
+    if (!error) Wake(id);
+  });
+}
+
+void TaskManager::Wake(const std::string& id) {
+  {
+    MutexLock lock(&mutex_);
+    const auto found = resting_.find(id);
+    if (found == resting_.end()) return;
+    TaskRow row = std::move(found->second.snapshot.row);
+    resting_.erase(found);
+    Enqueue(std::move(row));
+  }
+  Resume();
+}
+
+std::shared_ptr<LiveTask> TaskManager::Awake(const std::string& id) {
+  Wake(id);
+  MutexLock lock(&mutex_);
+  const auto started = [this, &id]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return live_.contains(id) || std::none_of(waiting_.begin(), waiting_.end(),
+                                              [&](const TaskRow& row) { return row.name == id; });
+  };
+  mutex_.AwaitWithTimeout(Condition(&started), kStrandPatience);
   const auto found = live_.find(id);
   return found == live_.end() ? nullptr : found->second;
 }
@@ -425,6 +469,11 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Get(const std::string& id) {
     live->Inspect([promise](LiveTask::Snapshot seen) { promise->set_value(std::move(seen)); });
     if (inspected.wait_for(absl::ToChronoSeconds(kStrandPatience)) == std::future_status::ready) {
       snapshot = inspected.get();
+    }
+  } else if (live == nullptr) {
+    MutexLock lock(&mutex_);
+    if (const auto found = resting_.find(id); found != resting_.end()) {
+      snapshot = found->second.snapshot;
     }
   }
   // The row is what is durable; the strand may be ahead of it.
@@ -451,7 +500,7 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Cancel(const std::string& id,
       live = found->second;
     } else {
       taken = std::erase_if(waiting_, [&](const TaskRow& each) { return each.name == id; }) > 0;
-      taken = stranded_.erase(id) > 0 || taken;
+      taken = stranded_.erase(id) > 0 || resting_.erase(id) > 0 || taken;
     }
   }
   if (live == nullptr) return CancelUnstarted(std::move(row), taken);
@@ -488,19 +537,7 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::CancelUnstarted(TaskRow row, boo
   return Get(id);
 }
 
-absl::Status TaskManager::Respond(const std::string& id, int64_t question, Json answer) {
-  ASSIGN_OR_RETURN(const TaskRow row, ReadRow(id));
-  auto live = Live(id);
-  if (live == nullptr && Stranded(id)) {
-    return Error(
-        Reason::kStoreReadOnly,
-        fmt::format("the task 'tasks/{}' waits for the store to take writes; try later", id),
-        {{"name", "tasks/" + id}});
-  }
-  if (live == nullptr) {
-    return Error(Reason::kQuestionNotPending, fmt::format("the task 'tasks/{}' does not wait", id),
-                 {{"name", "tasks/" + id}});
-  }
+absl::StatusOr<std::string> TaskManager::PathOfQuestion(const std::string& id, int64_t question) {
   std::string path;
   int open = 0;
   if (question == 0) {
@@ -519,20 +556,46 @@ absl::Status TaskManager::Respond(const std::string& id, int64_t question, Json 
       ++open;
     }
   }
-  if (open != 1) {
+  if (open == 1) return path;
+  return Error(Reason::kQuestionNotPending,
+               open == 0
+                   ? fmt::format("the task 'tasks/{}' has no such question", id)
+                   : fmt::format("the task 'tasks/{}' waits with {} questions: name one", id, open),
+               {{"name", "tasks/" + id}});
+}
+
+absl::Status TaskManager::Respond(const std::string& id, int64_t question, Json answer) {
+  RETURN_IF_ERROR(ReadRow(id).status());
+  if (Stranded(id)) {
     return Error(
-        Reason::kQuestionNotPending,
-        open == 0 ? fmt::format("the task 'tasks/{}' has no such question", id)
-                  : fmt::format("the task 'tasks/{}' waits with {} questions: name one", id, open),
+        Reason::kStoreReadOnly,
+        fmt::format("the task 'tasks/{}' waits for the store to take writes; try later", id),
         {{"name", "tasks/" + id}});
   }
-  auto promise = std::make_shared<std::promise<absl::Status>>();
-  auto durable = promise->get_future();
-  live->Answer(path, std::move(answer), [promise](absl::Status s) { promise->set_value(s); });
-  if (durable.wait_for(absl::ToChronoSeconds(kStrandPatience)) != std::future_status::ready) {
-    return Error(Reason::kDeadlineExceeded, "the answer was not recorded in time; ask again");
+  ASSIGN_OR_RETURN(const std::string path, PathOfQuestion(id, question));
+  const absl::Time deadline = SteadyNow() + kStrandPatience;
+  while (SteadyNow() < deadline) {
+    const auto live = Awake(id);
+    if (live == nullptr) {
+      return Error(Reason::kQuestionNotPending,
+                   fmt::format("the task 'tasks/{}' does not wait", id), {{"name", "tasks/" + id}});
+    }
+    auto promise = std::make_shared<std::promise<absl::Status>>();
+    auto durable = promise->get_future();
+    live->Answer(path, answer, [promise](absl::Status s) { promise->set_value(std::move(s)); });
+    if (durable.wait_for(absl::ToChronoSeconds(kStrandPatience)) != std::future_status::ready)
+      break;
+    absl::Status answered = durable.get();
+    if (!absl::IsAborted(answered)) return answered;
+    // It was going to rest just then.
+    MutexLock lock(&mutex_);
+    const auto gone = [this, &id, &live]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+      const auto found = live_.find(id);
+      return found == live_.end() || found->second != live;
+    };
+    mutex_.AwaitWithDeadline(Condition(&gone), deadline);
   }
-  return durable.get();
+  return Error(Reason::kDeadlineExceeded, "the answer was not recorded in time; ask again");
 }
 
 absl::Status TaskManager::Delete(const std::string& id, bool force) {

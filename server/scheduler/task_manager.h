@@ -34,7 +34,10 @@ struct TaskManagerOptions {
   std::filesystem::path data_folder;  // tasks/{task}/ is made below it
   int threads = 2;
   size_t max_running = 20'000;   // tasks at work at once; more wait
-  size_t max_pending = 100'000;  // tasks that wait; more are refused
+  size_t max_pending = 100'000;  // tasks that wait, or rest; more are refused
+  // How long a task that waits for nothing but a person is kept as it is; then it rests: it costs
+  // no more than its questions, and goes on from its record when one is answered.
+  absl::Duration rest_after = absl::Seconds(30);
   std::vector<std::filesystem::path> allowed_input_folders;
   absl::Duration retention = absl::InfiniteDuration();  // of ended tasks
 };
@@ -61,6 +64,8 @@ class TaskManager {
   using Accepted = std::function<void(absl::StatusOr<LiveTask::Snapshot>)>;
   void Submit(const v1::SubmitTaskRequest& request, Accepted done);
   absl::StatusOr<LiveTask::Snapshot> Get(const std::string& id);
+  // Whether the task is in memory: at work, or waiting for something that may come any moment.
+  bool IsLive(const std::string& id) { return Live(id) != nullptr; }
   absl::StatusOr<LiveTask::Snapshot> Cancel(const std::string& id, const std::string& reason);
   // `question` is the begin sequence of the question's span; 0: the one question that waits.
   absl::Status Respond(const std::string& id, int64_t question, Json answer);
@@ -111,6 +116,20 @@ class TaskManager {
   void ProbeStore(const std::string& id, bool cancelling);
   void OnProbed(const std::string& id, bool cancelling, const absl::Status& written);
   bool Stranded(const std::string& id);
+  // A task that waits for a person without being live, until an answer, a limit of its time, or a
+  // person's wish to cancel it.
+  struct Resting {
+    LiveTask::Snapshot snapshot;
+    std::unique_ptr<asio::steady_timer> deadline;  // null: it may wait for ever
+  };
+  void LetRest(const std::string& id, LiveTask::Snapshot snapshot, absl::Duration time_left)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Makes a task that rests live again; nothing for others.
+  void Wake(const std::string& id);
+  // The task, live; null if it is not within a few seconds. Wakes one that rests.
+  std::shared_ptr<LiveTask> Awake(const std::string& id);
+  // Where the question is that is meant by `question` (see Respond).
+  absl::StatusOr<std::string> PathOfQuestion(const std::string& id, int64_t question);
   // Ends a task that does not run. `taken`: from those that would be started.
   absl::StatusOr<LiveTask::Snapshot> CancelUnstarted(TaskRow row, bool taken);
   // Whether nothing is under way that would come back to this object.
@@ -128,6 +147,7 @@ class TaskManager {
   std::multiset<std::string> accepting_ ABSL_GUARDED_BY(mutex_);  // submitted, not started yet
   std::map<std::string, std::vector<std::function<void()>>> reserved_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::unique_ptr<asio::steady_timer>> stranded_ ABSL_GUARDED_BY(mutex_);
+  std::map<std::string, Resting> resting_ ABSL_GUARDED_BY(mutex_);
   bool closing_ ABSL_GUARDED_BY(mutex_) = false;
   asio::thread_pool threads_;
 };

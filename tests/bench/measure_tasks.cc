@@ -81,6 +81,7 @@ void MeasureParked(const Setting& setting, Report& report) {
     load.Submit(more, prefix, 64, asking);
     while (load.Count("state = INPUT_REQUIRED") < before + more) {
     }
+    std::this_thread::sleep_for(ServerProcess::kRestAfter + seconds(2));
     return server.AnonymousMegabytes();
   };
   // The first thousand also pays for buffers and caches that the second finds there.
@@ -89,7 +90,8 @@ void MeasureParked(const Setting& setting, Report& report) {
   const double cpu = server.CpuSeconds();
   std::this_thread::sleep_for(setting.quick ? seconds(2) : seconds(10));
   const double idle = (server.CpuSeconds() - cpu) / (setting.quick ? 2 : 10);
-  report.Add({"parked_memory", "Memory of a task that waits for a person (pages of files left out)",
+  report.Add({"parked_memory",
+              "Memory of a task at rest, waiting for a person (pages of files left out)",
               (second - first) * 1024 / static_cast<double>(tasks), "kB", 20, true, 0});
   report.Add({"parked_cpu", "CPU of 2,000 such tasks", idle * 100, "%", 0.5, true, 0});
 }

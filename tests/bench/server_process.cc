@@ -19,7 +19,8 @@ ServerProcess::ServerProcess(std::filesystem::path binaries, std::filesystem::pa
   std::filesystem::create_directories(folder_);
   std::ofstream(folder_ / "troupe.toml")
       << "[server]\nlisten = \"127.0.0.1:0\"\ndata_folder = \"" << data().string()
-      << "\"\nlog_level = \"warn\"\n[models.m]\nkind = \"openai\"\nmodel = \"m\"\nconcurrency = 0\n"
+      << "\"\nlog_level = \"warn\"\nrest_after_seconds = " << kRestAfter.count()
+      << "\n[models.m]\nkind = \"openai\"\nmodel = \"m\"\nconcurrency = 0\n"
       << "url = \"http://127.0.0.1:" << model_port << "/v1\"\n[roles]\ndefault = \"m\"\n";
   Start();
 }

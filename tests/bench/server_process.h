@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 
@@ -10,6 +11,9 @@ namespace troupe::bench {
 
 class ServerProcess {
  public:
+  // Tasks that wait for a person are put to rest this soon.
+  static constexpr std::chrono::seconds kRestAfter{1};
+
   // Starts `trouped` on a free port with its data in `folder` and the model at `model_port`.
   ServerProcess(std::filesystem::path binaries, std::filesystem::path folder, int model_port);
   ~ServerProcess();

@@ -59,6 +59,7 @@ class ManagerBench {
   // From the next restart on.
   size_t max_running = 20'000;
   absl::Duration give_up = absl::Seconds(60);
+  absl::Duration rest_after = absl::Seconds(60);
   size_t max_batch = 1024;
 
   std::string Submit(v1::TaskSpec spec = v1::TaskSpec()) {
@@ -198,6 +199,7 @@ class ManagerBench {
     TaskManagerOptions manager_options;
     manager_options.data_folder = folder_.path();
     manager_options.max_running = max_running;
+    manager_options.rest_after = rest_after;
     std::vector<std::unique_ptr<TaskKind>> kinds;
     kinds.push_back(std::make_unique<ScriptKind>(&script));
     manager_ =

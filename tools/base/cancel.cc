@@ -31,6 +31,8 @@ std::string_view CancelReasonName(CancelReason reason) {
       return "deadline";
     case CancelReason::kBudget:
       return "budget";
+    case CancelReason::kRest:
+      return "rest";
     case CancelReason::kShutdown:
       return "shutdown";
     case CancelReason::kAbandoned:

@@ -17,7 +17,7 @@
 
 namespace troupe {
 
-enum class CancelReason { kUser, kDeadline, kBudget, kShutdown, kAbandoned, kStoreFailed };
+enum class CancelReason { kUser, kDeadline, kBudget, kShutdown, kAbandoned, kStoreFailed, kRest };
 
 std::string_view CancelReasonName(CancelReason reason);
 

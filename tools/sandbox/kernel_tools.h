@@ -20,6 +20,7 @@ class KernelTool : public Tool {
   const ToolSpec& spec() const override { return spec_; }
   Async<ToolResult> Call(ToolCall call) override;
   void Recall(const ToolCall& call, const ToolResult& result) override;
+  bool holds_state() const override { return true; }
   void Forget(std::string_view task_id) override;
 
  private:

@@ -64,10 +64,12 @@ class CountingTool : public Tool {
     co_return result;
   }
   void Recall(const ToolCall&, const ToolResult&) override { ++recalls; }
+  bool holds_state() const override { return holding; }
 
   std::atomic<int> calls = 0;
   std::atomic<int> recalls = 0;
   std::function<absl::Status()> on_call;
+  bool holding = false;
 
  private:
   ToolSpec spec_;
