@@ -129,7 +129,7 @@ class Server:
             if time.monotonic() > end:
                 raise AssertionError(f"the task is still {task.get('state')}: {task}\n" +
                                      self.log()[-2000:])
-            time.sleep(0.05)
+            time.sleep(patience(0.05))  # a sanitized command line is dear
 
 
 class ModelServer:
