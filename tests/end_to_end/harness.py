@@ -34,7 +34,9 @@ class Server:
         self.process = None
         self.address = None
         self.listening = False
+        # Tasks that wait for a person rest soon, so that every test with a question meets it.
         config = ['[server]', 'listen = "127.0.0.1:0"', f'data_folder = "{self.folder}/data"',
+                  'rest_after_seconds = 0.2',
                   '[toolboxes]', f'folders = ["{SOURCE}/tests/end_to_end/toolbox"]',
                   '[inputs]', f'allowed_folders = ["{SHARED}", "{self.folder}"]', extra]
         for name, settings in models.items():
