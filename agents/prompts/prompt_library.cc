@@ -69,6 +69,10 @@ absl::StatusOr<PromptDefinition> ParsePromptFile(std::string_view text, const st
 
 absl::StatusOr<PromptTemplate> CompilePrompt(const PromptDefinition& prompt,
                                              const std::string& text) {
+  if (text.empty() || text.size() > kMaxPromptTemplate) {
+    return Error(Reason::kInvalidField, "a template has 1 byte to 256 KiB",
+                 {{"field", "template"}});
+  }
   std::set<std::string> names;
   for (const PromptVariable& variable : prompt.variables) names.insert(variable.name);
   ASSIGN_OR_RETURN(PromptTemplate compiled, PromptTemplate::Parse(text, names));
@@ -135,6 +139,14 @@ absl::StatusOr<PromptVersion> PromptLibrary::Get(const std::string& name,
                  {{"name", fmt::format("prompts/{}/versions/{}", name, version)}});
   }
   return PromptVersion{name, 1, compiled_.at(name)};
+}
+
+absl::StatusOr<PromptTemplate> PromptLibrary::Compile(const std::string& name,
+                                                      const std::string& text) const {
+  ASSIGN_OR_RETURN(const PromptDefinition* prompt, Find(name));
+  auto compiled = CompilePrompt(*prompt, text);
+  if (!compiled.ok()) return Annotate(compiled.status(), "prompt " + name);
+  return compiled;
 }
 
 std::map<std::string, int> PromptLibrary::ActiveVersions() const {

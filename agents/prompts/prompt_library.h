@@ -39,13 +39,19 @@ struct PromptDefinition {
   std::string sha256;
 };
 
-// A version ready to render. Immutable.
+// A version ready to render, or a text that stands in its place (overlay.h). Immutable.
 struct PromptVersion {
   std::string prompt;
-  int version = 1;
+  int version = 1;  // 0: it is no version
   std::shared_ptr<const PromptTemplate> compiled;
-  std::string id() const { return prompt + "@" + std::to_string(version); }
+  std::string sha256 = "";  // of a text that is no version
+  // "solve.planner@2" or, of what is no version, "solve.planner@sha256:ab12cd34".
+  std::string id() const {
+    return prompt + "@" + (version > 0 ? std::to_string(version) : "sha256:" + sha256.substr(0, 8));
+  }
 };
+
+inline constexpr size_t kMaxPromptTemplate = 256 * 1024;  // bytes
 
 // Where algorithms get prompts from. Thread-safe.
 class PromptSource {
@@ -54,6 +60,10 @@ class PromptSource {
   // `version` empty: the active one. kNotFound if there is none.
   virtual absl::StatusOr<PromptVersion> Get(const std::string& name,
                                             const std::string& version) const = 0;
+  // Compiles `text` as a template of the prompt. kNotFound if there is none; kInvalidField, naming
+  // the prompt, if the text is none of its templates.
+  virtual absl::StatusOr<PromptTemplate> Compile(const std::string& name,
+                                                 const std::string& text) const = 0;
   // What the prompt is for, in one line; "" if there is none.
   virtual std::string BriefOf(const std::string& name) const = 0;
   // Name of every prompt to its active version.
@@ -63,7 +73,8 @@ class PromptSource {
 // kInvalidField, naming file and line, for a file that is no prompt.
 absl::StatusOr<PromptDefinition> ParsePromptFile(std::string_view text, const std::string& where);
 
-// Compiles `text` as a template of the prompt: every required variable must be used.
+// Compiles `text` as a template of the prompt: every required variable must be used, and it has 1
+// byte to kMaxPromptTemplate. kInvalidField.
 absl::StatusOr<PromptTemplate> CompilePrompt(const PromptDefinition& prompt,
                                              const std::string& text);
 
@@ -77,6 +88,8 @@ class PromptLibrary : public PromptSource {
 
   absl::StatusOr<PromptVersion> Get(const std::string& name,
                                     const std::string& version) const override;
+  absl::StatusOr<PromptTemplate> Compile(const std::string& name,
+                                         const std::string& text) const override;
   std::string BriefOf(const std::string& name) const override;
   std::map<std::string, int> ActiveVersions() const override;
 

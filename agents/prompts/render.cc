@@ -14,7 +14,7 @@ absl::StatusOr<RenderedPrompt> RenderPrompt(const Scope& scope, const std::strin
   const auto fixed = chosen.find(prompt);
   ASSIGN_OR_RETURN(
       const PromptVersion version,
-      scope.prompts().Get(prompt, fixed == chosen.end() ? std::string() : fixed->second));
+      scope.prompts()->Get(prompt, fixed == chosen.end() ? std::string() : fixed->second));
   auto text = version.compiled->Render(values);
   if (!text.ok()) return Annotate(text.status(), "prompt " + prompt);
   while (text->ends_with('\n')) text->pop_back();

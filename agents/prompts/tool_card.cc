@@ -100,7 +100,7 @@ absl::StatusOr<DescribedTool> DescribeTool(const Scope& scope, const ToolSpec& s
   RETURN_IF_ERROR(rendered.status());
   tool.description = std::move(rendered->text);
   tool.card = std::move(rendered->id);
-  const std::string brief = scope.prompts().BriefOf(prompt);
+  const std::string brief = scope.prompts()->BriefOf(prompt);
   if (!brief.empty()) tool.brief = brief;
   return tool;
 }

@@ -58,6 +58,8 @@ absl::Status Divergence(const std::string& task_id, const SpanRecord& recorded,
 Scope Scope::Root(std::shared_ptr<TaskRun> run, std::string type, std::string title) {
   auto node = std::make_shared<Node>();
   node->run = std::move(run);
+  // The services outlive the run.
+  node->prompts = {std::shared_ptr<const PromptSource>(), node->run->services().prompts};
   node->record.type = std::move(type);
   node->record.title = std::move(title);
   if (const SpanRecord* recorded = node->run->Recorded(""); recorded != nullptr) {
@@ -81,7 +83,11 @@ Scope::~Scope() {
 const std::string& Scope::path() const { return node_->record.path; }
 const RunOptions& Scope::options() const { return node_->run->options(); }
 
-const PromptSource& Scope::prompts() const { return *node_->run->services().prompts; }
+const std::shared_ptr<const PromptSource>& Scope::prompts() const { return node_->prompts; }
+
+void Scope::UsePrompts(std::shared_ptr<const PromptSource> prompts) {
+  node_->prompts = std::move(prompts);
+}
 
 bool Scope::CanSeeImages(std::string_view role) const {
   const auto model = node_->run->services().models->ForRole(role, options().ModelFor(role));
@@ -123,6 +129,7 @@ Scope Scope::Open(std::string type, std::string name, std::string title) const {
   auto node = std::make_shared<Node>();
   node->run = node_->run;
   node->parent = node_;
+  node->prompts = node_->prompts;
   node->record.path = node_->ChildPath(name);
   node->record.type = std::move(type);
   node->record.title = std::move(title);

@@ -47,8 +47,11 @@ class Scope {
   // OkStatus while the task may go on.
   absl::Status cancelled() const;
 
-  // Where the task's prompts come from.
-  const PromptSource& prompts() const;
+  // Where the prompts of this scope come from.
+  const std::shared_ptr<const PromptSource>& prompts() const;
+  // Replaces it for this scope and for all that is opened below it from now on. What `prompts` says
+  // must follow from the record alone (agents/prompts/overlay.h).
+  void UsePrompts(std::shared_ptr<const PromptSource> prompts);
   // What a tool says of itself; kToolUnknown.
   absl::StatusOr<std::shared_ptr<const ToolSpec>> ToolNamed(std::string_view tool) const;
   // The tools that the server has now, by name.

@@ -11,6 +11,7 @@ namespace troupe {
 struct Scope::Node {
   std::shared_ptr<TaskRun> run;
   std::shared_ptr<Node> parent;  // null at the root
+  std::shared_ptr<const PromptSource> prompts;
   SpanRecord record;
   bool ended = false;
   bool recorded_end = false;  // an earlier life ended it: its row is complete

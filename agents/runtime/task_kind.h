@@ -28,6 +28,12 @@ class TaskKind {
   // kInvalidField, naming the field, for a spec that cannot run.
   virtual absl::Status Validate(const v1::TaskSpec& spec) const = 0;
 
+  // The kinds whose prompts the task uses, "solve" for those named solve.*: in which version they
+  // are is settled when it is submitted.
+  virtual std::vector<std::string> PromptFamilies(const v1::TaskSpec&) const {
+    return {std::string(name())};
+  }
+
   // Runs the algorithm. A task that a limit stopped returns what it has, with the stop reason set.
   // `scope` is the root of the task, ended by the caller.
   virtual Async<v1::TaskResult> Run(Scope& scope, v1::TaskSpec spec) const = 0;

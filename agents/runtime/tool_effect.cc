@@ -168,6 +168,7 @@ Scope Scope::Below(const Effect& effect) const {
   auto node = std::make_shared<Node>();
   node->run = node_->run;
   node->parent = node_;
+  node->prompts = node_->prompts;
   node->record = effect.record;
   Scope below(std::move(node), /*owner=*/false);
   below.closing_ = closing_;

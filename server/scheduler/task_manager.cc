@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <asio/post.hpp>
 #include <asio/strand.hpp>
 #include <fstream>
@@ -213,10 +214,14 @@ absl::Status TaskManager::Check(const v1::SubmitTaskRequest& request) const {
   return kind->Validate(request.spec());
 }
 
-void TaskManager::PinPrompts(const std::string& kind, v1::TaskSpec& spec) const {
+void TaskManager::PinPrompts(const TaskKind& kind, v1::TaskSpec& spec) const {
   // A promotion while the task runs, or before it is resumed, must not change what it says.
+  const std::vector<std::string> families = kind.PromptFamilies(spec);
   for (const auto& [prompt, version] : services_.prompts->ActiveVersions()) {
-    if (prompt.starts_with(kind + ".") && !spec.prompts().contains(prompt)) {
+    const bool used = std::any_of(
+        families.begin(), families.end(),
+        [&name = prompt](const std::string& family) { return name.starts_with(family + "."); });
+    if (used && !spec.prompts().contains(prompt)) {
       (*spec.mutable_prompts())[prompt] = std::to_string(version);
     }
   }
@@ -288,7 +293,7 @@ absl::StatusOr<TaskRow> TaskManager::NewRow(const v1::SubmitTaskRequest& request
   row.seed = spec.seed() != 0 ? spec.seed() : RandomBits() >> 1;
   for (const auto& [key, value] : spec.labels()) row.labels[key] = value;
   RETURN_IF_ERROR(StoreInputs(WorkspaceOf(id), options_.allowed_input_folders, spec));
-  PinPrompts(row.kind, spec);
+  PinPrompts(*KindOf(row.kind), spec);
   row.spec = spec.SerializeAsString();
   return row;
 }

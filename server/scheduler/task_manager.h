@@ -91,7 +91,7 @@ class TaskManager {
   void WaitForRelease(const std::string& id, std::function<void()> then);
   void Release(const std::string& id);
   absl::StatusOr<TaskRow> NewRow(const v1::SubmitTaskRequest& request, const std::string& id);
-  void PinPrompts(const std::string& kind, v1::TaskSpec& spec) const;
+  void PinPrompts(const TaskKind& kind, v1::TaskSpec& spec) const;
   // Makes the task durable and starts it. `copy` lives until `done` is called.
   void Accept(TaskRow row, const TaskCopy* copy, Accepted done);
   absl::StatusOr<LiveTask::Snapshot> AcceptAndWait(TaskRow row, const TaskCopy& copy);

@@ -16,7 +16,6 @@
 namespace troupe {
 namespace {
 
-constexpr size_t kMaxTemplate = 256 * 1024;
 constexpr std::string_view kMcpProvider = "mcp:";
 
 v1::Tool ToolMessage(const ToolSpec& spec) {
@@ -182,7 +181,7 @@ grpc::ServerUnaryReactor* PromptServiceImpl::CreatePromptVersion(
     v1::CreatePromptVersionResponse* response) {
   return Answer(context, *threads_, [=, this]() -> absl::Status {
     ASSIGN_OR_RETURN(const std::string name, ParseIn("prompts", request->parent(), "parent"));
-    if (request->template_().empty() || request->template_().size() > kMaxTemplate) {
+    if (request->template_().empty() || request->template_().size() > kMaxPromptTemplate) {
       return Error(Reason::kInvalidField, "template: give 1 byte to 256 KiB",
                    {{"field", "template"}});
     }

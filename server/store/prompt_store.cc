@@ -115,6 +115,14 @@ absl::StatusOr<PromptVersion> StoredPrompts::Get(const std::string& name,
   return PromptVersion{name, number, found->second.compiled[static_cast<size_t>(number) - 1]};
 }
 
+absl::StatusOr<PromptTemplate> StoredPrompts::Compile(const std::string& name,
+                                                      const std::string& text) const {
+  ASSIGN_OR_RETURN(const PromptRecord record, Find(name));
+  auto compiled = CompilePrompt(*record.definition, text);
+  if (!compiled.ok()) return Annotate(compiled.status(), "prompt " + name);
+  return compiled;
+}
+
 std::string StoredPrompts::BriefOf(const std::string& name) const {
   MutexLock lock(&mutex_);
   const auto found = prompts_.find(name);

@@ -41,6 +41,8 @@ class StoredPrompts : public PromptSource {
 
   absl::StatusOr<PromptVersion> Get(const std::string& name,
                                     const std::string& version) const override;
+  absl::StatusOr<PromptTemplate> Compile(const std::string& name,
+                                         const std::string& text) const override;
   std::string BriefOf(const std::string& name) const override;
   std::map<std::string, int> ActiveVersions() const override;
 

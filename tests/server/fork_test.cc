@@ -2,6 +2,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
+
+#include "agents/prompts/overlay.h"
+#include "agents/prompts/render.h"
 #include "agents/runtime/branches.h"
 #include "tests/server/manager_bench.h"
 #include "tools/base/error.h"
@@ -374,6 +378,42 @@ TEST_F(ForkTest, SharesContentsAndCopiesNoBytes) {
   EXPECT_EQ(bench_.Number(counts), count);
   ASSERT_TRUE(bench_.manager().Delete(fork, false).ok());
   EXPECT_EQ(bench_.Number(counts), 0);
+}
+
+// Asks with the prompt "test.greeting" twice, the second time with the first reply as its template.
+Async<std::string> GreetTwice(Scope& root) {
+  const Json values = {{"name", "Ada"}};
+  Scope first = root.Open("step", "step:1", "");
+  CO_RETURN_IF_ERROR(OverlayPrompts(first, {{"test.greeting", "Dear {{name}}"}}));
+  CO_ASSIGN_OR_RETURN(ChatRequest request, PromptRequest(first, "test.greeting", values));
+  CO_ASSIGN_OR_RETURN(const ChatReply reply, co_await first.Chat("ask", "r", std::move(request)));
+  first.End();
+  Scope second = root.Open("step", "step:2", "");
+  CO_RETURN_IF_ERROR(
+      OverlayPrompts(second, {{"test.greeting", reply.message.text() + ", {{name}}"}}));
+  CO_ASSIGN_OR_RETURN(ChatRequest again, PromptRequest(second, "test.greeting", values));
+  CO_ASSIGN_OR_RETURN(const ChatReply last, co_await second.Chat("ask", "r", std::move(again)));
+  second.End();
+  co_return last.message.text();
+}
+
+TEST_F(ForkTest, KeepsTheOverlaysOfPrompts) {
+  TempFolder prompts;
+  std::ofstream(prompts.path() / "greeting.md")
+      << "+++\nname = \"test.greeting\"\n[[variables]]\nname = \"name\"\n"
+         "required = true\n+++\nHello {{name}}";
+  ASSERT_TRUE(bench_.prompts().LoadFolder(prompts.path()).ok());
+  bench_.script = GreetTwice;
+  const std::string id = bench_.Submit();
+  const TaskRow source = bench_.End(id);
+  ASSERT_EQ(source.state, v1::Task::STATE_SUCCEEDED) << source.error;
+  EXPECT_EQ(bench_.TextOf(source), "echo echo Dear Ada, Ada");
+  const TaskRow forked = bench_.End(bench_.Fork(bench_.ForkAt(id, "step:2")));
+  EXPECT_EQ(bench_.TextOf(forked), bench_.TextOf(source));
+  EXPECT_EQ(bench_.model().calls, 3);  // the first reply was inherited
+  const TaskRow replayed = bench_.End(bench_.Replay(id));
+  EXPECT_EQ(replayed.state, v1::Task::STATE_SUCCEEDED) << replayed.error;
+  EXPECT_EQ(bench_.model().calls, 3);
 }
 
 TEST_F(ForkTest, ChargesWhatIsKeptToTheBudget) {

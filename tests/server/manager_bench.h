@@ -51,6 +51,7 @@ class ManagerBench {
   CountingModel& model() { return model_; }
   CountingTool& safe() { return *safe_; }
   CountingTool& unsafe() { return *unsafe_; }
+  PromptLibrary& prompts() { return prompts_; }
   ToolRegistry& tools() { return tools_; }
   int Calls() const { return model_.calls + safe_->calls + unsafe_->calls; }
 

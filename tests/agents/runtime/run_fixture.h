@@ -50,6 +50,7 @@ class RunTest : public testing::Test {
     services.journal = store_.get();
     services.models = &model_;
     services.tools = &tools_;
+    services.prompts = prompts_;
     if (clock_) services.now = services.steady_now = clock_;
     options_.task_id = "t";
     run_ = std::make_shared<TaskRun>(services, options_, io.get_executor(), *store_->LoadSpans("t"),
@@ -81,6 +82,7 @@ class RunTest : public testing::Test {
   CountingModel model_;
   std::function<absl::Time()> clock_;  // the true one without
   ToolRegistry tools_;
+  const PromptSource* prompts_ = nullptr;
   std::shared_ptr<CountingTool> safe_;
   std::shared_ptr<CountingTool> unsafe_;
   RunOptions options_;
