@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "agents/prompts/render.h"
 #include "agents/runtime/text.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -86,10 +87,9 @@ Async<Trial> RunTrial(Scope scope, const Situation& situation, PlannedStep step,
       break;
     }
     trial.critique = Elide(PrintedText(result), kMaxCritique);
-    conversation.messages.push_back(UserMessage(fmt::format(
-        "The code failed and changed nothing; the state is as before it. What it printed:\n\n{}\n\n"
-        "Find the cause and answer with the whole corrected code.",
-        trial.critique)));
+    const Json values = {{"output", trial.critique}};
+    CO_ASSIGN_OR_RETURN(RenderedPrompt repair, RenderPrompt(scope, "cellagent.repair", values));
+    conversation.messages.push_back(UserMessage(std::move(repair.text)));
   }
   if (trial.ran) {
     const StepKind* kind = situation.toolbox->FindStep(step.kind);

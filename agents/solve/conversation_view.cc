@@ -18,7 +18,8 @@ constexpr size_t kMaxDigestResult = 3'000;
 Json TextOrNull(const std::string& text) { return text.empty() ? Json() : Json(text); }
 
 // "[Round 3 of 30 is done. Left: 12 tool calls, 40000 tokens.]"
-std::string BudgetLine(const Work& work, const BudgetLeft& left, int number) {
+absl::StatusOr<std::string> ProgressLine(const Scope& task, const Work& work, int number) {
+  const BudgetLeft left = task.Left(kSolver);
   std::vector<std::string> parts;
   if (left.model_calls.has_value()) parts.push_back(fmt::format("{} replies", *left.model_calls));
   if (left.tool_calls.has_value()) parts.push_back(fmt::format("{} tool calls", *left.tool_calls));
@@ -26,10 +27,11 @@ std::string BudgetLine(const Work& work, const BudgetLeft& left, int number) {
   if (left.cost_microusd.has_value()) {
     parts.push_back(fmt::format("${:.4f}", static_cast<double>(*left.cost_microusd) * 1e-6));
   }
-  const std::string rounds =
-      fmt::format("Round {} of {} is done.", number, work.options.max_rounds);
-  if (parts.empty()) return fmt::format("[{}]", rounds);
-  return fmt::format("[{} Left: {}.]", rounds, fmt::join(parts, ", "));
+  const Json values = {{"round", number},
+                       {"rounds", work.options.max_rounds},
+                       {"left", fmt::format("{}", fmt::join(parts, ", "))}};
+  ASSIGN_OR_RETURN(RenderedPrompt rendered, RenderPrompt(task, "solve.progress", values));
+  return std::move(rendered.text);
 }
 
 Json NoticeValues(const Work& work) {
@@ -176,7 +178,8 @@ absl::Status ConversationView::AddRound(const Scope& task, int number, Message s
   if (!said.text().empty() || !said.tool_uses.empty()) round.messages.push_back(std::move(said));
   auto answers = work_->setup.native ? NativeAnswers(calls) : SpokenAnswers(calls);
   if (!answers.empty()) {
-    answers.back().parts.push_back(TextPart{BudgetLine(*work_, task.Left(kSolver), number)});
+    ASSIGN_OR_RETURN(std::string progress, ProgressLine(task, *work_, number));
+    answers.back().parts.push_back(TextPart{std::move(progress)});
   }
   for (Message& answer : answers) round.messages.push_back(std::move(answer));
   if (notices.stuck > 0 || !notices.sent_back.empty() || !notices.no_answer.empty()) {
