@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "agents/prompts/tool_card.h"
@@ -16,9 +17,38 @@ namespace troupe {
 namespace {
 
 constexpr std::string_view kFence = "+++\n";
+constexpr size_t kMaxPromptName = 64;
+constexpr size_t kMaxVariableName = 63;
 
 absl::Status Malformed(const std::string& where, std::string_view what) {
   return Error(Reason::kInvalidField, fmt::format("{}: {}", where, what), {{"file", where}});
+}
+
+absl::StatusOr<PromptVariable> ReadVariable(const toml::table& table) {
+  for (const auto& [key, value] : table) {
+    const std::string name(key.str());
+    if (name != "name" && name != "description" && name != "required" && name != "type") {
+      return Error(Reason::kInvalidField,
+                   fmt::format("a variable has no key '{}'; it has: name, description, type, "
+                               "required",
+                               name));
+    }
+  }
+  PromptVariable variable;
+  variable.name = table["name"].value_or("");
+  variable.description = table["description"].value_or("");
+  variable.required = table["required"].value_or(false);
+  const std::string type = table["type"].value_or("any");
+  const auto known = VariableTypeNamed(type);
+  if (!known.has_value()) {
+    return Error(
+        Reason::kInvalidField,
+        fmt::format("the variable '{}' has the type '{}': give text, list, object, number, "
+                    "boolean or any",
+                    variable.name, type));
+  }
+  variable.type = *known;
+  return variable;
 }
 
 absl::Status ReadVariables(const toml::table& head, const std::string& where,
@@ -27,19 +57,50 @@ absl::Status ReadVariables(const toml::table& head, const std::string& where,
   if (variables == nullptr) return absl::OkStatus();
   for (const toml::node& node : *variables) {
     const toml::table* table = node.as_table();
-    PromptVariable variable;
-    if (table != nullptr) {
-      variable.name = (*table)["name"].value_or("");
-      variable.description = (*table)["description"].value_or("");
-      variable.required = (*table)["required"].value_or(false);
-    }
-    if (variable.name.empty()) return Malformed(where, "a variable needs a name");
-    prompt.variables.push_back(std::move(variable));
+    if (table == nullptr) return Malformed(where, "variables are tables: [[variables]]");
+    auto variable = ReadVariable(*table);
+    if (!variable.ok()) return Malformed(where, MessageOf(variable.status()));
+    prompt.variables.push_back(*std::move(variable));
   }
-  return absl::OkStatus();
+  const absl::Status fit = CheckVariables(prompt.variables);
+  return fit.ok() ? fit : Malformed(where, MessageOf(fit));
+}
+
+bool IsWord(std::string_view word, size_t max_size) {
+  if (word.empty() || word.size() > max_size || word[0] < 'a' || word[0] > 'z') return false;
+  return std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
+  });
 }
 
 }  // namespace
+
+bool IsPromptName(std::string_view name) {
+  if (name.size() > kMaxPromptName) return false;
+  for (;;) {
+    const size_t dot = name.find('.');
+    if (!IsWord(name.substr(0, dot), kMaxPromptName)) return false;
+    if (dot == std::string_view::npos) return true;
+    name.remove_prefix(dot + 1);
+  }
+}
+
+absl::Status CheckVariables(const std::vector<PromptVariable>& variables) {
+  std::set<std::string> names;
+  for (size_t i = 0; i < variables.size(); ++i) {
+    const std::string& name = variables[i].name;
+    const bool fits = IsWord(name, kMaxVariableName) && name != "this" && name != "else";
+    if (fits && names.insert(name).second) continue;
+    const std::string what =
+        fits ? fmt::format("there are two variables '{}'", name)
+             : fmt::format(
+                   "'{}' is no name of a variable: give [a-z][a-z0-9_]*, at most 63 bytes, "
+                   "neither 'this' nor 'else'",
+                   name);
+    return Error(Reason::kInvalidField, what, {{"field", fmt::format("variables[{}].name", i)}});
+  }
+  return absl::OkStatus();
+}
 
 absl::StatusOr<PromptDefinition> ParsePromptFile(std::string_view text, const std::string& where) {
   const size_t end = text.find("\n+++\n", kFence.size() - 1);
@@ -61,7 +122,9 @@ absl::StatusOr<PromptDefinition> ParsePromptFile(std::string_view text, const st
     return Malformed(where, fmt::format("line {} of the head: {}", e.source().begin.line,
                                         std::string(e.description())));
   }
-  if (prompt.name.empty()) return Malformed(where, "the head needs a name");
+  if (!IsPromptName(prompt.name)) {
+    return Malformed(where, "the head needs a name: words of [a-z][a-z0-9_]* with dots between");
+  }
   prompt.text = std::string(text.substr(end + 5));
   prompt.sha256 = Sha256Hex(prompt.text);
   return prompt;
@@ -73,9 +136,11 @@ absl::StatusOr<PromptTemplate> CompilePrompt(const PromptDefinition& prompt,
     return Error(Reason::kInvalidField, "a template has 1 byte to 256 KiB",
                  {{"field", "template"}});
   }
-  std::set<std::string> names;
-  for (const PromptVariable& variable : prompt.variables) names.insert(variable.name);
-  ASSIGN_OR_RETURN(PromptTemplate compiled, PromptTemplate::Parse(text, names));
+  DeclaredVariables declared;
+  for (const PromptVariable& variable : prompt.variables) {
+    declared[variable.name] = {variable.type, variable.required};
+  }
+  ASSIGN_OR_RETURN(PromptTemplate compiled, PromptTemplate::Parse(text, declared));
   for (const PromptVariable& variable : prompt.variables) {
     if (variable.required && !compiled.used().contains(variable.name)) {
       return Error(Reason::kInvalidField,

@@ -6,7 +6,8 @@
 //   [[variables]]
 //   name = "request"
 //   description = "What the user asks"
-//   required = true
+//   type = "text"                     (or list, object, number, boolean; without it, any)
+//   required = true                   (false without it)
 //   +++
 //   You plan ... {{request}}
 //
@@ -29,10 +30,11 @@ struct PromptVariable {
   std::string name;
   std::string description;
   bool required = false;  // a template that leaves it out is refused
+  VariableType type = VariableType::kAny;
 };
 
 struct PromptDefinition {
-  std::string name;  // [a-z][a-z0-9_]*(\.[a-z0-9_]+)*
+  std::string name;  // IsPromptName, but for tool cards, whose name has that of the tool
   std::string description;
   std::vector<PromptVariable> variables;
   std::string text;  // the template of version 1
@@ -69,6 +71,12 @@ class PromptSource {
   // Name of every prompt to its active version.
   virtual std::map<std::string, int> ActiveVersions() const = 0;
 };
+
+// Whether it is words of [a-z][a-z0-9_]* with dots between, of at most 64 bytes.
+bool IsPromptName(std::string_view name);
+
+// kInvalidField, with the field "variables[N].name", for variables that no prompt can have.
+absl::Status CheckVariables(const std::vector<PromptVariable>& variables);
 
 // kInvalidField, naming file and line, for a file that is no prompt.
 absl::StatusOr<PromptDefinition> ParsePromptFile(std::string_view text, const std::string& where);

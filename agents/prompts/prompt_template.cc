@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -19,6 +20,40 @@ struct PromptTemplate::Node {
 };
 
 namespace {
+
+// Of sections within sections: deeper, a template from who knows where would exhaust the stack.
+constexpr int kMaxDepth = 16;
+
+constexpr std::array<std::pair<VariableType, std::string_view>, 6> kTypes = {{
+    {VariableType::kAny, "any"},
+    {VariableType::kText, "text"},
+    {VariableType::kList, "list"},
+    {VariableType::kObject, "object"},
+    {VariableType::kNumber, "number"},
+    {VariableType::kBoolean, "boolean"},
+}};
+
+std::optional<VariableType> TypeOf(const Json& value) {
+  if (value.is_string()) return VariableType::kText;
+  if (value.is_array()) return VariableType::kList;
+  if (value.is_object()) return VariableType::kObject;
+  if (value.is_number()) return VariableType::kNumber;
+  if (value.is_boolean()) return VariableType::kBoolean;
+  return std::nullopt;
+}
+
+absl::Status CheckValue(const std::string& name, const DeclaredVariable& declared,
+                        const Json& value) {
+  if (declared.type == VariableType::kAny) return absl::OkStatus();
+  if (value.is_null() && !declared.required) return absl::OkStatus();
+  const auto type = TypeOf(value);
+  if (type == declared.type) return absl::OkStatus();
+  return Error(Reason::kInvalidField,
+               fmt::format("the variable '{}' is declared as {} and is given as {}", name,
+                           VariableTypeName(declared.type),
+                           type.has_value() ? VariableTypeName(*type) : "null"),
+               {{"field", name}});
+}
 
 using Node = PromptTemplate::Node;
 using Nodes = std::vector<std::unique_ptr<Node>>;
@@ -91,7 +126,7 @@ void TrimSectionLines(std::vector<Token>& tokens) {
 
 class Parser {
  public:
-  Parser(std::string_view source, std::vector<Token> tokens, const std::set<std::string>& variables,
+  Parser(std::string_view source, std::vector<Token> tokens, const DeclaredVariables& variables,
          std::set<std::string>& used)
       : source_(source), tokens_(std::move(tokens)), variables_(variables), used_(used) {}
 
@@ -138,15 +173,18 @@ class Parser {
     }
     node.kind = word == "if" ? Node::Kind::kIf : Node::Kind::kEach;
     ASSIGN_OR_RETURN(node.name, CheckedName(token, name));
+    RETURN_IF_ERROR(CheckSection(token, node));
     const std::string close = "/" + word;
-    depth_ += node.kind == Node::Kind::kEach ? 1 : 0;
+    ++depth_;
+    lists_ += node.kind == Node::Kind::kEach ? 1 : 0;
     ASSIGN_OR_RETURN(node.body, ParseUntil({close, "else"}));
     if (node.kind == Node::Kind::kIf && next_ < tokens_.size() && tokens_[next_].text == "else" &&
         tokens_[next_].is_tag) {
       ++next_;
       ASSIGN_OR_RETURN(node.otherwise, ParseUntil({close}));
     }
-    depth_ -= node.kind == Node::Kind::kEach ? 1 : 0;
+    --depth_;
+    lists_ -= node.kind == Node::Kind::kEach ? 1 : 0;
     if (next_ >= tokens_.size() || !tokens_[next_].is_tag || tokens_[next_].text != close) {
       return ErrorAt(source_, token.offset, fmt::format("{{{{{}}}}} is not closed", token.text));
     }
@@ -154,8 +192,24 @@ class Parser {
     return absl::OkStatus();
   }
 
+  absl::Status CheckSection(const Token& token, const Node& node) const {
+    if (depth_ >= kMaxDepth) {
+      return ErrorAt(source_, token.offset,
+                     fmt::format("sections nest at most {} deep", kMaxDepth));
+    }
+    const auto declared = variables_.find(node.name);
+    if (node.kind != Node::Kind::kEach || declared == variables_.end() ||
+        declared->second.type == VariableType::kList ||
+        declared->second.type == VariableType::kAny) {
+      return absl::OkStatus();
+    }
+    return ErrorAt(source_, token.offset,
+                   fmt::format("'{}' is declared as {}: each goes through a list", node.name,
+                               VariableTypeName(declared->second.type)));
+  }
+
   absl::StatusOr<std::string> CheckedName(const Token& token, const std::string& name) {
-    if (depth_ > 0 && (name == "this" || name.starts_with("this."))) return name;
+    if (lists_ > 0 && (name == "this" || name.starts_with("this."))) return name;
     if (!variables_.contains(name)) {
       return ErrorAt(source_, token.offset, fmt::format("there is no variable '{}'", name));
     }
@@ -165,10 +219,11 @@ class Parser {
 
   std::string_view source_;
   std::vector<Token> tokens_;
-  const std::set<std::string>& variables_;
+  const DeclaredVariables& variables_;
   std::set<std::string>& used_;
   size_t next_ = 0;
-  int depth_ = 0;
+  int depth_ = 0;  // sections that are open
+  int lists_ = 0;  // those of them that go through a list
 };
 
 const Json* Lookup(const std::string& name, const Json& values, const Json* item) {
@@ -209,13 +264,27 @@ void RenderNodes(const Nodes& nodes, const Json& values, const Json* item, std::
 
 }  // namespace
 
+std::string_view VariableTypeName(VariableType type) {
+  for (const auto& [known, name] : kTypes) {
+    if (known == type) return name;
+  }
+  return "";
+}
+
+std::optional<VariableType> VariableTypeNamed(std::string_view name) {
+  for (const auto& [type, known] : kTypes) {
+    if (known == name) return type;
+  }
+  return std::nullopt;
+}
+
 PromptTemplate::PromptTemplate() = default;
 PromptTemplate::PromptTemplate(PromptTemplate&&) noexcept = default;
 PromptTemplate& PromptTemplate::operator=(PromptTemplate&&) noexcept = default;
 PromptTemplate::~PromptTemplate() = default;
 
 absl::StatusOr<PromptTemplate> PromptTemplate::Parse(std::string_view text,
-                                                     const std::set<std::string>& variables) {
+                                                     const DeclaredVariables& variables) {
   PromptTemplate parsed;
   parsed.declared_ = variables;
   ASSIGN_OR_RETURN(std::vector<Token> tokens, Tokenize(text));
@@ -223,6 +292,13 @@ absl::StatusOr<PromptTemplate> PromptTemplate::Parse(std::string_view text,
   ASSIGN_OR_RETURN(parsed.nodes_,
                    Parser(text, std::move(tokens), variables, parsed.used_).ParseAll());
   return parsed;
+}
+
+absl::StatusOr<PromptTemplate> PromptTemplate::Parse(std::string_view text,
+                                                     const std::set<std::string>& variables) {
+  DeclaredVariables declared;
+  for (const std::string& name : variables) declared[name] = {VariableType::kAny};
+  return Parse(text, declared);
 }
 
 absl::StatusOr<std::string> PromptTemplate::Render(const Json& values) const {
@@ -233,10 +309,12 @@ absl::StatusOr<std::string> PromptTemplate::Render(const Json& values) const {
     }
   }
   for (const auto& [name, value] : values.items()) {
-    if (!declared_.contains(name)) {
+    const auto declared = declared_.find(name);
+    if (declared == declared_.end()) {
       return Error(Reason::kInvalidField, fmt::format("there is no variable '{}'", name),
                    {{"field", name}});
     }
+    RETURN_IF_ERROR(CheckValue(name, declared->second, value));
   }
   std::string out;
   RenderNodes(nodes_, values, nullptr, out);

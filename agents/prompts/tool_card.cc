@@ -86,7 +86,8 @@ absl::StatusOr<PromptDefinition> ParseToolCard(std::string_view text, const std:
     return MalformedCard(where, fmt::format("line {} of the head: {}", e.source().begin.line,
                                             std::string(e.description())));
   }
-  card.variables.push_back({"description", "What the tool says of itself", false});
+  card.variables.push_back(
+      {"description", "What the tool says of itself", false, VariableType::kText});
   card.text = std::string(text.substr(end + 5)) + examples;
   card.sha256 = Sha256Hex(card.text);
   return card;

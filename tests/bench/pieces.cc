@@ -118,8 +118,9 @@ void CompileSpanFilter(benchmark::State& state) {
 BENCHMARK(CompileSpanFilter);
 
 void RenderPrompt(benchmark::State& state) {
-  const auto prompt = PromptTemplate::Parse("{{task}}\n{{#each steps}}- {{this.title}}\n{{/each}}",
-                                            {"task", "steps"});
+  const DeclaredVariables declared = {{"task", {}}, {"steps", {VariableType::kList}}};
+  const auto prompt =
+      PromptTemplate::Parse("{{task}}\n{{#each steps}}- {{this.title}}\n{{/each}}", declared);
   const Json values = {{"task", "Count the cells"},
                        {"steps", {{{"title", "Load"}}, {{"title", "Count"}}}}};
   for (auto _ : state) benchmark::DoNotOptimize(prompt->Render(values));
