@@ -20,8 +20,9 @@
 #include "server/providers/provider_hub.h"
 #include "server/repeating.h"
 #include "server/services/api_threads.h"
-#include "server/services/catalog_services.h"
+#include "server/services/prompt_service.h"
 #include "server/services/task_service.h"
+#include "server/services/tool_service.h"
 #include "server/services/trace_service.h"
 #include "server/store/prompt_store.h"
 #include "tools/base/error.h"
@@ -170,6 +171,8 @@ struct Server::Parts {
     kinds.push_back(std::make_unique<CellAgentKind>(std::move(toolboxes)));
     kinds.push_back(std::make_unique<ChatKind>(&tools));
     kinds.push_back(std::make_unique<SolveKind>(&tools, config.shown_tools));
+    for (const auto& kind : kinds) prompts->Reserve(std::string(kind->name()));
+    prompts->Reserve("tool");  // cards of tools
     TaskManagerOptions options;
     options.data_folder = config.data_folder;
     options.threads = config.threads;
@@ -202,8 +205,8 @@ struct Server::Parts {
     };
     tool_service = std::make_unique<ToolServiceImpl>(&tools, providers.get(), std::move(accept),
                                                      tokens.get(), api_threads.get());
-    prompt_service =
-        std::make_unique<PromptServiceImpl>(prompts.get(), tokens.get(), api_threads.get());
+    prompt_service = std::make_unique<PromptServiceImpl>(prompts.get(), manager.get(), tokens.get(),
+                                                         api_threads.get());
     grpc::EnableDefaultHealthCheckService(true);
     if (config.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;

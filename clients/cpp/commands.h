@@ -24,7 +24,8 @@ void AddTaskCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddArtifactCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddTraceCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddDiffCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
-void AddCatalogCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
+void AddToolCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
+void AddPromptCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddMcpCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 
 // An option that may be given several times, with one value each time: otherwise it would take the

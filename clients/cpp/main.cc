@@ -47,7 +47,8 @@ int Run(int argc, char** argv) {
   AddArtifactCommands(app, options, exit_code);
   AddTraceCommands(app, options, exit_code);
   AddDiffCommand(app, options, exit_code);
-  AddCatalogCommands(app, options, exit_code);
+  AddToolCommands(app, options, exit_code);
+  AddPromptCommands(app, options, exit_code);
   AddMcpCommand(app, options, exit_code);
   AddHelpCommands(app, options);
   if (argc > 1 && argv[1] == kCompleteWords) {

@@ -11,7 +11,7 @@ namespace troupe {
 namespace {
 
 // Times are microseconds since 1970, hashes are 32 bytes, JSON and protobuf messages are opaque.
-constexpr std::array<const char*, 4> kMigrations = {R"sql(
+constexpr std::array<const char*, 5> kMigrations = {R"sql(
 CREATE TABLE tasks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,             -- the id in tasks/{id}
@@ -240,6 +240,41 @@ INSERT INTO span_search (span_search) VALUES ('rebuild');
 
 ALTER TABLE tasks ADD COLUMN spec_size INTEGER NOT NULL DEFAULT 0;    -- as span_texts.size
 ALTER TABLE tasks ADD COLUMN result_size INTEGER NOT NULL DEFAULT 0;  -- with the spec as prefix
+)sql",
+                                                    // Where a version came from and why it was
+                                                    // promoted, as columns; prompts of users.
+                                                    R"sql(
+CREATE TABLE prompts (                   -- those that users made
+  name TEXT PRIMARY KEY,
+  description TEXT NOT NULL,
+  variables TEXT NOT NULL,               -- JSON: a list of name, description, type, required
+  create_time INTEGER NOT NULL
+) WITHOUT ROWID;
+
+ALTER TABLE prompt_versions RENAME TO prompt_versions_4;
+CREATE TABLE prompt_versions (
+  id INTEGER PRIMARY KEY,
+  prompt TEXT NOT NULL,
+  version INTEGER NOT NULL,
+  template TEXT NOT NULL,
+  create_time INTEGER NOT NULL,
+  parent_version INTEGER NOT NULL,       -- 0: none
+  origin TEXT NOT NULL,                  -- who made it, in words
+  note TEXT NOT NULL,
+  task TEXT NOT NULL DEFAULT '',         -- tasks/{id} that made it
+  evaluation TEXT NOT NULL DEFAULT ''    -- tasks/{id} whose result says how good it is
+);
+INSERT INTO prompt_versions (prompt, version, template, create_time, parent_version, origin, note)
+  SELECT prompt, version, json_extract(v, '$.text'), json_extract(v, '$.create_time'),
+    json_extract(v, '$.parent_version'), json_extract(v, '$.origin'), json_extract(v, '$.note')
+  FROM (SELECT prompt, version, CAST(record AS TEXT) AS v FROM prompt_versions_4
+        ORDER BY prompt, version);
+DROP TABLE prompt_versions_4;
+CREATE UNIQUE INDEX prompt_versions_number ON prompt_versions (prompt, version);
+
+ALTER TABLE prompt_promotions ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;  -- 2: a rollback
+ALTER TABLE prompt_promotions ADD COLUMN win BLOB NOT NULL DEFAULT x'';   -- troupe.v1.PromptWin
+ALTER TABLE prompt_promotions ADD COLUMN without_evidence INTEGER NOT NULL DEFAULT 0;
 )sql"};
 
 absl::StatusOr<int64_t> UserVersion(Connection& connection) {

@@ -404,10 +404,76 @@ TEST_F(ServiceTest, PromptsAreVersionedCheckedAndPromoted) {
   Expect(Call(prompts_, &v1::PromptService::Stub::PromotePrompt, promote), StatusCode::ABORTED,
          "ETAG_MISMATCH");
   promote.clear_etag();
+  Expect(Call(prompts_, &v1::PromptService::Stub::PromotePrompt, promote),
+         StatusCode::FAILED_PRECONDITION, "NO_RECORDED_WIN");
+  promote.set_evidence("tasks/none");
+  Expect(Call(prompts_, &v1::PromptService::Stub::PromotePrompt, promote), StatusCode::NOT_FOUND,
+         "NOT_FOUND");
+  promote.clear_evidence();
+  promote.set_without_evidence(true);
   Expect(Call(prompts_, &v1::PromptService::Stub::PromotePrompt, promote), StatusCode::OK, "");
   promote.set_name("prompts/cellagent.reporter/versions/7");
   Expect(Call(prompts_, &v1::PromptService::Stub::PromotePrompt, promote), StatusCode::NOT_FOUND,
          "NOT_FOUND");
+  v1::RollbackPromptRequest rollback;
+  rollback.set_name("prompts/cellagent.reporter");
+  rollback.set_reason("it is worse");
+  Expect(Call(prompts_, &v1::PromptService::Stub::RollbackPrompt, rollback), StatusCode::OK, "");
+  Expect(Call(prompts_, &v1::PromptService::Stub::RollbackPrompt, rollback),
+         StatusCode::FAILED_PRECONDITION, "NOTHING_TO_ROLL_BACK");
+}
+
+TEST_F(ServiceTest, PromptsHaveTheirHistoryAndDifferences) {
+  grpc::ClientContext create_context;
+  v1::CreatePromptRequest create;
+  create.set_prompt_id("quiz.answer");
+  create.set_description("Answers");
+  create.set_template_("Answer this:\n{{question}}\n");
+  v1::PromptVariable* variable = create.add_variables();
+  variable->set_name("question");
+  variable->set_required(true);
+  variable->set_type(v1::PromptVariable::TYPE_TEXT);
+  v1::CreatePromptResponse created;
+  const auto made = prompts_->CreatePrompt(&create_context, create, &created);
+  ASSERT_TRUE(made.ok()) << made.error_message();
+  EXPECT_TRUE(created.prompt().custom());
+  EXPECT_EQ(created.prompt().variables(0).type(), v1::PromptVariable::TYPE_TEXT);
+  grpc::ClientContext add_context;
+  v1::CreatePromptVersionRequest add;
+  add.set_parent("prompts/quiz.answer");
+  add.set_template_("Answer this briefly:\n{{question}}\n");
+  add.set_note("shorter");
+  v1::CreatePromptVersionResponse added;
+  ASSERT_TRUE(prompts_->CreatePromptVersion(&add_context, add, &added).ok());
+  Expect(Call(prompts_, &v1::PromptService::Stub::CreatePromptVersion, add),
+         StatusCode::ALREADY_EXISTS, "ALREADY_EXISTS");
+  grpc::ClientContext get_context;
+  v1::GetPromptRequest get;
+  get.set_name("prompts/quiz.answer");
+  v1::GetPromptResponse got;
+  ASSERT_TRUE(prompts_->GetPrompt(&get_context, get, &got).ok());
+  ASSERT_EQ(got.prompt().versions_size(), 2);
+  EXPECT_EQ(got.prompt().versions(1).note(), "shorter");
+  EXPECT_EQ(got.prompt().versions(1).parent_version(), 1);
+  EXPECT_EQ(got.prompt().versions(1).template_(), "");  // it is not the active one
+  grpc::ClientContext version_context;
+  v1::GetPromptVersionRequest get_version;
+  get_version.set_name("prompts/quiz.answer/versions/2");
+  v1::GetPromptVersionResponse version;
+  ASSERT_TRUE(prompts_->GetPromptVersion(&version_context, get_version, &version).ok());
+  EXPECT_EQ(version.version().template_(), add.template_());
+  grpc::ClientContext diff_context;
+  v1::DiffPromptVersionsRequest compare;
+  compare.set_name_a("prompts/quiz.answer/versions/active");
+  compare.set_name_b("prompts/quiz.answer/versions/2");
+  v1::DiffPromptVersionsResponse diff;
+  ASSERT_TRUE(prompts_->DiffPromptVersions(&diff_context, compare, &diff).ok());
+  EXPECT_EQ(diff.unified(),
+            "--- prompts/quiz.answer/versions/1\n+++ prompts/quiz.answer/versions/2\n"
+            "@@ -1,2 +1,2 @@\n-Answer this:\n+Answer this briefly:\n {{question}}\n");
+  ASSERT_EQ(diff.hunks_size(), 1);
+  EXPECT_EQ(diff.hunks(0).lines(1).kind(), v1::DiffLine::KIND_ADDED);
+  EXPECT_EQ(diff.hunks(0).lines(1).text(), "Answer this briefly:");
 }
 
 }  // namespace

@@ -49,6 +49,10 @@ constexpr std::array kReasons = {
     ReasonInfo{Reason::kWatcherBehind, "WATCHER_BEHIND", Code::kResourceExhausted, true},
     ReasonInfo{Reason::kToolInterrupted, "TOOL_INTERRUPTED", Code::kAborted, false},
     ReasonInfo{Reason::kNoProgress, "NO_PROGRESS", Code::kFailedPrecondition, false},
+    ReasonInfo{Reason::kNoRecordedWin, "NO_RECORDED_WIN", Code::kFailedPrecondition, false},
+    ReasonInfo{Reason::kNothingToRollBack, "NOTHING_TO_ROLL_BACK", Code::kFailedPrecondition,
+               false},
+    ReasonInfo{Reason::kLimitReached, "LIMIT_REACHED", Code::kResourceExhausted, false},
     ReasonInfo{Reason::kInternal, "INTERNAL", Code::kInternal, false},
 };
 

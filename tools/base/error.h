@@ -53,6 +53,9 @@ enum class Reason {
   kWatcherBehind,
   kToolInterrupted,
   kNoProgress,
+  kNoRecordedWin,
+  kNothingToRollBack,
+  kLimitReached,
   kInternal,
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 namespace troupe {
@@ -129,17 +130,49 @@ std::vector<Hunk> Hunks(const std::vector<Edit>& edits, size_t context) {
 }
 
 // The numbers of a hunk's first line in both texts, and how many lines of each it has.
-std::string HunkHead(const std::vector<Edit>& edits, const Hunk& hunk, size_t first_line) {
-  size_t before_line = first_line;
-  size_t after_line = first_line;
-  size_t before_count = 0;
-  size_t after_count = 0;
+DiffHunk NumbersOf(const std::vector<Edit>& edits, const Hunk& hunk, size_t first_line) {
+  DiffHunk numbers;
+  numbers.before_line = numbers.after_line = first_line;
   for (size_t i = 0; i < hunk.end; ++i) {
     const bool inside = i >= hunk.begin;
-    if (edits[i].mark != '+') ++(inside ? before_count : before_line);
-    if (edits[i].mark != '-') ++(inside ? after_count : after_line);
+    if (edits[i].mark != '+') ++(inside ? numbers.before_count : numbers.before_line);
+    if (edits[i].mark != '-') ++(inside ? numbers.after_count : numbers.after_line);
   }
-  return fmt::format("@@ -{},{} +{},{} @@\n", before_line, before_count, after_line, after_count);
+  return numbers;
+}
+
+std::string HunkHead(const DiffHunk& numbers) {
+  return fmt::format("@@ -{},{} +{},{} @@\n", numbers.before_line, numbers.before_count,
+                     numbers.after_line, numbers.after_count);
+}
+
+// Two texts from just before the first line that differs to just behind the last.
+struct Aligned {
+  std::vector<Edit> edits;
+  size_t first_line = 1;  // of the first edit, in both
+};
+
+Aligned AlignTexts(std::string_view before, std::string_view after, size_t context) {
+  Lines old_lines = SplitLines(before);
+  Lines new_lines = SplitLines(after);
+  size_t same = 0;
+  while (same < old_lines.size() && same < new_lines.size() && old_lines[same] == new_lines[same]) {
+    ++same;
+  }
+  const size_t skipped = same > context ? same - context : 0;
+  size_t tail = 0;
+  while (tail + same < old_lines.size() && tail + same < new_lines.size() &&
+         old_lines[old_lines.size() - 1 - tail] == new_lines[new_lines.size() - 1 - tail]) {
+    ++tail;
+  }
+  const size_t cut = tail > context ? tail - context : 0;
+  for (Lines* lines : {&old_lines, &new_lines}) {
+    lines->resize(lines->size() - cut);
+    lines->erase(lines->begin(), lines->begin() + static_cast<std::ptrdiff_t>(skipped));
+  }
+  Aligned aligned{Align(old_lines, new_lines), skipped + 1};
+  PairChanges(aligned.edits);
+  return aligned;
 }
 
 void AddReadable(const Json& value, const std::string& indent, std::string& text);
@@ -215,31 +248,14 @@ std::string UnifiedDiff(std::string_view before, std::string_view after,
                         std::string_view before_label, std::string_view after_label,
                         const DiffLayout& layout) {
   if (before == after) return "";
-  Lines old_lines = SplitLines(before);
-  Lines new_lines = SplitLines(after);
-  size_t same = 0;
-  while (same < old_lines.size() && same < new_lines.size() && old_lines[same] == new_lines[same]) {
-    ++same;
-  }
   const size_t context = static_cast<size_t>(std::max(layout.context, 0));
-  const size_t skipped = same > context ? same - context : 0;
-  size_t tail = 0;
-  while (tail + same < old_lines.size() && tail + same < new_lines.size() &&
-         old_lines[old_lines.size() - 1 - tail] == new_lines[new_lines.size() - 1 - tail]) {
-    ++tail;
-  }
-  const size_t cut = tail > context ? tail - context : 0;
-  for (Lines* lines : {&old_lines, &new_lines}) {
-    lines->resize(lines->size() - cut);
-    lines->erase(lines->begin(), lines->begin() + static_cast<std::ptrdiff_t>(skipped));
-  }
-  std::vector<Edit> edits = Align(old_lines, new_lines);
-  PairChanges(edits);
+  const Aligned aligned = AlignTexts(before, after, context);
+  const std::vector<Edit>& edits = aligned.edits;
   std::string text = fmt::format("--- {}\n+++ {}\n", before_label, after_label);
   int left = layout.max_lines;
   size_t hidden = 0;
   for (const Hunk& hunk : Hunks(edits, context)) {
-    if (left > 0) text += HunkHead(edits, hunk, skipped + 1);
+    if (left > 0) text += HunkHead(NumbersOf(edits, hunk, aligned.first_line));
     for (size_t i = hunk.begin; i < hunk.end; ++i) {
       if (left-- > 0) {
         text += fmt::format("{}{}\n", edits[i].mark, Shown(edits[i], layout.max_width));
@@ -250,6 +266,28 @@ std::string UnifiedDiff(std::string_view before, std::string_view after,
   }
   if (hidden > 0) text += fmt::format("... {} more lines differ\n", hidden);
   return text;
+}
+
+std::vector<DiffHunk> DiffHunks(std::string_view before, std::string_view after, int context) {
+  const size_t around = static_cast<size_t>(std::max(context, 0));
+  const Aligned aligned = AlignTexts(before, after, around);
+  std::vector<DiffHunk> hunks;
+  for (const Hunk& hunk : Hunks(aligned.edits, around)) {
+    DiffHunk numbered = NumbersOf(aligned.edits, hunk, aligned.first_line);
+    for (size_t i = hunk.begin; i < hunk.end; ++i) {
+      numbered.lines.push_back({aligned.edits[i].mark, std::string(aligned.edits[i].line)});
+    }
+    hunks.push_back(std::move(numbered));
+  }
+  return hunks;
+}
+
+std::string WholeUnifiedDiff(std::string_view before, std::string_view after,
+                             std::string_view before_label, std::string_view after_label) {
+  return UnifiedDiff(before, after, before_label, after_label,
+                     {.context = 3,
+                      .max_lines = std::numeric_limits<int>::max(),
+                      .max_width = std::numeric_limits<size_t>::max()});
 }
 
 std::string UnifiedJsonDiff(const Json& before, const Json& after, std::string_view before_label,

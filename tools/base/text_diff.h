@@ -2,8 +2,10 @@
 // diff of bounded size. Stateless functions.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "tools/base/json.h"
 
@@ -39,7 +41,28 @@ std::string UnifiedDiff(std::string_view before, std::string_view after,
                         std::string_view before_label, std::string_view after_label,
                         const DiffLayout& layout = {});
 
-// The same of two values as ReadableJson lays them out.
+struct DiffLine {
+  char mark;  // ' ' in both, '-' in the old text, '+' in the new one
+  std::string text;
+};
+
+// One piece of a difference: changes, with equal lines around them.
+struct DiffHunk {
+  size_t before_line = 0;  // number of its first line in the old text, from 1
+  size_t before_count = 0;
+  size_t after_line = 0;  // and in the new one
+  size_t after_count = 0;
+  std::vector<DiffLine> lines;
+};
+
+// The whole difference as data; empty if the lines are the same.
+std::vector<DiffHunk> DiffHunks(std::string_view before, std::string_view after, int context = 3);
+
+// And as text, whatever its size.
+std::string WholeUnifiedDiff(std::string_view before, std::string_view after,
+                             std::string_view before_label, std::string_view after_label);
+
+// The same as UnifiedDiff of two values as ReadableJson lays them out.
 std::string UnifiedJsonDiff(const Json& before, const Json& after, std::string_view before_label,
                             std::string_view after_label, const DiffLayout& layout = {});
 

@@ -101,5 +101,30 @@ TEST(UnifiedDiffTest, StaysBoundedHoweverLargeTheTexts) {
   EXPECT_NE(diff.find("more lines differ"), std::string::npos);
 }
 
+TEST(DiffHunksTest, HaveNumbersAndLines) {
+  EXPECT_TRUE(DiffHunks("a\nb\n", "a\nb").empty());
+  const auto hunks = DiffHunks("1\n2\n3\n4\n5\n", "1\n2\nthree\n4\n5\nsix\n", 1);
+  ASSERT_EQ(hunks.size(), 2u);
+  EXPECT_EQ(hunks[0].before_line, 2u);
+  EXPECT_EQ(hunks[0].before_count, 3u);
+  EXPECT_EQ(hunks[0].after_line, 2u);
+  EXPECT_EQ(hunks[0].after_count, 3u);
+  std::string lines;
+  for (const DiffLine& line : hunks[0].lines) lines += line.mark + line.text + "|";
+  EXPECT_EQ(lines, " 2|-3|+three| 4|");
+  EXPECT_EQ(hunks[1].after_line, 5u);
+  EXPECT_EQ(hunks[1].lines.back().text, "six");
+}
+
+TEST(DiffHunksTest, TheWholeDifferenceIsCutNowhere) {
+  std::string before;
+  std::string after;
+  for (int i = 0; i < 200; ++i) before += std::string(300, 'a') + "\n";
+  for (int i = 0; i < 200; ++i) after += std::string(300, 'b') + "\n";
+  const std::string diff = WholeUnifiedDiff(before, after, "o", "n");
+  EXPECT_GT(diff.size(), 400u * 300u);
+  EXPECT_EQ(diff.find("..."), std::string::npos);
+}
+
 }  // namespace
 }  // namespace troupe

@@ -1,4 +1,4 @@
-// The gRPC faces of what agents have at hand: tools and prompts.
+// The gRPC face of the tools that agents have at hand.
 #pragma once
 
 #include <functional>
@@ -7,9 +7,7 @@
 #include "server/providers/provider_hub.h"
 #include "server/services/api_threads.h"
 #include "server/services/page_token.h"
-#include "server/store/prompt_store.h"
 #include "tools/tool_registry.h"
-#include "troupe/v1/prompt_service.grpc.pb.h"
 #include "troupe/v1/tool_service.grpc.pb.h"
 
 namespace troupe {
@@ -42,29 +40,6 @@ class ToolServiceImpl : public v1::ToolService::CallbackService {
   const ToolRegistry* const tools_;
   ProviderHub* const providers_;
   const AcceptVersion accept_;
-  const PageTokens* const tokens_;
-  ApiThreads* const threads_;
-};
-
-class PromptServiceImpl : public v1::PromptService::CallbackService {
- public:
-  // All outlive the service.
-  PromptServiceImpl(StoredPrompts* prompts, const PageTokens* tokens, ApiThreads* threads)
-      : prompts_(prompts), tokens_(tokens), threads_(threads) {}
-
-  using Context = grpc::CallbackServerContext;
-  grpc::ServerUnaryReactor* ListPrompts(Context* context, const v1::ListPromptsRequest* request,
-                                        v1::ListPromptsResponse* response) override;
-  grpc::ServerUnaryReactor* GetPrompt(Context* context, const v1::GetPromptRequest* request,
-                                      v1::GetPromptResponse* response) override;
-  grpc::ServerUnaryReactor* CreatePromptVersion(Context* context,
-                                                const v1::CreatePromptVersionRequest* request,
-                                                v1::CreatePromptVersionResponse* response) override;
-  grpc::ServerUnaryReactor* PromotePrompt(Context* context, const v1::PromotePromptRequest* request,
-                                          v1::PromotePromptResponse* response) override;
-
- private:
-  StoredPrompts* const prompts_;
   const PageTokens* const tokens_;
   ApiThreads* const threads_;
 };
