@@ -106,10 +106,9 @@ Async<Json> ConformAnswer(const Scope& scope, const Work& work, ChatRequest requ
              {"additionalProperties", false}};
   }
   request.messages.push_back(std::move(reply.message));
-  request.messages.push_back(UserMessage(fmt::format(
-      "{}\nGive the same answer again as one JSON value that is valid by this JSON Schema, and "
-      "nothing else:\n{}",
-      MessageOf(parsed.status()), DumpJson(asked))));
+  const Json values = {{"problem", MessageOf(parsed.status())}, {"schema", DumpJson(asked)}};
+  CO_ASSIGN_OR_RETURN(RenderedPrompt again, RenderPrompt(scope, "solve.conform", values));
+  request.messages.push_back(UserMessage(std::move(again.text)));
   if (!request.tools.empty()) request.tool_choice = "none";
   request.reply_schema = ReplySchema{"answer", asked};
   CO_ASSIGN_OR_RETURN(Json value, co_await scope.ChatJson("conform", kSolver, std::move(request)));
