@@ -195,8 +195,14 @@ absl::StatusOr<PromptVersion> StoredPrompts::Get(const std::string& name,
 
 absl::StatusOr<PromptTemplate> StoredPrompts::Compile(const std::string& name,
                                                       const std::string& text) const {
-  ASSIGN_OR_RETURN(const PromptRecord record, Find(name));
-  auto compiled = CompilePrompt(*record.definition, text);
+  const PromptDefinition* definition = nullptr;
+  {
+    MutexLock lock(&mutex_);
+    const auto found = prompts_.find(name);
+    if (found == prompts_.end()) return NoSuchPrompt(name);
+    definition = found->second.record.definition;
+  }
+  auto compiled = CompilePrompt(*definition, text);
   if (!compiled.ok()) return Annotate(compiled.status(), "prompt " + name);
   return compiled;
 }
@@ -217,7 +223,16 @@ std::map<std::string, int> StoredPrompts::ActiveVersions() const {
 std::vector<PromptRecord> StoredPrompts::List() const {
   MutexLock lock(&mutex_);
   std::vector<PromptRecord> records;
-  for (const auto& [name, entry] : prompts_) records.push_back(entry.record);
+  for (const auto& [name, entry] : prompts_) {
+    const PromptRecord& whole = entry.record;
+    PromptRecord record;
+    record.definition = whole.definition;
+    record.custom = whole.custom;
+    record.active_version = whole.active_version;
+    record.revision = whole.revision;
+    record.versions.push_back(whole.versions[static_cast<size_t>(whole.active_version) - 1]);
+    records.push_back(std::move(record));
+  }
   return records;
 }
 

@@ -82,6 +82,7 @@ class StoredPrompts : public PromptSource {
   std::string BriefOf(const std::string& name) const override;
   std::map<std::string, int> ActiveVersions() const override;
 
+  // All, by name, each with its active version alone: all versions of all prompts are too much.
   std::vector<PromptRecord> List() const;
   // kNotFound if there is none.
   absl::StatusOr<PromptRecord> Find(const std::string& name) const;

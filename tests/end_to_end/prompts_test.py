@@ -74,8 +74,7 @@ class PromptsTest(unittest.TestCase):
                   "--var", "question:text!", "--var", "hints:list"]
         made = self.server.troupe(*create)
         self.assertTrue(made["custom"])
-        self.assertEqual(made["variables"][0],
-                         {"name": "question", "description": "", "required": True, "type": "TYPE_TEXT"})
+        self.assertEqual(made["variables"][0], {"name": "question", "required": True, "type": "TYPE_TEXT"})
         self.assertEqual(self.refused(*create)["code"], "ALREADY_EXISTS")
         self.assertIn("quiz.answer", self.server.print("prompts"))
         second = self.write("Answer this briefly:\n{{question}}\n", "second.md")
