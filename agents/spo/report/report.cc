@@ -1,0 +1,282 @@
+#include "agents/spo/report/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+#include "agents/spo/report/figure_parts.h"
+#include "agents/spo/report/figures.h"
+#include "agents/spo/report/published_costs.h"
+#include "tools/base/text_diff.h"
+
+namespace troupe {
+namespace {
+
+constexpr size_t kMaxDiffs = 30;
+constexpr size_t kMaxRejected = 60;
+constexpr size_t kMaxReason = 400;
+constexpr DiffLayout kDiffLayout{.context = 2, .max_lines = 80, .max_width = 400};
+
+// In a line of Markdown, as it is: models write it.
+std::string Inline(std::string_view text, size_t max_bytes = kMaxReason) {
+  std::string shown;
+  for (const char c : text.substr(0, max_bytes)) {
+    if (static_cast<unsigned char>(c) < 0x20) {
+      shown += ' ';
+    } else if (std::string_view("\\`*_{}[]()<>#!|~&:@").find(c) != std::string_view::npos) {
+      shown += fmt::format("&#{};", static_cast<int>(c));
+    } else {
+      shown += c;
+    }
+  }
+  // A character that was cut in two is none.
+  if (text.size() > max_bytes) {
+    while (!shown.empty() && (static_cast<unsigned char>(shown.back()) & 0xC0) == 0x80) {
+      shown.pop_back();
+    }
+    if (!shown.empty() && static_cast<unsigned char>(shown.back()) >= 0xC0) shown.pop_back();
+    shown += "…";
+  }
+  return shown;
+}
+
+// A block of text as it is, in a fence that is longer than any in it.
+std::string Fenced(std::string_view text, std::string_view language) {
+  size_t longest = 2;
+  size_t run = 0;
+  for (const char c : text) {
+    run = c == '`' ? run + 1 : 0;
+    longest = std::max(longest, run);
+  }
+  const std::string fence(longest + 1, '`');
+  const std::string_view end = text.ends_with('\n') ? "" : "\n";
+  return fmt::format("{}{}\n{}{}{}\n", fence, language, text, end, fence);
+}
+
+std::string PercentText(double share) { return fmt::format("{:.0f} %", 100 * share); }
+
+std::string EndingText(v1::SpoResult::Ending ending) {
+  switch (ending) {
+    case v1::SpoResult::ENDING_ROUNDS:
+      return "all rounds were gone through";
+    case v1::SpoResult::ENDING_NO_GAIN:
+      return "nothing was gained any more";
+    case v1::SpoResult::ENDING_BUDGET:
+      return "the rest of the budget was kept for the final tournament";
+    case v1::SpoResult::ENDING_STOPPED:
+      return "a limit was reached before the task was done";
+    default:
+      return "not known";
+  }
+}
+
+std::string FateText(v1::SpoPrompt::Fate fate) {
+  switch (fate) {
+    case v1::SpoPrompt::FATE_SEED:
+      return "the first";
+    case v1::SpoPrompt::FATE_ACCEPTED:
+      return "accepted";
+    case v1::SpoPrompt::FATE_REJECTED:
+      return "rejected";
+    case v1::SpoPrompt::FATE_REFUSED:
+      return "not tried";
+    default:
+      return "not judged";
+  }
+}
+
+std::string Summary(const v1::SpoResult& result) {
+  const v1::SpoPrompt* best = PromptNumber(result, result.best());
+  std::string text = "# Report of a prompt optimization\n\n";
+  if (best == nullptr) return text + "No prompt was found.\n\n";
+  const bool improved = result.preset() != v1::SpoSpec::PRESET_FAITHFUL;
+  text += fmt::format("| | |\n|---|---|\n| result | prompt P{} of {}{} |\n", result.best(),
+                      result.prompts_size(),
+                      best->fate() == v1::SpoPrompt::FATE_SEED ? ", the first one" : "");
+  if (!result.choice().empty()) {
+    text += fmt::format("| chosen | {} |\n", Inline(result.choice(), 2'000));
+  }
+  if (best->fate() != v1::SpoPrompt::FATE_SEED) {
+    Record held_out;
+    for (const v1::SpoPrompt& prompt : result.prompts()) {
+      if (prompt.fate() != v1::SpoPrompt::FATE_SEED) continue;
+      held_out = RecordOf(result, result.best(), prompt.number());
+    }
+    text += fmt::format("| against the first prompt | won {}, lost {}, tied {} comparisons |\n",
+                        held_out.wins, held_out.losses, held_out.ties);
+  }
+  text += fmt::format("| preset | {} |\n| ended | {} |\n", improved ? "improved" : "faithful",
+                      EndingText(result.ending()));
+  text += fmt::format("| questions | {} searched with, {} held out{} |\n", result.questions_size(),
+                      result.held_out_size(), result.drafted() ? ", written by a model" : "");
+  text += fmt::format("| cost | {} calls, {} |\n\n", TotalCalls(result),
+                      TotalCost(result) > 0 ? DollarText(TotalCost(result))
+                                            : "no prices are configured");
+  return text + "The result:\n\n" + Fenced(best->text(), "text") + "\n";
+}
+
+std::string CurveSection(const v1::SpoResult& result) {
+  if (result.rounds().empty()) return "";
+  std::string text =
+      "## Learning curve\n\n![Learning curve](spo-curve.svg)\n\n"
+      "| round | incumbent | written | accepted | preferred to the first | 95 % interval | calls | "
+      "spent |\n|--:|---|--:|--:|--:|---|--:|--:|\n";
+  for (const v1::SpoRound& round : result.rounds()) {
+    text += fmt::format("| {} | P{} | {} | {} | {} | {} to {} | {} | {} |\n", round.round(),
+                        round.incumbent(), round.written(), round.accepted(),
+                        PercentText(round.win_rate()), PercentText(round.win_rate_low()),
+                        PercentText(round.win_rate_high()), round.model_calls(),
+                        DollarText(round.cost_microusd()));
+  }
+  return text + "\n";
+}
+
+std::string DiffSection(const v1::SpoResult& result, const v1::SpoPrompt& prompt) {
+  const v1::SpoPrompt* parent = PromptNumber(result, prompt.parent());
+  std::string text = fmt::format(
+      "### P{}, round {}, {}{}\n\n", prompt.number(), prompt.round(), FateText(prompt.fate()),
+      parent == nullptr ? "" : fmt::format(", made from P{}", parent->number()));
+  if (!prompt.analysis().empty()) {
+    text += fmt::format("Found wanting: {}\n\n", Inline(prompt.analysis(), 1'000));
+  }
+  if (!prompt.modification().empty()) {
+    text += fmt::format("Changed: {}\n\n", Inline(prompt.modification(), 1'000));
+  }
+  if (!prompt.reason().empty()) text += fmt::format("{}\n\n", Inline(prompt.reason()));
+  if (parent == nullptr) return text + Fenced(prompt.text(), "text") + "\n";
+  const std::string diff =
+      UnifiedDiff(parent->text(), prompt.text(), fmt::format("P{}", parent->number()),
+                  fmt::format("P{}", prompt.number()), kDiffLayout);
+  return text + Fenced(diff, "diff") + "\n";
+}
+
+std::string LineageSection(const v1::SpoResult& result) {
+  if (result.prompts().empty()) return "";
+  std::string text = "## Lineage\n\n![Lineage of the prompts](spo-lineage.svg)\n\n";
+  size_t shown = 0;
+  size_t left_out = 0;
+  for (const v1::SpoPrompt& prompt : result.prompts()) {
+    if (!WasAccepted(prompt) && prompt.number() != result.best()) continue;
+    if (shown < kMaxDiffs || prompt.number() == result.best()) {
+      text += DiffSection(result, prompt);
+      ++shown;
+    } else {
+      ++left_out;
+    }
+  }
+  if (left_out > 0) text += fmt::format("{} more accepted prompts are left out.\n\n", left_out);
+  return text;
+}
+
+std::string RejectedSection(const v1::SpoResult& result) {
+  std::string rows;
+  size_t count = 0;
+  for (const v1::SpoPrompt& prompt : result.prompts()) {
+    if (WasAccepted(prompt) || ++count > kMaxRejected) continue;
+    rows += fmt::format("| P{} | {} | P{} | {} | {} | {} |\n", prompt.number(), prompt.round(),
+                        prompt.parent(), FateText(prompt.fate()), Inline(prompt.modification()),
+                        Inline(prompt.reason()));
+  }
+  if (count == 0) return "";
+  std::string text =
+      "## What did not win\n\n| prompt | round | from | | changed | why not |\n"
+      "|---|--:|---|---|---|---|\n" +
+      rows + "\n";
+  if (count > kMaxRejected) text += fmt::format("{} more are left out.\n\n", count - kMaxRejected);
+  return text;
+}
+
+std::string MatrixSection(const v1::SpoResult& result) {
+  const std::vector<int> order = StrongestFirst(result, kMatrixPrompts);
+  if (order.size() < 2) return "";
+  std::string text =
+      "## Who won against whom\n\n![Win matrix](spo-matrix.svg)\n\n"
+      "Won–lost (ties) of the row against the column.\n\n| |";
+  std::string rule = "|---|";
+  for (const int number : order) {
+    text += fmt::format(" P{} |", number);
+    rule += ":-:|";
+  }
+  text += "\n" + rule + "\n";
+  for (const int row : order) {
+    text += fmt::format("| {} |", PromptLabel(result, row));
+    for (const int column : order) {
+      const Record record = RecordOf(result, row, column);
+      if (record.total() == 0) {
+        text += " |";
+      } else if (record.ties > 0) {
+        text += fmt::format(" {}–{} ({}) |", record.wins, record.losses, record.ties);
+      } else {
+        text += fmt::format(" {}–{} |", record.wins, record.losses);
+      }
+    }
+    text += "\n";
+  }
+  return text + "\n";
+}
+
+std::string StrengthSection(
+    std::string_view title,
+    const google::protobuf::RepeatedPtrField<v1::CompareStrength>& strengths) {
+  if (strengths.empty()) return "";
+  std::string text = fmt::format(
+      "## {}\n\n| prompt | strength | 95 % interval | won | lost | tied |\n"
+      "|---|--:|---|--:|--:|--:|\n",
+      title);
+  for (const v1::CompareStrength& strength : strengths) {
+    text += fmt::format("| P{} | {:+.2f} | {:+.2f} to {:+.2f} | {} | {} | {} |\n",
+                        Inline(strength.name()), strength.strength(), strength.low(),
+                        strength.high(), strength.wins(), strength.losses(), strength.ties());
+  }
+  return text + "\n";
+}
+
+std::string CostSection(const v1::SpoResult& result) {
+  std::string text =
+      "## Cost\n\n![Cost](spo-cost.svg)\n\n| role | calls | tokens read | tokens written | cost |\n"
+      "|---|--:|--:|--:|--:|\n";
+  for (const v1::SpoRoleCost& cost : result.costs()) {
+    text += fmt::format("| {} | {} | {} | {} | {} |\n", Inline(cost.role()), cost.model_calls(),
+                        cost.input_tokens(), cost.output_tokens(),
+                        DollarText(cost.cost_microusd()));
+  }
+  text +=
+      "\nThe paper (arXiv 2502.06855) reports, for one of its five closed tasks on average and with "
+      "the models and prices of its time:\n\n| method | cost |";
+  const double spent = static_cast<double>(TotalCost(result)) * 1e-6;
+  const bool priced = spent > 0;
+  text += priced ? " this task cost |\n|---|--:|--:|\n" : "\n|---|--:|\n";
+  for (const PublishedCost& published : kPublishedCosts) {
+    text += fmt::format("| {} | ${:.2f} |", published.method, published.dollars);
+    if (priced) text += fmt::format(" {:.3g} % of it |", 100 * spent / published.dollars);
+    text += "\n";
+  }
+  return text + "\nThese are other models, other data and other prices: an order of magnitude.\n";
+}
+
+}  // namespace
+
+std::vector<ReportFile> MakeSpoReport(const v1::SpoResult& result) {
+  std::vector<ReportFile> files;
+  files.push_back({"report.md", "What the optimization did and came to",
+                   Summary(result) + CurveSection(result) + LineageSection(result) +
+                       RejectedSection(result) + MatrixSection(result) +
+                       StrengthSection("Final tournament", result.tournament()) +
+                       StrengthSection("Strength by all comparisons", result.strengths()) +
+                       CostSection(result)});
+  if (!result.rounds().empty()) {
+    files.push_back({"spo-curve.svg", "Learning curve", LearningCurveSvg(result)});
+  }
+  if (!result.prompts().empty()) {
+    files.push_back({"spo-lineage.svg", "Which prompt was made from which", LineageSvg(result)});
+  }
+  if (StrongestFirst(result, 2).size() == 2) {
+    files.push_back({"spo-matrix.svg", "Who won against whom", WinMatrixSvg(result)});
+  }
+  files.push_back({"spo-cost.svg", "What it cost, by role", CostSvg(result)});
+  return files;
+}
+
+}  // namespace troupe
