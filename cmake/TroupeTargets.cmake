@@ -12,15 +12,15 @@ find_package(nlohmann_json REQUIRED)
 find_package(fmt REQUIRED)
 find_package(spdlog REQUIRED)
 find_package(PkgConfig REQUIRED)
-pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
-pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET re2)
+pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET GLOBAL libzstd)
+pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET GLOBAL re2)
 
 find_program(TROUPE_CCACHE ccache)
 if(TROUPE_CCACHE)
   # The sloppiness lets the cache see through the precompiled header, the base directory lets two
   # checkouts of the project share it.
   set(CMAKE_CXX_COMPILER_LAUNCHER
-      ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1
+      ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${troupe_SOURCE_DIR} CCACHE_NOHASHDIR=1
       CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
       ${TROUPE_CCACHE})
 endif()
@@ -28,9 +28,13 @@ endif()
 add_library(troupe_options INTERFACE)
 target_compile_definitions(troupe_options INTERFACE ASIO_STANDALONE ASIO_NO_DEPRECATED
                                                     SPDLOG_FMT_EXTERNAL)
-target_include_directories(troupe_options INTERFACE ${CMAKE_SOURCE_DIR})
+target_include_directories(troupe_options INTERFACE ${troupe_SOURCE_DIR})
 # Without -pthread everywhere the precompiled header would fit only the targets that use gRPC.
-target_compile_options(troupe_options INTERFACE -pthread -Wall -Wextra -Werror -Wno-missing-field-initializers)
+target_compile_features(troupe_options INTERFACE cxx_std_20)
+target_compile_options(troupe_options INTERFACE -pthread)
+if(PROJECT_IS_TOP_LEVEL)  # what others make of their own code is theirs
+  target_compile_options(troupe_options INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers)
+endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   # g++ 12 reports these inside optimized standard-library and coroutine code that is correct.
   # It says subobject-linkage where it takes a joined file for a header.
@@ -61,7 +65,7 @@ function(troupe_sources name)
     target_sources(${name} PRIVATE ${ARGN})
     return()
   endif()
-  file(RELATIVE_PATH folder ${CMAKE_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
+  file(RELATIVE_PATH folder ${troupe_SOURCE_DIR} ${CMAKE_CURRENT_SOURCE_DIR})
   list(LENGTH ARGN count)
   math(EXPR batches "(${count} + 7) / 8")
   math(EXPR size "(${count} + ${batches} - 1) / ${batches}")
@@ -97,8 +101,8 @@ function(troupe_test name)
   add_executable(${name})
   troupe_sources(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gmock GTest::gtest_main troupe_options)
-  target_compile_definitions(${name} PRIVATE TROUPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
-                                             TROUPE_BINARY_DIR="${CMAKE_BINARY_DIR}")
+  target_compile_definitions(${name} PRIVATE TROUPE_SOURCE_DIR="${troupe_SOURCE_DIR}"
+                                             TROUPE_BINARY_DIR="${troupe_BINARY_DIR}")
   troupe_compile_fast(${name})
   troupe_precompile(${name})
   gtest_discover_tests(${name} DISCOVERY_MODE PRE_TEST PROPERTIES
@@ -113,7 +117,7 @@ endfunction()
 # Every target uses the one precompiled header that troupe_base builds.
 function(troupe_precompile name)
   if(name STREQUAL "troupe_base")
-    target_precompile_headers(${name} PRIVATE ${CMAKE_SOURCE_DIR}/cmake/precompiled.h)
+    target_precompile_headers(${name} PRIVATE ${troupe_SOURCE_DIR}/cmake/precompiled.h)
   else()
     target_precompile_headers(${name} REUSE_FROM troupe_base)
   endif()
