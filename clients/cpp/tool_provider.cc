@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <condition_variable>
+#include <cstdio>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -24,6 +25,8 @@ constexpr int kMaxMessageBytes = 8 * 1024 * 1024;
 constexpr milliseconds kFirstPause(100);
 constexpr milliseconds kLongestPause(5000);
 constexpr std::chrono::seconds kPatienceWithOthers(60);
+
+void PrintLine(const std::string& line) { std::fprintf(stderr, "troupe: %s\n", line.c_str()); }
 
 // Whether trying again cannot help.
 bool IsRefusal(const grpc::Status& status, std::chrono::steady_clock::duration tried) {
@@ -61,11 +64,34 @@ struct ToolProvider::Parts {
   bool ended = true;
   grpc::ClientContext* context = nullptr;  // of the stream
 
+  bool said_trouble = false;  // of not reaching the server, since it was reached
+
+  void SayAttached(const v1::ProviderWelcome& welcome) {
+    said_trouble = false;
+    options.log("attached to " + server + " as " + welcome.provider_id() + ", with " +
+                std::to_string(functions.size()) + " tools");
+  }
+
+  // One line for all attempts that fail in a row.
+  void SayTrouble(const grpc::Status& status, bool was_attached) {
+    if (was_attached) {
+      options.log("the stream to " + server + " ended; attaching again");
+    } else if (!said_trouble) {
+      options.log("cannot attach to " + server + ", trying again: " + status.error_message());
+      said_trouble = true;
+    }
+  }
+
   void Send(v1::AttachRequest message) {
     const std::lock_guard lock(mutex);
     if (!attached) return;  // it is sent when the stream is whole again
     outbox.push_back(std::move(message));
     changed.notify_all();
+  }
+
+  bool Stopping() {
+    const std::lock_guard lock(mutex);
+    return stopping;
   }
 
   // Writes what is in the outbox until the stream is closed and all is written.
@@ -105,6 +131,7 @@ struct ToolProvider::Parts {
           attached = true;
           changed.notify_all();
         }
+        SayAttached(message.welcome());
         if (message.welcome().resumed()) calls->SendAllAgain();
         return;
       }
@@ -151,6 +178,7 @@ ToolProvider::ToolProvider(std::string server, ProviderOptions options)
   parts_->hello.set_max_concurrent(options.max_concurrent);
   parts_->hello.set_library(kLibrary);
   parts_->options = std::move(options);
+  if (!parts_->options.log) parts_->options.log = PrintLine;
 }
 
 ToolProvider::~ToolProvider() { Stop(milliseconds(0)); }
@@ -205,8 +233,11 @@ absl::Status ToolProvider::Serve() {
     if (IsRefusal(status, std::chrono::steady_clock::now() - trouble_since)) {
       outcome =
           absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+      parts.options.log(parts.server + " refuses what is offered: " + status.error_message());
       break;
     }
+    if (parts.Stopping()) break;
+    parts.SayTrouble(status, was_attached);
     // Not all providers of a server that was started again come at once.
     const auto wait = pause * (70 + random() % 60) / 100;
     std::unique_lock lock(parts.mutex);

@@ -72,6 +72,9 @@ struct ToolOptions {
 struct ProviderOptions {
   std::string id;           // the same whenever the program is started; "": the server makes one up
   int max_concurrent = 16;  // calls at the same time, each on a thread
+  // Told, from the thread that serves, when the server took the provider in, refused it, or cannot
+  // be reached. Empty: lines on standard error.
+  std::function<void(const std::string&)> log;
 };
 
 // A call that is under way. Thread-safe.

@@ -23,6 +23,7 @@ namespace {
 
 constexpr int kTokenBytes = 16;
 constexpr int kMadeUpIdBytes = 6;
+constexpr size_t kMaxLoggedBytes = 300;  // of a refusal, which quotes what was offered
 constexpr absl::Duration kTick = absl::Milliseconds(250);
 constexpr absl::Duration kCatalogueAge = absl::Hours(1);
 constexpr absl::Duration kCatalogueRetry = absl::Minutes(1);  // of what could not be written
@@ -125,7 +126,11 @@ void ProviderHub::HandleMessage(const std::shared_ptr<ProviderOutlet>& outlet,
     opened_.erase(outlet.get());
     absl::Status greeted = message.has_hello() ? HandleHello(outlet, message.hello()) : SayHello();
     if (closing_) greeted = ServerCloses();
-    if (!greeted.ok()) return outlet->Close(greeted);
+    if (!greeted.ok()) {
+      spdlog::info("a provider was refused: {}",
+                   absl::CHexEscape(std::string(MessageOf(greeted).substr(0, kMaxLoggedBytes))));
+      return outlet->Close(greeted);
+    }
     return outlet->ReadNext();
   }
   const SessionPtr session = found->second;

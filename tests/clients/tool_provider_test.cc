@@ -26,6 +26,7 @@ namespace {
 using client::CallContext;
 using client::ToolOutput;
 using client::ToolProvider;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 struct City {
@@ -66,7 +67,13 @@ class AttachServer : public v1::ToolService::CallbackService {
 class ToolProviderTest : public testing::Test {
  protected:
   ToolProviderTest() : server_(std::make_unique<AttachServer>(folder_.path(), &registry_, 0)) {
-    provider_ = std::make_unique<ToolProvider>("127.0.0.1:" + std::to_string(server_->port()));
+    client::ProviderOptions options;
+    options.log = [this](const std::string& line) {
+      MutexLock lock(&mutex_);
+      said_.push_back(line);
+    };
+    provider_ = std::make_unique<ToolProvider>("127.0.0.1:" + std::to_string(server_->port()),
+                                               std::move(options));
   }
   ~ToolProviderTest() override {
     provider_->Stop();
@@ -97,6 +104,18 @@ class ToolProviderTest : public testing::Test {
     ASSERT_EQ(registry_.List().size(), 1u);
   }
 
+  std::vector<std::string> Said() {
+    MutexLock lock(&mutex_);
+    return said_;
+  }
+  void WaitUntilSaid(const std::string& words) {
+    MutexLock lock(&mutex_);
+    const auto said = [&] {
+      return !said_.empty() && said_.back().find(words) != std::string::npos;
+    };
+    ASSERT_TRUE(mutex_.AwaitWithTimeout(Condition(&said), Slowness() * absl::Seconds(20))) << words;
+  }
+
   TempFolder folder_;
   ToolRegistry registry_;
   asio::thread_pool threads_{2};
@@ -105,6 +124,7 @@ class ToolProviderTest : public testing::Test {
   std::thread serving_;
   Mutex mutex_;
   std::string progress_ ABSL_GUARDED_BY(mutex_);
+  std::vector<std::string> said_ ABSL_GUARDED_BY(mutex_);
 };
 
 absl::StatusOr<ToolOutput> Tell(const City& city, CallContext& context) {
@@ -152,6 +172,20 @@ TEST_F(ToolProviderTest, ARefusalEndsTheProvider) {
   const absl::Status refused = provider_->Serve();
   EXPECT_TRUE(absl::IsInvalidArgument(refused));
   EXPECT_THAT(std::string(MessageOf(refused)), HasSubstr("hello.tools[0].name"));
+  EXPECT_THAT(Said(), ElementsAre(HasSubstr("refuses what is offered: hello.tools[0].name")));
+}
+
+TEST_F(ToolProviderTest, SaysOnceThatItCannotReachTheServerAndWhenItHas) {
+  const int port = server_->port();
+  server_.reset();
+  provider_->Add<City>("city", "Tells of a city.", {.read_only = true}, Tell);
+  Serve();
+  WaitUntilSaid("cannot attach");
+  EXPECT_FALSE(
+      provider_->WaitUntilAttached(std::chrono::milliseconds(500)));  // attempts, more than one
+  server_ = std::make_unique<AttachServer>(folder_.path(), &registry_, port);
+  WaitUntilSaid("attached to");
+  EXPECT_THAT(Said(), ElementsAre(HasSubstr("trying again"), HasSubstr("with 1 tools")));
 }
 
 }  // namespace

@@ -219,18 +219,18 @@ class ProviderTest(unittest.TestCase):
     def test_tools_of_all_kinds_in_one_task(self):
         build = pathlib.Path(os.environ.get("TROUPE_BINARIES", SOURCE / "build/release/bin")).parent
         library = build / "tests/tools/library/dice_library.so"
-        server = self.serve([{"text": "", "tool_uses": [use("add", a=2, b=3), use("population", name="Lima"),
-                                                        use("population", name="Oz"), use("die", sides=1),
+        server = self.serve([{"text": "", "tool_uses": [use("add", a=2, b=3), use("area", name="Lima"),
+                                                        use("area", name="Oz"), use("die", sides=1),
                                                         use("list_files")]}, "Done."],
                             extra=f'[tools]\nlibraries = ["{library}"]')
         self.provide(server)
-        self.providers["cpp"] = subprocess.Popen([build / "tests/clients/population_provider", server.address],
+        self.providers["cpp"] = subprocess.Popen([build / "tests/clients/area_provider", server.address],
                                                  stderr=subprocess.DEVNULL)
         self.until(lambda: "troupe-cpp" in server.log(), "the C++ provider does not attach")
-        self.chat(server, "add", "population", "die", "list_files")
+        self.chat(server, "add", "area", "die", "list_files")
         self.assertEqual(server.wait()["result"]["text"], "Done.")
         told = self.told(server)
-        for part in ('"text":"5"', "10092000", "try Lagos or Lima", '"text":"1"'):
+        for part in ('"text":"5"', "2672", "try Lagos or Lima", '"text":"1"'):
             self.assertIn(part, told)
         provided = {tool["name"]: tool["provider"] for tool in server.troupe("tools")["tools"]}
         self.assertEqual((provided["tools/die"], provided["tools/list_files"]), ("library:dice_library", "builtin"))

@@ -76,6 +76,7 @@ class Provider:
                             max_concurrent, self._send)
         self._stopping = threading.Event()
         self._attached = threading.Event()
+        self._said_trouble = False  # of not reaching the server, since it was reached
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
         self._stream: Any = None
@@ -100,7 +101,7 @@ class Provider:
                     self._check_refusal(error, trouble_since)
                     if self._attached.is_set():
                         pause = FIRST_PAUSE
-                    log.info("the stream to %s ended (%s); attaching again", self._server, error.code().name)
+                    self._say_trouble(error)
                 finally:
                     self._attached.clear()
                 self._stopping.wait(pause * random.uniform(0.7, 1.3))
@@ -187,20 +188,36 @@ class Provider:
             self._outbox = outbox
             if message.welcome.resumed:
                 self._calls.send_all_again()
+            self._said_trouble = False
             self._attached.set()
-            log.info("attached to %s as %s", self._server, self._id)
+            log.info("attached to %s as %s, with %s", self._server, self._id, ", ".join(
+                offer.name for offer in [*self._offers, *self._environments]))
+
+    def _say_trouble(self, error: grpc.RpcError) -> None:
+        """One line for all attempts that fail in a row."""
+        if self._attached.is_set():
+            log.info("the stream to %s ended (%s); attaching again", self._server, error.code().name)
+        elif not self._said_trouble:
+            log.warning("cannot attach to %s, trying again: %s", self._server, error.details())
+            self._said_trouble = True
 
     def _check_refusal(self, error: grpc.RpcError, trouble_since: float | None) -> None:
         taken = error.code() == grpc.StatusCode.ALREADY_EXISTS
         waits = "hello.provider_id" in (error.details() or "")
         tried = time.monotonic() - trouble_since if trouble_since is not None else 0.0
         if error.code() in REFUSALS or (taken and not (waits and tried < PATIENCE_WITH_OTHERS)):
-            raise AttachError(error.details()) from error
+            raise AttachError(error.details()) from None  # what gRPC has to say of it adds nothing
 
 
 def serve(*offers: Any, server: str = "127.0.0.1:7433", provider_id: str = "", max_concurrent: int = 16,
           credentials: grpc.ChannelCredentials | None = None) -> None:
-    """Serves tools (functions, with or without @tool) and Environment classes until the process is told to end."""
+    """Serves tools (functions, with or without @tool) and Environment classes until the process is told to end. Says
+    on standard error when it is attached and when it cannot be, unless the program has set up logging of its own."""
+    if not log.hasHandlers():
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("troupe: %(message)s"))
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
     provider = Provider(*offers, server=server, provider_id=provider_id, max_concurrent=max_concurrent,
                         credentials=credentials)
     if threading.current_thread() is threading.main_thread():

@@ -12,6 +12,8 @@ from typing import Any, Callable, overload
 from .results import File
 from .schema import SchemaError, convert, parameters_schema, read_docstring, schema_of
 
+MAX_BRIEF_BYTES = 300
+
 
 class ToolError(Exception):
     """An error that the agent should see and may mend: a wrong name, a missing file. Other exceptions count as
@@ -110,10 +112,16 @@ def make_tool(function: Callable[..., Any], name: str = "", version: str = "1", 
     description = description or told or function.__name__.replace("_", " ")
     seconds = timeout.total_seconds() if isinstance(timeout, datetime.timedelta) else timeout
     return Tool(function, name or function.__name__.strip("_").lower(), version,
-                brief or description.splitlines()[0][:200], description,
+                brief or first_paragraph(description), description,
                 arguments_schema or parameters_schema(function, {context}, parameters),
                 returned_schema(function, hints) if result_schema is None else result_schema,
                 timeout=seconds, hints=hints, context_parameter=context, **annotations)
+
+
+def first_paragraph(text: str) -> str:
+    """In one line, and no longer than the server takes a brief."""
+    line = " ".join(text.strip().partition("\n\n")[0].split())
+    return line.encode()[:MAX_BRIEF_BYTES].decode(errors="ignore")
 
 
 def returned_schema(function: Callable[..., Any], hints: dict[str, Any]) -> dict[str, Any]:

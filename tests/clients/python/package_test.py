@@ -3,9 +3,12 @@
 answers that are sent again."""
 import concurrent.futures
 import json
+import os
 import pathlib
 import queue
 import shutil
+import socket
+import subprocess
 import sys
 import tempfile
 import unittest
@@ -157,6 +160,29 @@ class PackageTest(unittest.TestCase):
         self.server.asks.put(pb.AttachResponse(taken=pb.CallsTaken(call_ids=["7"])))
         self.server.asks.put(None)
         self.assertEqual(list(self.server.said_next("hello").held_calls), [])
+
+
+class SayingTest(unittest.TestCase):
+    def test_a_server_that_cannot_be_reached_is_told_of_once(self):
+        with socket.socket() as taken, self.assertLogs("troupe", "WARNING") as said:
+            taken.bind(("127.0.0.1", 0))  # and nobody listens
+            provider = troupe.Provider(later, server=f"127.0.0.1:{taken.getsockname()[1]}")
+            with self.assertRaisesRegex(troupe.AttachError, "no server at"):
+                provider.start(timeout=1.5)
+        self.assertEqual(len(said.output), 1, said.output)
+        self.assertIn("cannot attach to 127.0.0.1:", said.output[0])
+
+    def test_a_program_that_serves_says_so(self):
+        server = ScriptedServer()
+        self.addCleanup(server.grpc.stop, None)
+        self.addCleanup(server.asks.put, None)
+        program = f"import troupe\ndef f(x: int) -> int: return x\ntroupe.serve(f, server='127.0.0.1:{server.port}')"
+        with subprocess.Popen([sys.executable, "-c", program], stderr=subprocess.PIPE, text=True,
+                              env={**os.environ, "PYTHONPATH": str(PACKAGE)}) as process:
+            self.addCleanup(process.kill)
+            self.assertEqual(process.stderr.readline(), f"troupe: attached to 127.0.0.1:{server.port} as p, with f\n")
+            process.terminate()
+            process.wait(20)
 
 
 if __name__ == "__main__":

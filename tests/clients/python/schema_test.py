@@ -87,6 +87,16 @@ class SchemaTest(unittest.TestCase):
                          {"first": {"type": "string", "description": "What goes first."},
                           "second": {"enum": ["a", 1], "description": "What follows."}})
 
+    def test_the_brief_is_the_first_paragraph_as_long_as_the_server_takes_it(self):
+        def long():
+            """Says something that goes on
+            in a second line.
+
+            And more.
+            """
+        self.assertEqual(tools.make_tool(long).brief, "Says something that goes on in a second line.")
+        self.assertEqual(tools.make_tool(long, description="城" * 200).brief, "城" * 100)
+
     def test_arguments_reach_the_function_as_its_types(self):
         context = tools.Context("id", "tasks/t", "path", 1, 5, None)
         arguments = paint.arguments({"where": [{"x": 1, "y": 2}], "colour": "blue"}, context)
