@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "server/providers/attached_call.h"
-#include "server/providers/circuit_breaker.h"
 #include "server/providers/provider_outlet.h"
+#include "tools/base/circuit_breaker.h"
 #include "tools/environment.h"
 
 namespace troupe {

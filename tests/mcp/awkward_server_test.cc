@@ -113,6 +113,18 @@ TEST_F(AwkwardServer, CallsThatHangEndInTime) {
       << "progress that does not rise keeps no call alive";
 }
 
+TEST_F(AwkwardServer, ToolThatFailsIsLeftAloneForAWhile) {
+  Start(Ours("awk", "awkward.mjs"));
+  for (int i = 0; i < 5; ++i) EXPECT_THAT(Text(Call("awk.flaky")), HasSubstr("out of order"));
+  const auto refused = Call("awk.flaky");
+  EXPECT_EQ(ReasonOf(refused.status()), Reason::kToolFailed);
+  EXPECT_THAT(Text(refused), HasSubstr("failed 5 times in a row and is left alone"));
+  EXPECT_THAT(Text(Call("awk.first")), HasSubstr("first at start")) << "other tools go on";
+  EXPECT_TRUE(Eventually([&] { return Text(Call("awk.flaky")) == "works again\n"; }))
+      << "one call tries it after the pause";
+  EXPECT_EQ(Text(Call("awk.flaky")), "works again\n");
+}
+
 TEST_F(AwkwardServer, CancelledCallEndsAtOnce) {
   Start(Ours("awk", "awkward.mjs"));
   CancelSource source;

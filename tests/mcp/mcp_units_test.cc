@@ -3,8 +3,10 @@
 #include <gtest/gtest.h>
 
 #include "tools/base/error.h"
+#include "tools/base/steady_time.h"
 #include "tools/http/sse_parser.h"
 #include "tools/mcp/json_rpc.h"
+#include "tools/mcp/mcp_breakers.h"
 #include "tools/mcp/mcp_definition.h"
 #include "tools/mcp/mcp_headers.h"
 #include "tools/mcp/plain_text.h"
@@ -45,6 +47,39 @@ TEST(JsonRpc, ErrorsKeepCodeAndData) {
   EXPECT_EQ(RpcDataOf(status)["supported"][0], "2026-07-28");
   EXPECT_THAT(std::string(MessageOf(status)), HasSubstr("no?"));
   EXPECT_EQ(RpcCodeOf(absl::InternalError("x")), 0);
+}
+
+TEST(McpBreakers, CountFailuresOfToolsAlone) {
+  McpBreakers breakers("s");
+  const absl::Time now = SteadyNow();
+  const auto end = [&](const std::string& tool, const absl::Status& outcome, absl::Time at) {
+    breakers.Begin(tool);
+    breakers.End(tool, outcome, at);
+  };
+  const absl::Status wrong = RpcErrorStatus("s", "tools/call", {kRpcInvalidParams, "no such city"});
+  const absl::Status broken = RpcErrorStatus("s", "tools/call", {kRpcInternalError, "broken"});
+  for (int i = 0; i < 9; ++i) end("a", wrong, now);
+  EXPECT_TRUE(breakers.Refusal("a", now).ok()) << "wrong arguments are not the tool's failure";
+  for (int i = 0; i < 4; ++i) end("a", broken, now);
+  end("a", absl::OkStatus(), now);
+  for (int i = 0; i < 4; ++i) end("a", broken, now);
+  EXPECT_TRUE(breakers.Refusal("a", now).ok()) << "not in a row";
+  end("a", broken, now);
+  EXPECT_THAT(std::string(MessageOf(breakers.Refusal("a", now))),
+              HasSubstr("a of the MCP server s cannot be called: it failed 5 times in a row and is "
+                        "left alone for 5 seconds"));
+  EXPECT_TRUE(breakers.Refusal("b", now).ok());
+  const absl::Time later = now + absl::Seconds(5);
+  EXPECT_TRUE(breakers.Refusal("a", later).ok());
+  EXPECT_FALSE(breakers.BeingTried("a", later));
+  breakers.Begin("a");
+  EXPECT_TRUE(breakers.BeingTried("a", later)) << "others wait for how it ends";
+  breakers.Abandon("a");
+  EXPECT_FALSE(breakers.BeingTried("a", later));
+  end("a", broken, later);
+  EXPECT_FALSE(breakers.Refusal("a", later + absl::Seconds(9)).ok()) << "a longer pause";
+  end("a", absl::OkStatus(), later + absl::Seconds(10));
+  EXPECT_TRUE(breakers.Refusal("a", later).ok());
 }
 
 TEST(PlainText, CutsBetweenCharactersAndHidesSecrets) {

@@ -405,25 +405,5 @@ TEST_F(ProviderHubTest, TheOperationsOfAnInstanceGoToOneProvider) {
       HasReason(RunToEnd((*walk)->Observe("one", context)).status(), Reason::kToolInterrupted));
 }
 
-TEST(CircuitBreakerTest, OpensAfterFailuresAndLetsOneCallTry) {
-  CircuitBreaker breaker;
-  const absl::Time start = SteadyNow();
-  for (int i = 0; i < 5; ++i) {
-    EXPECT_TRUE(breaker.Allows(start));
-    breaker.Begin();
-    breaker.Fail(start);
-  }
-  EXPECT_FALSE(breaker.Allows(start + absl::Seconds(4)));
-  const absl::Time later = start + absl::Seconds(5);
-  ASSERT_TRUE(breaker.Allows(later));
-  breaker.Begin();
-  EXPECT_FALSE(breaker.Allows(later)) << "one call at a time";
-  breaker.Fail(later);
-  EXPECT_FALSE(breaker.Allows(later + absl::Seconds(9)));
-  breaker.Begin();
-  breaker.Succeed();
-  EXPECT_TRUE(breaker.Allows(later));
-}
-
 }  // namespace
 }  // namespace troupe

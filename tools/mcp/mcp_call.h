@@ -41,6 +41,8 @@ class McpCall {
   const Json params;       // of tools/call
   const std::vector<std::pair<std::string, std::string>> headers;
   const CancelToken cancel;
+  // Whether the server asked something, so that a failure may be ours; on the connection's thread.
+  bool asked = false;
 
   // Progress beyond what anyone could read is left out.
   void Push(McpCallEvent event);

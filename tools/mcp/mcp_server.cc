@@ -45,7 +45,8 @@ McpServer::McpServer(asio::any_io_executor executor, McpServerConfig config, Htt
       config_(std::move(config)),
       http_(http),
       registry_(registry),
-      memory_(folder, config_) {}
+      memory_(folder, config_),
+      breakers_(config_.name) {}
 
 void McpServer::Start(std::function<void()> first_try) {
   OfferTools();
@@ -297,6 +298,11 @@ asio::awaitable<void> McpServer::Carry(std::shared_ptr<McpCall> call) {
     end.result = co_await Perform(*std::move(peer), call);
     --calls_;
     served_ = served_ || end.result.ok();
+    if (call->cancel.cancelled() || (call->asked && !end.result.ok())) {
+      breakers_.Abandon(call->tool);
+    } else {
+      breakers_.End(call->tool, end.result.status(), SteadyNow());
+    }
     Changed();
     if (!IsSessionLost(end.result.status())) break;
   }
@@ -328,8 +334,11 @@ Async<std::shared_ptr<McpPeer>> McpServer::WaitForTurn(std::shared_ptr<McpCall> 
   ++waiting_;
   absl::Status waited;
   while (waited.ok()) {
+    waited = breakers_.Refusal(call->tool, SteadyNow());
+    if (!waited.ok()) break;
     const bool ready = state_ == State::kReady && peer_ != nullptr && !peer_->closed();
-    if (ready && calls_ < config_.concurrency) break;
+    const bool tried = breakers_.BeingTried(call->tool, SteadyNow());
+    if (ready && !tried && calls_ < config_.concurrency) break;
     if (state_ == State::kGivenUp || state_ == State::kStopped || !serving_) {
       waited = WhyDown();
       break;
@@ -341,6 +350,7 @@ Async<std::shared_ptr<McpPeer>> McpServer::WaitForTurn(std::shared_ptr<McpCall> 
   --waiting_;
   CO_RETURN_IF_ERROR(waited);
   ++calls_;
+  breakers_.Begin(call->tool);
   co_return peer_;
 }
 
@@ -360,6 +370,7 @@ Async<Json> McpServer::Perform(std::shared_ptr<McpPeer> peer, std::shared_ptr<Mc
   };
   request.on_question = [call, executor = executor_,
                          weak = std::weak_ptr<McpPeer>(peer)](const RpcMessage& question) {
+    call->asked = true;
     McpCallEvent event;
     event.kind = McpCallEvent::Kind::kQuestion;
     event.method = question.method;

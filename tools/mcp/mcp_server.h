@@ -19,6 +19,7 @@
 #include "tools/base/async.h"
 #include "tools/base/cancel.h"
 #include "tools/http/http_client.h"
+#include "tools/mcp/mcp_breakers.h"
 #include "tools/mcp/mcp_call.h"
 #include "tools/mcp/mcp_config.h"
 #include "tools/mcp/mcp_memory.h"
@@ -91,6 +92,7 @@ class McpServer : public std::enable_shared_from_this<McpServer> {
   int calls_ = 0;    // under way
   int waiting_ = 0;  // for their turn
   std::list<std::shared_ptr<asio::steady_timer>> waiters_;
+  McpBreakers breakers_;
   std::map<std::string, std::string> offered_;  // versions of definitions by tool names
 };
 

@@ -17,8 +17,9 @@ console.log("hello, I am not JSON");
 console.error("key: " + process.env.API_KEY);
 
 const pages = [[tool("first"), tool("Upper/Case"), tool("upper_case")],
-  [tool("second", manners.has("changes") ? `Version ${started}` : undefined), tool("hang"), tool("die"), tool("ask"), tool("tell"), tool("big"), tool("repeat")]];
+  [tool("second", manners.has("changes") ? `Version ${started}` : undefined), tool("hang"), tool("die"), tool("ask"), tool("tell"), tool("big"), tool("repeat"), tool("flaky")]];
 let asked = 0;
+let flaked = 0;
 const waiting = new Map();
 
 createInterface({ input: process.stdin }).on("line", (line) => {
@@ -51,6 +52,8 @@ function call(id, { name, _meta }) {
     waiting.set(question, (answer) => text(JSON.stringify(answer.result ?? answer.error)));
     return say({ id: question, method: "elicitation/create", params: { mode: "url", url: "http://example.invalid", message: "open this" } });
   }
+  // Five failures, then all is well.
+  if (name === "flaky") return ++flaked > 5 ? text("works again") : say({ id, error: { code: -32603, message: "out of order" } });
   if (name === "Upper/Case") return text("upper");
   text(`${name} at start ${started}`);
 }

@@ -24,8 +24,9 @@ class CircuitBreaker {
   void Begin() { trying_ = failures_ >= kMaxFailures; }
   void Succeed() { *this = CircuitBreaker(); }
   void Fail(absl::Time now) {
+    const bool began_before = failures_ >= kMaxFailures && !trying_;
     trying_ = false;
-    if (++failures_ < kMaxFailures) return;
+    if (++failures_ < kMaxFailures || began_before) return;
     open_until_ = now + pause_;
     pause_ = std::min(2 * pause_, kLongestPause);
   }
