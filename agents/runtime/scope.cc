@@ -118,6 +118,8 @@ absl::StatusOr<int64_t> Scope::MaxReplyTokens(std::string_view role) const {
 
 BudgetLeft Scope::Left(const std::string& role) const { return node_->run->ledger().Left(role); }
 
+const Usage& Scope::usage() const { return node_->record.usage; }
+
 const CancelToken& Scope::cancel_token() const {
   return closing_ ? options().hard_cancel : options().cancel;
 }
