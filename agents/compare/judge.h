@@ -1,0 +1,86 @@
+// Judge: texts compared by opinions that are asked in both orders, so that what stands first gains
+// nothing by it. Who judges never learns which text is the older one, or whose it is.
+//
+//   Judge judge(&opinions, {.votes = 3});
+//   auto verdicts = co_await judge.Compare(scope, std::move(contests));
+//
+// A verdict is remembered by content: a contest that comes again, in either order, costs no call.
+// Thread-confined to the task's strand.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "agents/compare/bradley_terry.h"
+#include "agents/compare/opinions.h"
+
+namespace troupe {
+
+enum class Preference { kNeutral, kLeft, kRight };
+
+// Two texts to compare.
+struct Contest {
+  Matter matter;
+  std::string left;
+  std::string right;
+};
+
+// Both orders together: neutral if they disagree.
+struct Vote {
+  Preference preference = Preference::kNeutral;
+  std::string left_first_reason;
+  std::string right_first_reason;
+};
+
+struct Verdict {
+  Preference preference = Preference::kNeutral;
+  std::vector<Vote> votes;
+};
+
+// Texts ranked at once, in the order given and the reverse of it.
+struct Ranking {
+  // Of every two texts, by index, the lower one on the left.
+  struct Pair {
+    size_t left = 0;
+    size_t right = 0;
+    Preference preference = Preference::kNeutral;
+  };
+  std::vector<Pair> pairs;
+  std::string reason;
+  std::string reversed_reason;
+};
+
+struct JudgeSettings {
+  // Effective votes at most, odd: a comparison ends when one side has more than half of them. As
+  // neutral votes are not effective, there are at most twice as many in all.
+  int votes = 3;
+  size_t max_parallel = 16;
+};
+
+class Judge {
+ public:
+  // `opinions` outlives the judge.
+  Judge(const Opinions* opinions, JudgeSettings settings)
+      : opinions_(opinions), settings_(settings) {}
+
+  // Judges the contests side by side, in spans "contest:1" ... of `scope`; results in order.
+  asio::awaitable<std::vector<absl::StatusOr<Verdict>>> Compare(const Scope& scope,
+                                                                std::vector<Contest> contests);
+
+  // Ranks the texts (2 to 16) by two calls in `scope`.
+  Async<Ranking> Rank(const Scope& scope, Matter matter, std::vector<std::string> texts);
+
+ private:
+  Async<Verdict> Decide(Scope scope, Contest contest) const;
+  Async<Vote> TakeVote(const Scope& scope, int number, const Contest& contest) const;
+
+  const Opinions* const opinions_;
+  const JudgeSettings settings_;
+  std::map<std::string, Verdict> known_;
+};
+
+// The result of comparing `left` with `right`, for FitBradleyTerry.
+PairResult ResultOf(size_t left, size_t right, Preference preference);
+
+}  // namespace troupe
