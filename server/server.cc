@@ -15,8 +15,10 @@
 
 #include "agents/cellagent/cellagent_kind.h"
 #include "agents/chat/chat_kind.h"
+#include "agents/compare/compare_kind.h"
 #include "agents/models/model_directory.h"
 #include "agents/solve/solve_kind.h"
+#include "agents/spo/spo_kind.h"
 #include "server/providers/provider_hub.h"
 #include "server/repeating.h"
 #include "server/services/api_threads.h"
@@ -171,6 +173,8 @@ struct Server::Parts {
     kinds.push_back(std::make_unique<CellAgentKind>(std::move(toolboxes)));
     kinds.push_back(std::make_unique<ChatKind>(&tools));
     kinds.push_back(std::make_unique<SolveKind>(&tools, config.shown_tools));
+    kinds.push_back(std::make_unique<SpoKind>(prompts.get()));
+    kinds.push_back(std::make_unique<CompareKind>());
     for (const auto& kind : kinds) prompts->Reserve(std::string(kind->name()));
     prompts->Reserve("tool");  // cards of tools
     TaskManagerOptions options;
@@ -258,6 +262,8 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
   ASSIGN_OR_RETURN(parts.lock, LockFolder(parts.config.data_folder));
   RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/cellagent/prompts"));
   RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/solve/prompts"));
+  RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/compare/prompts"));
+  RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/spo/prompts"));
   for (const std::string& folder : parts.config.tool_card_folders) {
     RETURN_IF_ERROR(parts.library.LoadCards(folder));
   }

@@ -3,12 +3,6 @@
 #include <cmath>
 
 namespace troupe {
-namespace {
-
-constexpr double kZ95 = 1.959963984540054;
-
-}  // namespace
-
 Agreement AgreementOf(const std::vector<JudgedPair>& pairs) {
   Agreement agreement;
   for (const JudgedPair& pair : pairs) {

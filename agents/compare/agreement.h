@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "agents/compare/judge.h"
+#include "agents/compare/jury.h"
 
 namespace troupe {
 

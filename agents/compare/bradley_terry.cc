@@ -170,8 +170,8 @@ double BradleyTerryFit::deviation(size_t index) const {
 }
 
 double BradleyTerryFit::difference_deviation(size_t left, size_t right) const {
-  return std::sqrt(std::max(0.0, covariance_[left][left] + covariance_[right][right] -
-                                     2 * covariance_[left][right]));
+  return std::sqrt(std::max(
+      0.0, covariance_[left][left] + covariance_[right][right] - 2 * covariance_[left][right]));
 }
 
 double WinProbability(double difference) { return 1 / (1 + std::exp(-difference)); }

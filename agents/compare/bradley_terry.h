@@ -12,6 +12,9 @@
 
 namespace troupe {
 
+// The half width of a 95 % interval, in standard deviations.
+inline constexpr double kZ95 = 1.959963984540054;
+
 // How comparisons of two things, by index, ended.
 struct PairResult {
   size_t left = 0;

@@ -59,7 +59,7 @@ Preference TruthOf(const v1::CompareCandidate& left, const v1::CompareCandidate&
 struct Made {
   size_t left = 0;
   size_t right = 0;
-  Verdict verdict;
+  Judgement verdict;
 };
 
 struct Comparing {
@@ -67,7 +67,7 @@ struct Comparing {
   absl::Status stopped;  // by a limit, with what was made by then
 };
 
-Async<Comparing> ComparePairs(const Scope& scope, Judge& judge, Matter matter,
+Async<Comparing> ComparePairs(const Scope& scope, Jury& jury, Matter matter,
                               std::vector<std::string> texts) {
   std::vector<Contest> contests;
   std::vector<Made> pairs;
@@ -77,7 +77,7 @@ Async<Comparing> ComparePairs(const Scope& scope, Judge& judge, Matter matter,
       pairs.push_back({left, right, {}});
     }
   }
-  auto verdicts = co_await judge.Compare(scope, std::move(contests));
+  auto verdicts = co_await jury.Compare(scope, std::move(contests));
   Comparing comparing;
   for (size_t i = 0; i < pairs.size(); ++i) {
     if (verdicts[i].ok()) {
@@ -92,16 +92,16 @@ Async<Comparing> ComparePairs(const Scope& scope, Judge& judge, Matter matter,
   co_return comparing;
 }
 
-Async<Comparing> RankAll(const Scope& scope, Judge& judge, Matter matter,
+Async<Comparing> RankAll(const Scope& scope, Jury& jury, Matter matter,
                          std::vector<std::string> texts) {
-  const auto ranking = co_await judge.Rank(scope, std::move(matter), std::move(texts));
+  const auto ranking = co_await jury.Rank(scope, std::move(matter), std::move(texts));
   Comparing comparing;
   if (IsLimit(ranking.status())) comparing.stopped = ranking.status();
   if (!comparing.stopped.ok()) co_return comparing;
   CO_RETURN_IF_ERROR(ranking.status());
   for (const Ranking::Pair& pair : ranking->pairs) {
     const Vote vote{pair.preference, ranking->reason, ranking->reversed_reason};
-    comparing.made.push_back({pair.left, pair.right, Verdict{pair.preference, {vote}}});
+    comparing.made.push_back({pair.left, pair.right, Judgement{pair.preference, {vote}}});
   }
   co_return comparing;
 }
@@ -132,9 +132,9 @@ absl::Status FillResult(const v1::CompareSpec& spec, const Comparing& comparing,
     message.set_outcome(OutcomeOf(made.verdict.preference));
     for (const Vote& vote : made.verdict.votes) FillVote(vote, *message.add_votes());
     results.push_back(ResultOf(made.left, made.right, made.verdict.preference));
-    judged.push_back({made.verdict.preference,
-                      TruthOf(spec.candidates(static_cast<int>(made.left)),
-                              spec.candidates(static_cast<int>(made.right)))});
+    judged.push_back(
+        {made.verdict.preference, TruthOf(spec.candidates(static_cast<int>(made.left)),
+                                          spec.candidates(static_cast<int>(made.right)))});
   }
   ASSIGN_OR_RETURN(const BradleyTerryFit fit, FitBradleyTerry(names.size(), results));
   FillStrengths(fit, results, names, *result.mutable_ranking());
@@ -176,23 +176,23 @@ Async<v1::TaskResult> CompareKind::Run(Scope& scope, v1::TaskSpec spec) const {
     texts.push_back(candidate.text());
   }
   const ModelOpinions opinions({});
-  JudgeSettings settings;
+  JurySettings settings;
   if (compare.votes() > 0) settings.votes = compare.votes();
-  Judge judge(&opinions, settings);
+  Jury jury(&opinions, settings);
   absl::StatusOr<Comparing> comparing;
   if (compare.form() == v1::CompareSpec::FORM_RANKING) {
-    comparing = co_await RankAll(scope, judge, matter, std::move(texts));
+    comparing = co_await RankAll(scope, jury, matter, std::move(texts));
   } else {
-    comparing = co_await ComparePairs(scope, judge, matter, std::move(texts));
+    comparing = co_await ComparePairs(scope, jury, matter, std::move(texts));
   }
   CO_RETURN_IF_ERROR(comparing.status());
   v1::TaskResult result;
   result.set_stop_reason(StopReasonOf(comparing->stopped));
   CO_RETURN_IF_ERROR(FillResult(compare, *comparing, *result.mutable_compare()));
+  int place = 0;
   for (const v1::CompareStrength& row : result.compare().ranking()) {
-    result.set_text(result.text() + fmt::format("{}. {} ({:+.2f}, {:+.2f} to {:+.2f})\n",
-                                                1 + std::distance(&*result.compare().ranking().begin(), &row),
-                                                row.name(), row.strength(), row.low(), row.high()));
+    *result.mutable_text() += fmt::format("{}. {} ({:+.2f}, {:+.2f} to {:+.2f})\n", ++place,
+                                          row.name(), row.strength(), row.low(), row.high());
   }
   co_return result;
 }

@@ -1,4 +1,4 @@
-// Comparing as a kind of task: the edge between its messages and the judge. Thread-safe.
+// Comparing as a kind of task: the edge between its messages and the jury. Thread-safe.
 #pragma once
 
 #include <string>

@@ -4,12 +4,6 @@
 #include <numeric>
 
 namespace troupe {
-namespace {
-
-constexpr double kZ95 = 1.959963984540054;
-
-}  // namespace
-
 void FillVote(const Vote& vote, v1::ComparisonVote& message) {
   message.set_outcome(OutcomeOf(vote.preference));
   message.set_left_first_reason(vote.left_first_reason);

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "agents/compare/judge.h"
+#include "agents/compare/jury.h"
 #include "troupe/v1/compare.pb.h"
 
 namespace troupe {

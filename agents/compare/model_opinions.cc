@@ -49,7 +49,9 @@ std::optional<std::string> TextInTag(std::string_view text, std::string_view tag
   const size_t from = begin + open.size();
   const size_t end = text.find(fmt::format("</{}>", tag), from);
   if (end == std::string_view::npos) return std::nullopt;
-  return std::string(absl::StripAsciiWhitespace(text.substr(from, end - from)));
+  std::string inner(text.substr(from, end - from));
+  absl::StripAsciiWhitespace(&inner);
+  return inner;
 }
 
 Async<Opinion> ModelOpinions::Prefer(const Scope& scope, std::string name, Matter matter,
@@ -67,12 +69,12 @@ Async<Opinion> ModelOpinions::Prefer(const Scope& scope, std::string name, Matte
                         co_await scope.Chat(name, settings_.role, std::move(request)));
     co_return OpinionInTags(reply.message.text());
   }
-  request.reply_schema =
-      ReplySchema{"comparison", Object({{"analysis", {{"type", "string"}}},
-                                        {"better", {{"enum", {"A", "B", "same"}}}}})};
+  request.reply_schema = ReplySchema{
+      "comparison",
+      Object({{"analysis", {{"type", "string"}}}, {"better", {{"enum", {"A", "B", "same"}}}}})};
   const auto reply = co_await scope.ChatJson(name, settings_.role, std::move(request));
   if (HasReason(reply.status(), Reason::kModelBadReply)) {
-    co_return Opinion{Liking::kNone, MessageOf(reply.status())};
+    co_return Opinion{Liking::kNone, std::string(MessageOf(reply.status()))};
   }
   CO_RETURN_IF_ERROR(reply.status());
   co_return Opinion{LikingOf(JsonString(*reply, "better")), JsonString(*reply, "analysis")};
@@ -99,7 +101,7 @@ Async<RankingOpinion> ModelOpinions::Rank(const Scope& scope, std::string name, 
       ReplySchema{"ranking", Object({{"analysis", {{"type", "string"}}}, {"ranking", ranking}})};
   const auto reply = co_await scope.ChatJson(name, settings_.role, std::move(request));
   if (HasReason(reply.status(), Reason::kModelBadReply)) {
-    co_return RankingOpinion{{}, MessageOf(reply.status())};
+    co_return RankingOpinion{{}, std::string(MessageOf(reply.status()))};
   }
   CO_RETURN_IF_ERROR(reply.status());
   RankingOpinion opinion{{}, JsonString(*reply, "analysis")};

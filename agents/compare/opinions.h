@@ -1,5 +1,5 @@
 // What a judge is asked and what it says to one call: the seam between the rules of comparing
-// (judge.h) and whoever gives opinions, a model (model_opinions.h) or the simulation of one.
+// (jury.h) and whoever gives opinions, a model (model_opinions.h) or the simulation of one.
 #pragma once
 
 #include <string>

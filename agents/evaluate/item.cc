@@ -31,10 +31,10 @@ std::string FirstOf(const Names& names, const std::vector<std::string>& known) {
 absl::Status CheckKnown(const std::string& name, std::string_view what,
                         const std::vector<std::string>& known) {
   if (name.empty() || Has(known, name)) return absl::OkStatus();
-  return Error(Reason::kInvalidField,
-               fmt::format("{}: no item has a field '{}': there are {}", what, name,
-                           fmt::join(known, ", ")),
-               {{"field", std::string(what)}});
+  return Error(
+      Reason::kInvalidField,
+      fmt::format("{}: no item has a field '{}': there are {}", what, name, fmt::join(known, ", ")),
+      {{"field", std::string(what)}});
 }
 
 }  // namespace
@@ -62,10 +62,10 @@ absl::StatusOr<Item> MakeItem(int32_t number, Json fields, const ItemFields& nam
   if (item.id.empty()) item.id = std::to_string(number);
   item.question = FieldText(JsonMember(fields, names.question));
   if (item.question.empty()) {
-    return Error(Reason::kInvalidField,
-                 fmt::format("item {}: its field '{}', the question, is empty", number,
-                             names.question),
-                 {{"item", std::to_string(number)}, {"field", names.question}});
+    return Error(
+        Reason::kInvalidField,
+        fmt::format("item {}: its field '{}', the question, is empty", number, names.question),
+        {{"item", std::to_string(number)}, {"field", names.question}});
   }
   if (!names.answer.empty()) item.answer = FieldText(JsonMember(fields, names.answer));
   item.answer_field = names.answer;

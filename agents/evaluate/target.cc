@@ -62,10 +62,10 @@ absl::StatusOr<std::string> FillPrompt(const PromptUnderTest& prompt, const Item
     } else if (item.fields.contains(name)) {
       values[name] = item.fields[name];
     } else {
-      return Error(
-          Reason::kInvalidField,
-          fmt::format("item {} has no field '{}', which the prompt {} uses", item.id, name, prompt.id),
-          {{"variable", name}, {"item", item.id}});
+      return Error(Reason::kInvalidField,
+                   fmt::format("item {} has no field '{}', which the prompt {} uses", item.id, name,
+                               prompt.id),
+                   {{"variable", name}, {"item", item.id}});
     }
   }
   ASSIGN_OR_RETURN(std::string text, prompt.compiled->Render(values));

@@ -126,6 +126,11 @@ BudgetLeft Ledger::Left(const std::string& role) const {
   return left;
 }
 
+Usage Ledger::spent_by(const std::string& role) const {
+  const auto account = roles_.find(role);
+  return account == roles_.end() ? Usage() : account->second.spent;
+}
+
 void Ledger::Charge(const std::string& role, const Usage& used) {
   spent_ += used;
   task_.spent += used;

@@ -71,6 +71,8 @@ class Ledger {
   void Charge(const std::string& role, const Usage& used);
 
   const Usage& spent() const { return spent_; }
+  // What the calls of `role` have spent.
+  Usage spent_by(const std::string& role) const;
 
   // What is neither spent nor held, of the task and of the role: the lesser of both.
   BudgetLeft Left(const std::string& role) const;

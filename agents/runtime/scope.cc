@@ -120,6 +120,8 @@ BudgetLeft Scope::Left(const std::string& role) const { return node_->run->ledge
 
 const Usage& Scope::usage() const { return node_->record.usage; }
 
+Usage Scope::SpentBy(const std::string& role) const { return node_->run->ledger().spent_by(role); }
+
 const CancelToken& Scope::cancel_token() const {
   return closing_ ? options().hard_cancel : options().cancel;
 }

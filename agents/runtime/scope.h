@@ -65,6 +65,8 @@ class Scope {
   // What is left of the task's budget, for calls of `role`. While no other branch of the task is at
   // work this is the same in every run.
   BudgetLeft Left(const std::string& role) const;
+  // What the task's calls of `role` have cost; likewise.
+  Usage SpentBy(const std::string& role) const;
   // What the effects of this span and of all below it used so far, the recorded ones included.
   const Usage& usage() const;
 

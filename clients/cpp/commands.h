@@ -20,6 +20,7 @@ struct GlobalOptions {
 
 // Each adds its commands to `app`; `exit_code` is set when one has run. All outlive the parsing.
 void AddSubmitCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
+void AddSpoCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddTaskCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddArtifactCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddTraceCommands(CLI::App& app, GlobalOptions& options, int& exit_code);

@@ -102,6 +102,30 @@ void AddSolve(const v1::SolveResult& result, std::string& text) {
   }
 }
 
+// What became of the prompts, the strongest of them, and what it cost.
+void AddSpo(const v1::SpoResult& spo, std::string& text) {
+  int accepted = 0;
+  int refused = 0;
+  for (const v1::SpoPrompt& prompt : spo.prompts()) {
+    accepted += prompt.fate() == v1::SpoPrompt::FATE_ACCEPTED ? 1 : 0;
+    refused += prompt.fate() == v1::SpoPrompt::FATE_REFUSED ? 1 : 0;
+  }
+  text += fmt::format(
+      "\n{} prompts, {} accepted, {} refused untried; {} comparisons. Prompt {}: {}\n",
+      spo.prompts_size(), accepted, refused, spo.duels_size(), spo.best(), spo.choice());
+  for (const v1::CompareStrength& row : spo.tournament()) {
+    text += fmt::format(
+        "  prompt {:>3}  {:+.2f} ({:+.2f} to {:+.2f}), held out: {} won, {} lost, {} even\n",
+        row.name(), row.strength(), row.low(), row.high(), row.wins(), row.losses(), row.ties());
+  }
+  for (const v1::SpoRoleCost& cost : spo.costs()) {
+    text += fmt::format("  {:<10} {:>6} calls, {} + {} tokens, ${:.4f}\n", cost.role(),
+                        Grouped(cost.model_calls()), Grouped(cost.input_tokens()),
+                        Grouped(cost.output_tokens()),
+                        static_cast<double>(cost.cost_microusd()) * 1e-6);
+  }
+}
+
 }  // namespace
 
 std::string Printable(std::string_view text) {
@@ -234,6 +258,7 @@ std::string TaskText(const v1::Task& task) {
   }
   if (task.result().has_cellagent()) AddSteps(task.result().cellagent(), text);
   if (task.result().has_solve()) AddSolve(task.result().solve(), text);
+  if (task.result().has_spo()) AddSpo(task.result().spo(), text);
   if (task.result().has_chat()) AddTurns(task.result().chat(), text);
   if (!task.result().text().empty()) text += "\n" + task.result().text() + "\n";
   if (task.result().artifacts_size() > 0) {

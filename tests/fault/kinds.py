@@ -136,6 +136,33 @@ def cellagent_answer(kind, steps):
     return answer
 
 
+# --- SPO: rounds of proposals, answers side by side, votes in both orders, a tournament ---
+
+def spo_spec(tools):
+    return {"spo": {"prompt": "Quality 1.", "requirements": "High quality.", "rounds": 3, "challengers": 2, "sample": 2,
+                    "questions": [{"question": f"Question {i} of the search?"} for i in range(1, 6)],
+                    "held_out": [{"question": f"Secret {i} of the end?"} for i in range(1, 5)]}, "seed": "7"}
+
+
+def spo_answer(tools, request):
+    schema = request.get("response_format", {}).get("json_schema", {}).get("name")
+    text = str(request["messages"][0]["content"])
+    qualities = [int(found) for found in re.findall(r"of quality (\d+)", text)]
+    if schema == "proposals":
+        quality = int(re.search(r"Quality (\d+)\.", text).group(1))
+        content = {"proposals": [{"analysis": "", "modification": f"to {quality + i}", "prompt": f"Quality {quality + i}."}
+                                 for i in (3, 1)]}
+    elif schema == "comparison":
+        content = {"analysis": "", "better": "A" if qualities[0] > qualities[-1] else "B"}
+    elif schema == "ranking":
+        shown = [int(re.search(r"of quality (\d+)", part).group(1)) for part in text.split("<text label=")[1:]]
+        order = sorted(range(len(shown)), key=lambda i: -shown[i])
+        content = {"analysis": "", "ranking": [chr(ord("A") + i) for i in order]}
+    else:
+        return {"content": "of quality " + re.search(r"Quality (\d+)\.", text).group(1)}
+    return {"content": json.dumps(content)}
+
+
 KINDS = {
     "chat": Kind(chat_spec, chat_answer, "Kept the notes.", {"notes.txt": "one\ntwo\nthree\n"},
                  posts=("order one", "order two")),
@@ -144,4 +171,6 @@ KINDS = {
     "cellagent": Kind(cellagent_spec, cellagent_answer("work", 4), "All is summed up.", {"total.txt": "10"}),
     "cellagent_wide": Kind(cellagent_spec, cellagent_answer("wide", 2), "All is summed up.", {"total.txt": "3"},
                            sequential=False),
+    # Four held-out questions do not prove a prompt better than the first one, which stays.
+    "spo": Kind(spo_spec, spo_answer, "Quality 1.", {}, sequential=False),
 }

@@ -67,6 +67,20 @@ std::string Solve(const std::string& more) {
 std::string PromptVersion(const std::string& more) {
   return R"({"parent": "prompts/cellagent.reporter", "template": "y", )" + more + "}";
 }
+std::string Spo(const std::string& more) {
+  return R"({"spec": {"spo": {"prompt": "p", "requirements": "r",
+             "questions": [{"question": "q"}], )" +
+         more + "}}}";
+}
+std::string Compare(const std::string& more) {
+  return R"({"spec": {"compare": {"requirements": "r",
+             "candidates": [{"name": "a", "text": "x"}, {"name": "b", "text": "y"}], )" +
+         more + "}}}";
+}
+std::string CompareOf(const std::string& second) {
+  return R"({"spec": {"compare": {"requirements": "r", "candidates": [{"name": "a", "text": "x"}, )" +
+         second + "]}}}";
+}
 std::string ManyRoles() {
   std::string roles;
   for (int i = 0; i < 33; ++i) roles += i == 0 ? "\"r\"" : ", \"r\"";
@@ -150,6 +164,43 @@ const std::vector<Row>& Table() {
       {"SubmitTask", "spec.solve.call_form", Solve(R"("call_form": 9)")},
       {"SubmitTask", "spec.solve.temperature", Solve(R"("temperature": "NaN")")},
       {"SubmitTask", "spec.solve.max_tokens", Solve(R"("max_tokens": -1)")},
+      {"SubmitTask", "spec.spo.preset", Spo(R"("preset": 9)")},
+      {"SubmitTask", "spec.spo.prompt", R"({"spec": {"spo": {"requirements": "r"}}})"},
+      {"SubmitTask", "spec.spo.prompt", R"({"spec": {"spo": {"prompt": "x*65537"}}})"},
+      {"SubmitTask", "spec.spo.requirements", R"({"spec": {"spo": {"prompt": "p"}}})"},
+      {"SubmitTask", "spec.spo.description", R"({"spec": {"spo": {"description": "x*4097"}}})"},
+      {"SubmitTask", "spec.spo.questions",
+       R"({"spec": {"spo": {"prompt": "p", "requirements": "r"}}})"},
+      {"SubmitTask", "spec.spo.questions[0].question",
+       R"({"spec": {"spo": {"prompt": "p", "requirements": "r", "questions": [{}]}}})"},
+      {"SubmitTask", "spec.spo.questions[0].answer",
+       R"({"spec": {"spo": {"prompt": "p", "requirements": "r",
+           "questions": [{"question": "q", "answer": "x*65537"}]}}})"},
+      {"SubmitTask", "spec.spo.held_out[0].question", Spo(R"("held_out": [{}])")},
+      {"SubmitTask", "spec.spo.held_out[0].answer",
+       Spo(R"("held_out": [{"question": "q", "answer": "x*65537"}])")},
+      {"SubmitTask", "spec.spo.held_out", Spo(R"("preset": 2, "held_out": [{"question": "q"}])")},
+      {"SubmitTask", "spec.spo.rounds", Spo(R"("rounds": 101)")},
+      {"SubmitTask", "spec.spo.sample", Spo(R"("sample": -1)")},
+      {"SubmitTask", "spec.spo.votes", Spo(R"("votes": 4)")},
+      {"SubmitTask", "spec.spo.challengers", Spo(R"("challengers": 11)")},
+      {"SubmitTask", "spec.spo.challengers", Spo(R"("preset": 2, "challengers": 2)")},
+      {"SubmitTask", "spec.spo.max_prompt_words", Spo(R"("max_prompt_words": -1)")},
+      {"SubmitTask", "spec.spo.max_prompt_bytes", Spo(R"("max_prompt_bytes": 65537)")},
+      {"SubmitTask", "spec.spo.patience", Spo(R"("patience": 101)")},
+      {"SubmitTask", "spec.spo.drafted_questions", Spo(R"("drafted_questions": 51)")},
+      {"SubmitTask", "spec.spo.registered_prompt", Spo(R"("registered_prompt": "none")")},
+      {"SubmitTask", "spec.spo.prompt", Spo(R"("registered_prompt": "solve.planner")")},
+      {"SubmitTask", "spec.compare.requirements", R"({"spec": {"compare": {}}})"},
+      {"SubmitTask", "spec.compare.question", Compare(R"("question": "x*65537")")},
+      {"SubmitTask", "spec.compare.reference", Compare(R"("reference": "x*65537")")},
+      {"SubmitTask", "spec.compare.candidates", R"({"spec": {"compare": {"requirements": "r"}}})"},
+      {"SubmitTask", "spec.compare.candidates[1].name", CompareOf(R"({"name": "a", "text": "y"})")},
+      {"SubmitTask", "spec.compare.candidates[1].text", CompareOf(R"({"name": "b"})")},
+      {"SubmitTask", "spec.compare.candidates[1].truth",
+       CompareOf(R"({"name": "b", "text": "y", "truth": "NaN"})")},
+      {"SubmitTask", "spec.compare.votes", Compare(R"("votes": 2)")},
+      {"SubmitTask", "spec.compare.form", Compare(R"("form": 9)")},
       {"GetTask", "name", R"({"name": "tasks/.."})"},
       {"ListTasks", "page_size", R"({"page_size": -1})"},
       {"ListTasks", "page_token", R"({"page_token": "x"})", StatusCode::INVALID_ARGUMENT,

@@ -7,9 +7,7 @@ namespace {
 
 const std::vector<std::string> kFields = {"input", "topic", "target"};
 
-Item ItemOf(Json fields) {
-  return *MakeItem(7, std::move(fields), *FindItemFields({}, kFields));
-}
+Item ItemOf(Json fields) { return *MakeItem(7, std::move(fields), *FindItemFields({}, kFields)); }
 
 TEST(ItemTest, FindsTheUsualFields) {
   const auto names = FindItemFields({}, kFields);

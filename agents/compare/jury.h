@@ -1,8 +1,8 @@
-// Judge: texts compared by opinions that are asked in both orders, so that what stands first gains
+// Jury: texts compared by opinions that are asked in both orders, so that what stands first gains
 // nothing by it. Who judges never learns which text is the older one, or whose it is.
 //
-//   Judge judge(&opinions, {.votes = 3});
-//   auto verdicts = co_await judge.Compare(scope, std::move(contests));
+//   Jury jury(&opinions, {.votes = 3});
+//   auto verdicts = co_await jury.Compare(scope, std::move(contests));
 //
 // A verdict is remembered by content: a contest that comes again, in either order, costs no call.
 // Thread-confined to the task's strand.
@@ -33,7 +33,7 @@ struct Vote {
   std::string right_first_reason;
 };
 
-struct Verdict {
+struct Judgement {
   Preference preference = Preference::kNeutral;
   std::vector<Vote> votes;
 };
@@ -51,33 +51,34 @@ struct Ranking {
   std::string reversed_reason;
 };
 
-struct JudgeSettings {
-  // Effective votes at most, odd: a comparison ends when one side has more than half of them. As
-  // neutral votes are not effective, there are at most twice as many in all.
+struct JurySettings {
+  // Effective votes at most, odd: a comparison ends when one side has more than half of them.
   int votes = 3;
+  // Votes in all, as neutral ones are not effective; 0: twice as many.
+  int all_votes = 0;
   size_t max_parallel = 16;
 };
 
-class Judge {
+class Jury {
  public:
-  // `opinions` outlives the judge.
-  Judge(const Opinions* opinions, JudgeSettings settings)
+  // `opinions` outlives the jury.
+  Jury(const Opinions* opinions, JurySettings settings)
       : opinions_(opinions), settings_(settings) {}
 
   // Judges the contests side by side, in spans "contest:1" ... of `scope`; results in order.
-  asio::awaitable<std::vector<absl::StatusOr<Verdict>>> Compare(const Scope& scope,
-                                                                std::vector<Contest> contests);
+  asio::awaitable<std::vector<absl::StatusOr<Judgement>>> Compare(const Scope& scope,
+                                                                  std::vector<Contest> contests);
 
   // Ranks the texts (2 to 16) by two calls in `scope`.
   Async<Ranking> Rank(const Scope& scope, Matter matter, std::vector<std::string> texts);
 
  private:
-  Async<Verdict> Decide(Scope scope, Contest contest) const;
+  Async<Judgement> Decide(Scope scope, Contest contest) const;
   Async<Vote> TakeVote(const Scope& scope, int number, const Contest& contest) const;
 
   const Opinions* const opinions_;
-  const JudgeSettings settings_;
-  std::map<std::string, Verdict> known_;
+  const JurySettings settings_;
+  std::map<std::string, Judgement> known_;
 };
 
 // The result of comparing `left` with `right`, for FitBradleyTerry.

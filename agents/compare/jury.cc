@@ -1,8 +1,9 @@
-#include "agents/compare/judge.h"
+#include "agents/compare/jury.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "agents/runtime/branches.h"
 #include "tools/base/hash.h"
@@ -27,7 +28,7 @@ Preference Mirrored(Preference preference) {
   return preference == Preference::kLeft ? Preference::kRight : Preference::kLeft;
 }
 
-Verdict Mirrored(Verdict verdict) {
+Judgement Mirrored(Judgement verdict) {
   verdict.preference = Mirrored(verdict.preference);
   for (Vote& vote : verdict.votes) {
     vote.preference = Mirrored(vote.preference);
@@ -42,15 +43,33 @@ Preference Together(Liking left_first, Liking right_first) {
   return Preference::kNeutral;
 }
 
+// The place of each text, by its index; none if the opinion is none. `order` says which of the
+// texts as they were `shown` comes first, second ...
+std::vector<size_t> PlacesOf(const std::vector<size_t>& order, const std::vector<size_t>& shown) {
+  if (order.size() != shown.size()) return {};
+  std::vector<size_t> places(shown.size());
+  for (size_t place = 0; place < order.size(); ++place) places[shown[order[place]]] = place;
+  return places;
+}
+
+// What two rankings together say of two texts.
+Preference Together(const std::vector<size_t>& one, const std::vector<size_t>& other, size_t left,
+                    size_t right) {
+  if (one.empty() || other.empty()) return Preference::kNeutral;
+  const bool left_in_one = one[left] < one[right];
+  if (left_in_one != (other[left] < other[right])) return Preference::kNeutral;
+  return left_in_one ? Preference::kLeft : Preference::kRight;
+}
+
 }  // namespace
 
-asio::awaitable<std::vector<absl::StatusOr<Verdict>>> Judge::Compare(
+asio::awaitable<std::vector<absl::StatusOr<Judgement>>> Jury::Compare(
     const Scope& scope, std::vector<Contest> contests) {
   // What is asked is settled before anything runs: which of two equal contests ends first, and so
   // which would find the other's verdict, is not the same in every run.
   std::vector<std::string> keys;
   std::map<std::string, size_t> asked;
-  std::vector<NamedBranch<Verdict>> branches;
+  std::vector<NamedBranch<Judgement>> branches;
   for (size_t i = 0; i < contests.size(); ++i) {
     keys.push_back(KeyOf(contests[i]));
     if (contests[i].left == contests[i].right || known_.contains(keys[i])) continue;
@@ -58,18 +77,17 @@ asio::awaitable<std::vector<absl::StatusOr<Verdict>>> Judge::Compare(
     Contest ordered = contests[i];
     if (ordered.right < ordered.left) std::swap(ordered.left, ordered.right);
     branches.push_back(
-        {"comparison", fmt::format("contest:{}", i + 1), "", [this, ordered](Scope branch) {
-           return Decide(std::move(branch), ordered);
-         }});
+        {"comparison", fmt::format("contest:{}", i + 1), "",
+         [this, ordered](Scope branch) { return Decide(std::move(branch), ordered); }});
   }
   const auto decided = co_await All(scope, std::move(branches), settings_.max_parallel);
   for (const auto& [key, index] : asked) {
     if (decided[index].ok()) known_[key] = *decided[index];
   }
-  std::vector<absl::StatusOr<Verdict>> verdicts;
+  std::vector<absl::StatusOr<Judgement>> verdicts;
   for (size_t i = 0; i < contests.size(); ++i) {
     if (contests[i].left == contests[i].right) {
-      verdicts.emplace_back(Verdict());
+      verdicts.emplace_back(Judgement());
     } else if (const auto known = known_.find(keys[i]); known != known_.end()) {
       const bool swapped = contests[i].right < contests[i].left;
       verdicts.emplace_back(swapped ? Mirrored(known->second) : known->second);
@@ -80,11 +98,12 @@ asio::awaitable<std::vector<absl::StatusOr<Verdict>>> Judge::Compare(
   co_return verdicts;
 }
 
-Async<Verdict> Judge::Decide(Scope scope, Contest contest) const {
-  Verdict verdict;
+Async<Judgement> Jury::Decide(Scope scope, Contest contest) const {
+  Judgement verdict;
   int left = 0;
   int right = 0;
-  for (int number = 1; number <= 2 * settings_.votes; ++number) {
+  const int most = settings_.all_votes > 0 ? settings_.all_votes : 2 * settings_.votes;
+  for (int number = 1; number <= most; ++number) {
     if (2 * std::max(left, right) > settings_.votes || left + right >= settings_.votes) break;
     auto vote = co_await TakeVote(scope, number, contest);
     if (!vote.ok()) {
@@ -102,19 +121,19 @@ Async<Verdict> Judge::Decide(Scope scope, Contest contest) const {
   co_return verdict;
 }
 
-Async<Vote> Judge::TakeVote(const Scope& scope, int number, const Contest& contest) const {
+Async<Vote> Jury::TakeVote(const Scope& scope, int number, const Contest& contest) const {
   std::vector<NamedBranch<Opinion>> orders;
   for (const bool swapped : {false, true}) {
     const std::string name = fmt::format("vote:{}.{}", number, swapped ? "reversed" : "forward");
     const Opinions* const opinions = opinions_;
-    orders.push_back({"vote", name, "", [opinions, contest, swapped](Scope branch) -> Async<Opinion> {
-                        const std::string& first = swapped ? contest.right : contest.left;
-                        const std::string& second = swapped ? contest.left : contest.right;
-                        auto opinion = co_await opinions->Prefer(branch, "judge", contest.matter,
-                                                                 first, second);
-                        branch.End(opinion.status());
-                        co_return opinion;
-                      }});
+    orders.push_back(
+        {"vote", name, "", [opinions, contest, swapped](Scope branch) -> Async<Opinion> {
+           const std::string& first = swapped ? contest.right : contest.left;
+           const std::string& second = swapped ? contest.left : contest.right;
+           auto opinion = co_await opinions->Prefer(branch, "judge", contest.matter, first, second);
+           branch.End(opinion.status());
+           co_return opinion;
+         }});
   }
   const auto opinions = co_await All(scope, std::move(orders));
   for (const auto& opinion : opinions) CO_RETURN_IF_ERROR(opinion.status());
@@ -122,31 +141,28 @@ Async<Vote> Judge::TakeVote(const Scope& scope, int number, const Contest& conte
                  opinions[1]->reason};
 }
 
-Async<Ranking> Judge::Rank(const Scope& scope, Matter matter, std::vector<std::string> texts) {
-  const size_t count = texts.size();
-  std::vector<std::string> reversed(texts.rbegin(), texts.rend());
-  CO_ASSIGN_OR_RETURN(const RankingOpinion forward,
-                      co_await opinions_->Rank(scope, "rank.forward", matter, std::move(texts)));
-  CO_ASSIGN_OR_RETURN(RankingOpinion backward, co_await opinions_->Rank(scope, "rank.reversed", matter,
-                                                                        std::move(reversed)));
-  for (size_t& index : backward.order) index = count - 1 - index;
-  const auto likes_left = [](const RankingOpinion& opinion, size_t left, size_t right) {
-    const auto& order = opinion.order;
-    if (order.empty()) return Liking::kNone;
-    return std::find(order.begin(), order.end(), left) < std::find(order.begin(), order.end(), right)
-               ? Liking::kFirst
-               : Liking::kSecond;
-  };
-  Ranking ranking{{}, forward.reason, backward.reason};
-  for (size_t left = 0; left < count; ++left) {
-    for (size_t right = left + 1; right < count; ++right) {
-      const Liking one = likes_left(forward, left, right);
-      const Liking other = likes_left(backward, left, right);
-      Preference preference = Preference::kNeutral;
-      if (one == other && one != Liking::kNone) {
-        preference = one == Liking::kFirst ? Preference::kLeft : Preference::kRight;
-      }
-      ranking.pairs.push_back({left, right, preference});
+Async<Ranking> Jury::Rank(const Scope& scope, Matter matter, std::vector<std::string> texts) {
+  // In an order that follows from what the texts say, and not from whose they are.
+  std::vector<size_t> shown(texts.size());
+  std::iota(shown.begin(), shown.end(), 0);
+  std::sort(shown.begin(), shown.end(), [&texts](size_t one, size_t other) {
+    return std::pair(Sha256Hex(texts[one]), one) < std::pair(Sha256Hex(texts[other]), other);
+  });
+  std::vector<std::string> forward;
+  for (const size_t index : shown) forward.push_back(texts[index]);
+  std::vector<std::string> reversed(forward.rbegin(), forward.rend());
+  CO_ASSIGN_OR_RETURN(const RankingOpinion one,
+                      co_await opinions_->Rank(scope, "rank.forward", matter, std::move(forward)));
+  CO_ASSIGN_OR_RETURN(
+      const RankingOpinion other,
+      co_await opinions_->Rank(scope, "rank.reversed", matter, std::move(reversed)));
+  const std::vector<size_t> places = PlacesOf(one.order, shown);
+  std::reverse(shown.begin(), shown.end());
+  const std::vector<size_t> reversed_places = PlacesOf(other.order, shown);
+  Ranking ranking{{}, one.reason, other.reason};
+  for (size_t left = 0; left < texts.size(); ++left) {
+    for (size_t right = left + 1; right < texts.size(); ++right) {
+      ranking.pairs.push_back({left, right, Together(places, reversed_places, left, right)});
     }
   }
   co_return ranking;

@@ -1,0 +1,48 @@
+// The answers that prompts bring, each run once, and what a judge is shown of them.
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "agents/compare/opinions.h"
+#include "agents/evaluate/target.h"
+#include "agents/runtime/scope.h"
+#include "agents/spo/roles.h"
+
+namespace troupe {
+
+using Items = std::vector<const Item*>;
+
+// Thread-confined to the task's strand.
+class AnswerBook {
+ public:
+  // `executor` outlives the book.
+  explicit AnswerBook(const Target* executor) : executor_(executor) {}
+
+  // How many runs Fill would make.
+  int64_t Missing(const std::vector<int>& prompts, const Items& items) const;
+
+  // Runs what is missing of `texts` (a prompt's number to its text) on `items`, side by side, each in
+  // a span "answer:{number}.{item}" of `scope`. A run that fails has what is wrong as its answer; a
+  // status is the task's own (a limit, a cancellation), after which what was answered is kept.
+  AsyncStatus Fill(const Scope& scope, std::map<int, std::string> texts, Items items);
+
+  const std::string& Of(int prompt, const Item& item) const;
+
+ private:
+  const Target* const executor_;
+  std::map<std::pair<int, std::string>, std::string> answers_;  // by prompt and item
+};
+
+// What the answers to `items` are compared by.
+Matter MatterOf(const std::string& requirements, const Items& items);
+
+// The answers of a prompt, numbered, without a word of the prompt itself.
+std::string SheetOf(const AnswerBook& book, int prompt, const Items& items);
+
+// The same for the optimizer.
+std::vector<Answered> AnsweredBy(const AnswerBook& book, int prompt, const Items& items);
+
+}  // namespace troupe

@@ -1,0 +1,96 @@
+#include "agents/spo/record.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agents/runtime/text.h"
+
+namespace troupe {
+namespace {
+
+constexpr size_t kReasonBytes = 600;
+
+}  // namespace
+
+std::vector<Item> Numbered(std::vector<Item> items, std::string_view prefix) {
+  for (size_t i = 0; i < items.size(); ++i) items[i].id = fmt::format("{}{}", prefix, i + 1);
+  return items;
+}
+
+std::vector<std::string> IdsOf(const std::vector<const Item*>& items) {
+  std::vector<std::string> ids;
+  for (const Item* item : items) ids.push_back(item->id);
+  return ids;
+}
+
+Candidate& AddCandidate(SpoOutcome& outcome, int parent, int round, Proposal proposal) {
+  Candidate candidate;
+  candidate.number = static_cast<int>(outcome.candidates.size()) + 1;
+  candidate.parent = parent;
+  candidate.round = round;
+  candidate.text = std::move(proposal.prompt);
+  candidate.analysis = std::move(proposal.analysis);
+  candidate.modification = std::move(proposal.modification);
+  outcome.candidates.push_back(std::move(candidate));
+  return outcome.candidates.back();
+}
+
+std::string ReasonOf(const Judgement& verdict) {
+  for (auto vote = verdict.votes.rbegin(); vote != verdict.votes.rend(); ++vote) {
+    const std::string& reason =
+        vote->left_first_reason.empty() ? vote->right_first_reason : vote->left_first_reason;
+    if (!reason.empty()) return TruncateUtf8(reason, kReasonBytes);
+  }
+  return "";
+}
+
+std::vector<PairResult> ResultsOf(const SpoOutcome& outcome, bool tournament_only) {
+  std::vector<PairResult> results;
+  for (const Duel& duel : outcome.duels) {
+    if (tournament_only && duel.round != 0) continue;
+    results.push_back(ResultOf(static_cast<size_t>(duel.left) - 1,
+                               static_cast<size_t>(duel.right) - 1, duel.verdict.preference));
+  }
+  return results;
+}
+
+BradleyTerryPrior PriorOf(const SpoOutcome& outcome) {
+  BradleyTerryPrior prior;
+  for (const Candidate& candidate : outcome.candidates) {
+    prior.parents.push_back(candidate.parent == 0 ? kNoParent
+                                                  : static_cast<size_t>(candidate.parent) - 1);
+  }
+  return prior;
+}
+
+void ReportRound(const Scope& task, SpoOutcome& outcome, int round, int incumbent) {
+  RoundReport report;
+  report.round = round;
+  report.incumbent = incumbent;
+  report.usage = task.usage();
+  for (const Candidate& candidate : outcome.candidates) {
+    if (candidate.round != round || candidate.fate == PromptFate::kSeed) continue;
+    ++report.written;
+    report.accepted += candidate.fate == PromptFate::kAccepted ? 1 : 0;
+  }
+  const auto fit = FitBradleyTerry(outcome.candidates.size(), ResultsOf(outcome, false),
+                                   PriorOf(outcome));
+  if (fit.ok() && incumbent != 1) {
+    const size_t index = static_cast<size_t>(incumbent) - 1;
+    const double ahead = fit->difference(index, 0);
+    const double deviation = fit->difference_deviation(index, 0);
+    report.win_rate = WinProbability(ahead);
+    report.win_rate_low = WinProbability(ahead - kZ95 * deviation);
+    report.win_rate_high = WinProbability(ahead + kZ95 * deviation);
+  }
+  task.Progress(fmt::format(
+      "Round {}: {} new, {} accepted; the best is prompt {}, which wins {:.0f} % against the first "
+      "({:.0f} to {:.0f} %); {} calls, ${:.4f}",
+      round, report.written, report.accepted, incumbent, 100 * report.win_rate,
+      100 * report.win_rate_low, 100 * report.win_rate_high, report.usage.model_calls,
+      static_cast<double>(report.usage.cost_microusd) / 1e6));
+  outcome.rounds.push_back(std::move(report));
+}
+
+}  // namespace troupe

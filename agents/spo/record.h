@@ -1,0 +1,30 @@
+// What both ways of SPO keep of their candidates and duels. Stateless functions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agents/spo/spo.h"
+
+namespace troupe {
+
+// Copies with ids of their own, `prefix` and a number, by which spans and results name them.
+std::vector<Item> Numbered(std::vector<Item> items, std::string_view prefix);
+
+std::vector<std::string> IdsOf(const std::vector<const Item*>& items);
+
+// Adds a prompt, with the next number.
+Candidate& AddCandidate(SpoOutcome& outcome, int parent, int round, Proposal proposal);
+
+// The reasons that a vote gives, for people and the optimizer; shortened.
+std::string ReasonOf(const Judgement& verdict);
+
+// Comparisons of all duels, or of those of the tournament alone, for a fit over all candidates.
+std::vector<PairResult> ResultsOf(const SpoOutcome& outcome, bool tournament_only);
+BradleyTerryPrior PriorOf(const SpoOutcome& outcome);
+
+// Closes a round: what the incumbent's chances against the first prompt are, and a line for
+// watchers.
+void ReportRound(const Scope& task, SpoOutcome& outcome, int round, int incumbent);
+
+}  // namespace troupe

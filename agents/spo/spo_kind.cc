@@ -1,0 +1,210 @@
+#include "agents/spo/spo_kind.h"
+
+#include <fmt/format.h>
+
+#include "agents/compare/model_opinions.h"
+#include "agents/prompts/prompt_library.h"
+#include "agents/runtime/task_result.h"
+#include "agents/spo/model_roles.h"
+#include "agents/spo/spo.h"
+#include "agents/spo/spo_result.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr size_t kMaxText = 64 * 1024;
+constexpr size_t kMaxDescription = 4 * 1024;
+constexpr int kMaxQuestions = 10'000;
+constexpr int kFaithfulVotes = 4;
+constexpr int kDraftedQuestions = 12;
+
+absl::Status Wrong(std::string_view field, std::string_view what) {
+  const std::string full = fmt::format("spec.spo.{}", field);
+  return Error(Reason::kInvalidField, fmt::format("{}: {}", full, what), {{"field", full}});
+}
+
+bool IsFaithful(const v1::SpoSpec& spec) { return spec.preset() == v1::SpoSpec::PRESET_FAITHFUL; }
+
+absl::Status CheckQuestions(const google::protobuf::RepeatedPtrField<v1::SpoQuestion>& questions,
+                            std::string_view field) {
+  for (int i = 0; i < questions.size(); ++i) {
+    const std::string each = fmt::format("{}[{}]", field, i);
+    if (questions[i].question().empty()) return Wrong(each + ".question", "say what is asked");
+    if (questions[i].question().size() > kMaxText) {
+      return Wrong(each + ".question", "at most 64 KiB");
+    }
+    if (questions[i].answer().size() > kMaxText) return Wrong(each + ".answer", "at most 64 KiB");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckTexts(const v1::SpoSpec& spec) {
+  const bool described = !spec.description().empty();
+  if (spec.description().size() > kMaxDescription) return Wrong("description", "at most 4 KiB");
+  if (spec.prompt().empty() && !described) {
+    return Wrong("prompt", "give the prompt to begin with, or a description");
+  }
+  if (spec.prompt().size() > kMaxText) return Wrong("prompt", "at most 64 KiB");
+  if (spec.requirements().empty() && !described) {
+    return Wrong("requirements", "say what good answers are, or give a description");
+  }
+  if (spec.requirements().size() > kMaxText) return Wrong("requirements", "at most 64 KiB");
+  if (spec.questions().empty() && !described) {
+    return Wrong("questions", "give questions, or a description");
+  }
+  if (spec.questions_size() + spec.held_out_size() > kMaxQuestions) {
+    return Wrong("questions", "at most 10,000 with those held out");
+  }
+  RETURN_IF_ERROR(CheckQuestions(spec.questions(), "questions"));
+  return CheckQuestions(spec.held_out(), "held_out");
+}
+
+absl::Status CheckNumbers(const v1::SpoSpec& spec) {
+  struct Range {
+    std::string_view field;
+    int value;
+    int most;
+    std::string_view hint;
+  };
+  for (const Range& range :
+       {Range{"rounds", spec.rounds(), 100, "give 1 to 100, or 0 for 10"},
+        Range{"sample", spec.sample(), 20, "give 1 to 20, or 0 for 3"},
+        Range{"votes", spec.votes(), 15, "give 1 to 15, or 0 for the preset's own"},
+        Range{"challengers", spec.challengers(), 10, "give 1 to 10, or 0 for 5"},
+        Range{"max_prompt_words", spec.max_prompt_words(), 10'000, "give 0 to 10,000"},
+        Range{"max_prompt_bytes", spec.max_prompt_bytes(), 65'536, "give 0 to 65,536"},
+        Range{"patience", spec.patience(), 100, "give 1 to 100, or 0 for 3"},
+        Range{"drafted_questions", spec.drafted_questions(), 50, "give 1 to 50, or 0 for 12"}}) {
+    if (range.value < 0 || range.value > range.most) return Wrong(range.field, range.hint);
+  }
+  if (!IsFaithful(spec)) {
+    if (spec.votes() != 0 && spec.votes() % 2 == 0) return Wrong("votes", "give an odd number");
+    return absl::OkStatus();
+  }
+  if (!spec.held_out().empty()) return Wrong("held_out", "PRESET_FAITHFUL holds out none");
+  for (const auto& [field, value] : {std::pair<std::string_view, int>{"challengers", spec.challengers()},
+                                     {"max_prompt_bytes", spec.max_prompt_bytes()},
+                                     {"patience", spec.patience()}}) {
+    if (value != 0) return Wrong(field, "is not for PRESET_FAITHFUL");
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Item> ItemsOf(const google::protobuf::RepeatedPtrField<v1::SpoQuestion>& questions) {
+  std::vector<Item> items;
+  for (const v1::SpoQuestion& question : questions) {
+    Item item;
+    item.number = static_cast<int32_t>(items.size()) + 1;
+    item.fields = {{"question", question.question()}, {"answer", question.answer()}};
+    item.question = question.question();
+    item.answer = question.answer();
+    item.answer_field = "answer";
+    items.push_back(std::move(item));
+  }
+  return items;
+}
+
+SpoOptions OptionsOf(const v1::SpoSpec& spec) {
+  SpoOptions options;
+  options.preset = IsFaithful(spec) ? SpoPreset::kFaithful : SpoPreset::kImproved;
+  options.prompt = spec.prompt();
+  options.requirements = spec.requirements();
+  options.questions = ItemsOf(spec.questions());
+  options.held_out = ItemsOf(spec.held_out());
+  if (spec.rounds() > 0) options.rounds = spec.rounds();
+  if (spec.sample() > 0) options.sample = spec.sample();
+  if (IsFaithful(spec)) options.votes = kFaithfulVotes;
+  if (spec.votes() > 0) options.votes = spec.votes();
+  if (spec.challengers() > 0) options.challengers = spec.challengers();
+  options.prompt_words = spec.max_prompt_words();
+  options.max_prompt_bytes = static_cast<size_t>(spec.max_prompt_bytes());
+  if (spec.patience() > 0) options.patience = spec.patience();
+  options.registered_prompt = spec.registered_prompt();
+  return options;
+}
+
+// Has what the user left out written from the description; whether anything was.
+Async<bool> FillIn(const Scope& scope, v1::SpoSpec* spec) {
+  const bool complete =
+      !spec->prompt().empty() && !spec->requirements().empty() && !spec->questions().empty();
+  if (complete) co_return false;
+  const int wanted = spec->drafted_questions() > 0 ? spec->drafted_questions() : kDraftedQuestions;
+  CO_ASSIGN_OR_RETURN(Draft draft, co_await WriteDraft(scope, spec->description(), wanted));
+  if (spec->prompt().empty()) spec->set_prompt(std::move(draft.prompt));
+  if (spec->requirements().empty()) spec->set_requirements(std::move(draft.requirements));
+  if (spec->questions().empty()) {
+    for (std::string& question : draft.questions) {
+      spec->add_questions()->set_question(std::move(question));
+    }
+  }
+  scope.Progress(fmt::format("Written from the description: {} questions to search with",
+                             spec->questions_size()));
+  co_return true;
+}
+
+void FillCosts(const Scope& scope, v1::SpoResult& result) {
+  for (const char* const role : {kOptimizer, kExecutor, kEvaluator}) {
+    const Usage usage = scope.SpentBy(role);
+    v1::SpoRoleCost& cost = *result.add_costs();
+    cost.set_role(role);
+    cost.set_model_calls(usage.model_calls);
+    cost.set_input_tokens(usage.input_tokens);
+    cost.set_output_tokens(usage.output_tokens);
+    cost.set_cost_microusd(usage.cost_microusd);
+  }
+}
+
+}  // namespace
+
+std::string SpoKind::TitleOf(const v1::TaskSpec& spec) const {
+  return spec.spo().description().empty() ? spec.spo().prompt() : spec.spo().description();
+}
+
+absl::Status SpoKind::Validate(const v1::TaskSpec& spec) const {
+  const v1::SpoSpec& spo = spec.spo();
+  if (!v1::SpoSpec::Preset_IsValid(spo.preset())) {
+    return Wrong("preset", "give PRESET_IMPROVED or PRESET_FAITHFUL, or leave it out");
+  }
+  RETURN_IF_ERROR(CheckTexts(spo));
+  RETURN_IF_ERROR(CheckNumbers(spo));
+  if (spo.registered_prompt().empty()) return absl::OkStatus();
+  const auto active = prompts_->Get(spo.registered_prompt(), "");
+  if (!active.ok()) return Wrong("registered_prompt", MessageOf(active.status()));
+  const auto compiled = prompts_->Compile(spo.registered_prompt(), spo.prompt());
+  return compiled.ok() ? absl::OkStatus() : Wrong("prompt", MessageOf(compiled.status()));
+}
+
+Async<v1::TaskResult> SpoKind::Run(Scope& scope, v1::TaskSpec spec) const {
+  v1::SpoSpec& spo = *spec.mutable_spo();
+  v1::TaskResult result;
+  v1::SpoResult& detail = *result.mutable_spo();
+  const auto drafted = co_await FillIn(scope, &spo);
+  if (IsLimit(drafted.status())) {
+    result.set_stop_reason(StopReasonOf(drafted.status()));
+    co_return result;
+  }
+  CO_RETURN_IF_ERROR(drafted.status());
+  const bool faithful = IsFaithful(spo);
+  const ModelOptimizer optimizer(faithful ? ModelOptimizer::Form::kTags
+                                          : ModelOptimizer::Form::kJson);
+  const PromptTarget executor({kExecutor, kExecutorTemperature, std::nullopt});
+  const ModelOpinions evaluator({kEvaluator,
+                                 faithful ? OpinionSettings::Form::kTags : OpinionSettings::Form::kJson,
+                                 kEvaluatorTemperature});
+  const LedgerAllowance allowance;
+  const SpoRoles roles{&optimizer, &executor, &evaluator, &allowance};
+  CO_ASSIGN_OR_RETURN(const SpoOutcome outcome, co_await RunSpo(scope, OptionsOf(spo), roles));
+  result.set_text(outcome.winner().text);
+  result.set_stop_reason(StopReasonOf(outcome.stopped));
+  CO_RETURN_IF_ERROR(FillSpoResult(outcome, detail));
+  detail.set_preset(faithful ? v1::SpoSpec::PRESET_FAITHFUL : v1::SpoSpec::PRESET_IMPROVED);
+  detail.set_requirements(spo.requirements());
+  detail.set_drafted(*drafted);
+  FillCosts(scope, detail);
+  AddPromptWin(outcome, spo.registered_prompt(), result);
+  co_return result;
+}
+
+}  // namespace troupe

@@ -1,0 +1,123 @@
+// How often the two ways of SPO find a good prompt, in a SIMULATION (simulated_world.h).
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <asio/io_context.hpp>
+
+#include "agents/spo/spo.h"
+#include "tests/agents/spo/simulated_world.h"
+
+namespace troupe {
+namespace {
+
+constexpr int kSeeds = 200;
+constexpr int kQuestions = 40;
+constexpr int kHeldOut = 60;
+constexpr int kFaithfulRound = 8;  // calls
+
+// Says at once that all is durable, and keeps nothing.
+class NoJournal : public Journal {
+ public:
+  void Append(JournalEntry, std::function<void(absl::Status)> done) override {
+    if (done) done(absl::OkStatus());
+  }
+  absl::StatusOr<std::vector<SpanRecord>> LoadSpans(const std::string&) override {
+    return std::vector<SpanRecord>();
+  }
+  absl::StatusOr<int64_t> LastSequence(const std::string&) override { return 0; }
+  absl::StatusOr<std::string> ReadContent(const std::string&) override {
+    return absl::NotFoundError("nothing is kept");
+  }
+};
+
+SpoOptions OptionsOf(const SimulatedWorld& world, SpoPreset preset, int budget) {
+  SpoOptions options;
+  options.preset = preset;
+  options.prompt = world.first_prompt();
+  options.requirements = "Merit.";
+  options.questions = world.Questions(0, kQuestions);
+  if (preset == SpoPreset::kFaithful) {
+    options.votes = 4;
+    options.rounds = 1 + (budget - options.sample) / kFaithfulRound;
+  } else {
+    options.held_out = world.Questions(kQuestions, kHeldOut);
+    options.rounds = 1000;  // the budget ends it
+    options.patience = 1000;
+  }
+  return options;
+}
+
+SpoOutcome Search(const SimulatedWorld& world, SpoPreset preset, int budget, uint64_t seed) {
+  NoJournal journal;
+  asio::io_context io;
+  RunServices services;
+  services.journal = &journal;
+  RunOptions run_options;
+  run_options.task_id = "t";
+  run_options.seed = seed;
+  auto run = std::make_shared<TaskRun>(services, run_options, io.get_executor(),
+                                       std::vector<SpanRecord>(), 0);
+  absl::StatusOr<SpoOutcome> outcome = absl::UnknownError("it did not end");
+  const auto life = [&]() -> asio::awaitable<void> {
+    Scope root = Scope::Root(run, "test", "test");
+    SpoOptions options = OptionsOf(world, preset, budget);
+    outcome = co_await RunSpo(root, std::move(options), world.roles());
+    root.End(outcome.status());
+  };
+  asio::co_spawn(io, life(), [](std::exception_ptr raised) {
+    if (raised != nullptr) std::rethrow_exception(raised);
+  });
+  io.run();
+  EXPECT_TRUE(outcome.ok()) << outcome.status();
+  return *std::move(outcome);
+}
+
+struct Score {
+  int top = 0;    // in the best twentieth of all prompts
+  int worse = 0;  // than the first prompt
+  int same = 0;
+  double gain = 0;  // of quality, on average
+  double calls = 0;
+};
+
+Score ScoreOf(const Landscape& landscape, SpoPreset preset, int budget) {
+  Score score;
+  for (int seed = 0; seed < kSeeds; ++seed) {
+    const SimulatedWorld world(landscape, static_cast<uint64_t>(seed), budget);
+    const SpoOutcome outcome = Search(world, preset, budget, static_cast<uint64_t>(seed));
+    const double found = world.QualityOf(outcome.winner().text);
+    const double first = world.QualityOf(world.first_prompt());
+    EXPECT_LE(world.calls(), budget);
+    score.top += found >= world.top_twentieth() ? 1 : 0;
+    score.worse += found < first ? 1 : 0;
+    score.same += outcome.best == 1 ? 1 : 0;
+    score.gain += (found - first) / kSeeds;
+    score.calls += static_cast<double>(world.calls()) / kSeeds;
+  }
+  return score;
+}
+
+void Print(const Landscape& landscape, int budget, const char* preset, const Score& score) {
+  fmt::print("{:<22} {:>6} {:<9} {:>6} {:>6} {:>6} {:>7.3f} {:>7.1f}\n", landscape.name, budget,
+             preset, score.top, score.worse, score.same, score.gain, score.calls);
+  std::fflush(stdout);
+}
+
+TEST(SpoSimulationTest, ImprovedFindsGoodPromptsMoreOftenThanFaithful) {
+  const std::vector<Landscape> landscapes = {{.name = "closed"},
+                                             {.name = "open", .closed = false, .everywhere = 0.4, .by_kind = 0.6}};
+  fmt::print("SIMULATION, {} seeds; prompts in the best twentieth, worse than the first, the first\n"
+             "{:<22} {:>6} {:<9} {:>6} {:>6} {:>6} {:>7} {:>7}\n",
+             kSeeds, "landscape", "budget", "preset", "top", "worse", "first", "gain", "calls");
+  for (const Landscape& landscape : landscapes) {
+    for (const int budget : {75, 150, 300, 600}) {
+      const Score faithful = ScoreOf(landscape, SpoPreset::kFaithful, budget);
+      const Score improved = ScoreOf(landscape, SpoPreset::kImproved, budget);
+      Print(landscape, budget, "faithful", faithful);
+      Print(landscape, budget, "improved", improved);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace troupe

@@ -1,0 +1,142 @@
+#!/usr/bin/env python3
+"""SPO as a user has it: templates read as they are, tasks side by side that never see each other's
+questions, and a server that is killed in the middle of a round."""
+import json
+import re
+import signal
+import time
+import unittest
+
+from harness import ModelServer, Server, main
+
+TEMPLATE = """prompt: |
+  Quality 1.
+
+requirements: |
+  High quality.
+
+count: None
+
+qa:
+  - question: |
+      The first question?
+    answer: |
+      any
+  - question: The second question?
+    answer:
+  - question: The third question?
+"""
+
+
+def qualities(text):
+    return [int(found) for found in re.findall(r"of quality (\d+)", text)]
+
+
+def answer(request):
+    """Plays all roles: the optimizer raises a prompt's quality, answers tell it, the judge likes it high."""
+    text = request["messages"][0]["content"]
+    name = request.get("response_format", {}).get("json_schema", {}).get("name")
+    if name == "proposals":
+        quality = int(re.search(r"Quality (\d+)\.", text).group(1))
+        return json.dumps({"proposals": [{"analysis": "a", "modification": f"to {quality + i}",
+                                          "prompt": f"Quality {quality + i}."} for i in (2, 1)]})
+    if name == "ranking":
+        shown = [qualities(part)[0] for part in text.split("<text label=")[1:]]
+        order = sorted(range(len(shown)), key=lambda i: -shown[i])
+        return json.dumps({"analysis": "r", "ranking": [chr(ord("A") + i) for i in order]})
+    if name == "comparison":
+        found = qualities(text)
+        return json.dumps({"analysis": "r", "better": "A" if found[0] > found[-1] else "B"})
+    if "<choose>" in text:
+        found = qualities(text)
+        return f"<analyse>r</analyse><choose>{'A' if found[0] > found[-1] else 'B'}</choose>"
+    if "<modification>" in text:
+        quality = int(re.search(r"Quality (\d+)\.", text).group(1))
+        return f"<analyse>a</analyse><modification>m</modification><prompt>Quality {quality + 1}.</prompt>"
+    return "of quality " + re.search(r"Quality (\d+)\.", text).group(1)
+
+
+def spec(word, **more):
+    return {"spo": {"prompt": "Quality 1.", "requirements": "High quality.", "rounds": 4, "challengers": 2,
+                    "questions": [{"question": f"{word} number {i}, asked once?"} for i in range(12)],
+                    "held_out": [{"question": f"{word} secret {i}, asked once?"} for i in range(30)], **more},
+            "seed": "3"}
+
+
+class SpoTest(unittest.TestCase):
+    def start(self, delay=0.0):
+        self.model = ModelServer(answer, delay)
+        self.addCleanup(self.model.close)
+        self.server = Server({"main": {"kind": "openai", "url": self.model.url, "model": "m"}})
+        self.addCleanup(self.server.close)
+
+    def test_a_template_is_read_as_it_is(self):
+        self.start()
+        file = self.server.folder / "template.yaml"
+        file.write_text(TEMPLATE)
+        self.server.troupe("spo", file, "--faithful", "--no-watch", "--task-id", "t")
+        task = self.server.wait()
+        self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+        self.assertEqual(len(self.model.requests), 75)
+        self.assertEqual(task["result"]["text"], "Quality 10.")
+        result = task["result"]["spo"]
+        self.assertEqual([cost["model_calls"] for cost in result["costs"]], ["9", "30", "36"])
+        self.assertEqual(result["questions"][0], {"question": "The first question?", "answer": "any"})
+        self.assertEqual(len(result["prompts"]), 10)
+
+    def test_a_wrong_template_names_file_and_line(self):
+        self.start()
+        file = self.server.folder / "template.yaml"
+        for text, line, what in ((TEMPLATE.replace("count: None", "count: many"), 7, "count"),
+                                 (TEMPLATE.replace("qa:", "questions:"), 9, "questions"),
+                                 (TEMPLATE.replace("    answer:\n", "    reply: x\n"), 15, "reply"),
+                                 ("prompt: [1, 2]\n", 1, "prompt"), ("prompt: 'x\n", r"\d", "")):
+            file.write_text(text)
+            error = self.server.troupe("spo", file, check=False)["error"]["message"]
+            self.assertRegex(error, f"{re.escape(str(file))}:{line}: ")
+            self.assertIn(what, error)
+
+    def test_the_best_prompt_wins_on_held_out_questions(self):
+        self.start()
+        self.server.submit_spec(spec("Alpha"))
+        task = self.server.wait()
+        self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+        result = task["result"]["spo"]
+        self.assertEqual(task["result"]["text"], "Quality 7.", result.get("choice"))
+        self.assertEqual(result["tournament"][0]["name"], str(result["best"]))
+
+    def test_tasks_side_by_side_never_see_each_others_questions(self):
+        self.start(delay=0.002)
+        words = ("Alpha", "Omega")
+        for word in words:
+            self.server.submit_spec(spec(word), task_id=word.lower())
+        for word in words:
+            self.assertEqual(self.server.wait(word.lower())["state"], "STATE_SUCCEEDED")
+        for body in self.model.requests:
+            self.assertFalse(all(word.encode() in body for word in words), body)
+        for word, other in zip(words, reversed(words)):
+            self.assertNotIn(other, json.dumps(self.server.troupe("trace", word.lower(), "--full")))
+
+    def test_a_kill_in_mid_round_asks_nothing_twice(self):
+        self.start(delay=0.02)
+        self.server.submit_spec(spec("Alpha"))
+        for calls in (8, 40):
+            end = time.monotonic() + 60
+            while len(self.model.requests) < calls and time.monotonic() < end:
+                time.sleep(0.005)
+            self.server.stop(signal.SIGKILL)
+            self.server.start()
+        task = self.server.wait()
+        self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+        self.assertEqual(task["result"]["text"], "Quality 7.")
+        # What was under way when the server was killed is asked again; at most 16 calls are at a time.
+        paid = int(task["usage"]["model_calls"])
+        self.assertLessEqual(len(self.model.requests), paid + 2 * 16)
+        replay = self.server.troupe("replay", "t")["name"].removeprefix("tasks/")
+        before = len(self.model.requests)
+        self.assertEqual(self.server.wait(replay)["result"]["text"], "Quality 7.")
+        self.assertEqual(len(self.model.requests), before)
+
+
+if __name__ == "__main__":
+    main()
