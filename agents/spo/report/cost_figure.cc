@@ -31,7 +31,8 @@ void AddRoleBars(SvgCanvas& canvas, const v1::SpoResult& result, double top) {
     canvas.Text({kBarLeft - 10, y + 15}, cost.role(), {.size = 12, .anchor = SvgAnchor::kEnd}, 20);
     canvas.Rectangle({kBarLeft, y + 2}, std::max(1.0, width), 18, SvgPart::kAccent, 0.85);
     const std::string money = priced ? DollarText(cost.cost_microusd()) + ", " : "";
-    const std::string what = fmt::format("{}{} calls, {} tokens", money, cost.model_calls(), tokens);
+    const std::string what =
+        fmt::format("{}{} calls, {} tokens", money, cost.model_calls(), tokens);
     // Beside a short bar, within a long one.
     if (width < kBarWidth / 2) {
       canvas.Text({kBarLeft + width + 8, y + 15}, what, SmallText(SvgAnchor::kStart));
@@ -88,9 +89,7 @@ void AddCostBars(SvgCanvas& canvas, const std::vector<CostBar>& bars, double top
     canvas.Text({std::max(kBarLeft + 2, x_of(bar.dollars)) + 6, y + 14},
                 bar.ours ? DollarText(static_cast<int64_t>(std::llround(bar.dollars * 1e6)))
                          : fmt::format("${:.2f}", bar.dollars),
-                {.size = 11,
-                 .part = bar.ours ? SvgPart::kInk : SvgPart::kMuted,
-                 .bold = bar.ours});
+                {.size = 11, .part = bar.ours ? SvgPart::kInk : SvgPart::kMuted, .bold = bar.ours});
     y += 24;
   }
 }

@@ -29,8 +29,7 @@ void AddHeading(SvgCanvas& canvas, std::string_view title, std::string_view subt
 }
 
 bool WasAccepted(const v1::SpoPrompt& prompt) {
-  return prompt.fate() == v1::SpoPrompt::FATE_SEED ||
-         prompt.fate() == v1::SpoPrompt::FATE_ACCEPTED;
+  return prompt.fate() == v1::SpoPrompt::FATE_SEED || prompt.fate() == v1::SpoPrompt::FATE_ACCEPTED;
 }
 
 std::string DollarText(int64_t microusd) {
@@ -78,14 +77,12 @@ std::vector<int> StrongestFirst(const v1::SpoResult& result, size_t max) {
   size_t room = max;
   for (const int number : order) {
     const v1::SpoPrompt* prompt = PromptNumber(result, number);
-    const bool always =
-        number == result.best() || prompt->fate() == v1::SpoPrompt::FATE_SEED;
+    const bool always = number == result.best() || prompt->fate() == v1::SpoPrompt::FATE_SEED;
     if (always && room > 0) --room;
   }
   for (const int number : order) {
     const v1::SpoPrompt* prompt = PromptNumber(result, number);
-    const bool always =
-        number == result.best() || prompt->fate() == v1::SpoPrompt::FATE_SEED;
+    const bool always = number == result.best() || prompt->fate() == v1::SpoPrompt::FATE_SEED;
     if (!always && room == 0) continue;
     if (!always) --room;
     kept.push_back(number);

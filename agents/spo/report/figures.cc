@@ -37,8 +37,9 @@ double RateY(const Frame& frame, double rate) {
 void AddRateAxis(SvgCanvas& canvas, const Frame& frame) {
   for (int percent = 0; percent <= 100; percent += 25) {
     const double y = RateY(frame, percent / 100.0);
-    canvas.Line({frame.left, y}, {frame.right(), y},
-                {.part = percent == 50 ? SvgPart::kMuted : SvgPart::kGrid, .dashed = percent == 50});
+    canvas.Line(
+        {frame.left, y}, {frame.right(), y},
+        {.part = percent == 50 ? SvgPart::kMuted : SvgPart::kGrid, .dashed = percent == 50});
     canvas.Text({frame.left - 8, y + 4}, fmt::format("{} %", percent), SmallText(SvgAnchor::kEnd));
   }
   canvas.Text({frame.right(), RateY(frame, 0.5) - 6}, "as good as the first prompt",
@@ -59,11 +60,13 @@ void AddRoundAxis(SvgCanvas& canvas, const Frame& frame, const v1::SpoResult& re
     canvas.Line({x, frame.bottom()}, {x, frame.bottom() + 4}, {.part = SvgPart::kMuted});
     canvas.Text({x, frame.bottom() + 18}, fmt::format("{}", round.round()), SmallText());
     canvas.Text({x, frame.bottom() + 33}, fmt::format("{}", round.model_calls()), SmallText());
-    if (priced) canvas.Text({x, frame.bottom() + 48}, DollarText(round.cost_microusd()), SmallText());
+    if (priced)
+      canvas.Text({x, frame.bottom() + 48}, DollarText(round.cost_microusd()), SmallText());
   }
   canvas.Text({frame.left - 8, frame.bottom() + 18}, "round", SmallText(SvgAnchor::kEnd));
   canvas.Text({frame.left - 8, frame.bottom() + 33}, "calls", SmallText(SvgAnchor::kEnd));
-  if (priced) canvas.Text({frame.left - 8, frame.bottom() + 48}, "spent", SmallText(SvgAnchor::kEnd));
+  if (priced)
+    canvas.Text({frame.left - 8, frame.bottom() + 48}, "spent", SmallText(SvgAnchor::kEnd));
 }
 
 void AddCurve(SvgCanvas& canvas, const Frame& frame, const v1::SpoResult& result) {
@@ -88,8 +91,8 @@ void AddCurve(SvgCanvas& canvas, const Frame& frame, const v1::SpoResult& result
     canvas.Circle(at, changed ? 5 : 3.5, changed ? SvgPart::kAccent : SvgPart::kGround,
                   {.part = SvgPart::kAccent, .width = 1.5},
                   fmt::format("round {}: P{}, {:.0f} % ({:.0f} to {:.0f} %)", round.round(),
-                              round.incumbent(), 100 * round.win_rate(),
-                              100 * round.win_rate_low(), 100 * round.win_rate_high()));
+                              round.incumbent(), 100 * round.win_rate(), 100 * round.win_rate_low(),
+                              100 * round.win_rate_high()));
     if (changed) {
       canvas.Text({at.x, at.y - 10}, fmt::format("P{}", incumbent),
                   {.size = 12, .anchor = SvgAnchor::kMiddle, .bold = true});
@@ -125,7 +128,8 @@ void AddCell(SvgCanvas& canvas, SvgPoint corner, double size, const Record& reco
 
 std::string LearningCurveSvg(const v1::SpoResult& result) {
   const Frame frame{112, 72, kFigureWidth - 112 - 28, 230};
-  SvgCanvas canvas(kFigureWidth, frame.bottom() + (TotalCost(result) > 0 ? 64 : 48), "Learning curve");
+  SvgCanvas canvas(kFigureWidth, frame.bottom() + (TotalCost(result) > 0 ? 64 : 48),
+                   "Learning curve");
   AddHeading(canvas, "Learning curve",
              "How often the incumbent's answers are preferred to those of the first prompt, with "
              "the 95 % interval");
@@ -158,8 +162,9 @@ std::string WinMatrixSvg(const v1::SpoResult& result) {
   }
   const int left_out = result.strengths_size() - static_cast<int>(order.size());
   canvas.Text({20, top + side + 22},
-              left_out > 0 ? fmt::format("The strongest first; {} weaker ones are left out", left_out)
-                           : "The strongest first; an empty cell: never compared",
+              left_out > 0
+                  ? fmt::format("The strongest first; {} weaker ones are left out", left_out)
+                  : "The strongest first; an empty cell: never compared",
               SmallText(SvgAnchor::kStart));
   return canvas.Finish();
 }

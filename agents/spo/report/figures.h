@@ -1,5 +1,5 @@
-// The pictures of an SPO report, each an SVG of its own. Stateless functions; what is too much for a
-// picture is left out of it and counted below it.
+// The pictures of an SPO report, each an SVG of its own. Stateless functions; what is too much for
+// a picture is left out of it and counted below it.
 #pragma once
 
 #include <string>
@@ -12,8 +12,8 @@ namespace troupe {
 // Prompts that a matrix has room for.
 inline constexpr size_t kMatrixPrompts = 14;
 
-// How often the incumbent's answers are preferred to those of the first prompt, round by round, with
-// the 95 % interval and what had been spent by then.
+// How often the incumbent's answers are preferred to those of the first prompt, round by round,
+// with the 95 % interval and what had been spent by then.
 std::string LearningCurveSvg(const v1::SpoResult& result);
 
 // Which prompt won how often against which, the strongest first.
@@ -34,7 +34,8 @@ struct Record {
 };
 Record RecordOf(const v1::SpoResult& result, int prompt, int other);
 
-// Prompts that were compared, the strongest first; at most `max`, the first and the best among them.
+// Prompts that were compared, the strongest first; at most `max`, the first and the best among
+// them.
 std::vector<int> StrongestFirst(const v1::SpoResult& result, size_t max);
 
 // "$0.0123"

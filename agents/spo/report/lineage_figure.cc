@@ -107,7 +107,8 @@ std::string LineageSvg(const v1::SpoResult& result) {
     columns = std::max(columns, node.column + 1);
     lanes = std::max(lanes, node.lane + 1);
   }
-  const double step = std::clamp((kFigureWidth - kLeft - 60) / std::max(1, columns - 1), 44.0, 120.0);
+  const double step =
+      std::clamp((kFigureWidth - kLeft - 60) / std::max(1, columns - 1), 44.0, 120.0);
   const double width = std::max(kFigureWidth, kLeft + 60 + step * (columns - 1));
   const double top = 92;
   const auto at = [&](const Node& node) {
@@ -141,8 +142,9 @@ std::string LineageSvg(const v1::SpoResult& result) {
     if (node.prompt->number() == result.best()) {
       canvas.Circle(at(node), 17, SvgPart::kGround, {.part = SvgPart::kGood, .width = 2});
       canvas.Circle(at(node), 13, color, {.part = color, .width = 2}, node.prompt->modification());
-      canvas.Text({at(node).x, at(node).y + 4}, fmt::format("{}", node.prompt->number()),
-                  {.size = 11, .anchor = SvgAnchor::kMiddle, .part = SvgPart::kGround, .bold = true});
+      canvas.Text(
+          {at(node).x, at(node).y + 4}, fmt::format("{}", node.prompt->number()),
+          {.size = 11, .anchor = SvgAnchor::kMiddle, .part = SvgPart::kGround, .bold = true});
     }
     if (node.column == labelled) continue;
     labelled = node.column;
@@ -152,7 +154,8 @@ std::string LineageSvg(const v1::SpoResult& result) {
   const int left_out = result.prompts_size() - static_cast<int>(nodes.size());
   AddLegend(canvas, bottom + 22);
   if (left_out > 0) {
-    canvas.Text({28, bottom + 42}, fmt::format("{} prompts that were not accepted are left out", left_out),
+    canvas.Text({28, bottom + 42},
+                fmt::format("{} prompts that were not accepted are left out", left_out),
                 SmallText(SvgAnchor::kStart));
   }
   return canvas.Finish();

@@ -25,9 +25,8 @@ Async<std::vector<Artifact>> PublishSpoReport(const Scope& task, const v1::SpoRe
   std::vector<ReportFile> files = MakeSpoReport(result);
   for (ReportFile& file : files) {
     const std::string effect = "write " + file.name;
-    Json arguments = {{"name", file.name},
-                      {"description", file.description},
-                      {"text", std::move(file.text)}};
+    Json arguments = {
+        {"name", file.name}, {"description", file.description}, {"text", std::move(file.text)}};
     auto written = co_await scope.CallTool(effect, "write_artifact", std::move(arguments));
     if (!written.ok() && IsOfTheTool(written.status())) continue;
     CO_RETURN_IF_ERROR(written.status());

@@ -1,5 +1,5 @@
-// What finding a prompt cost with the methods that the SPO paper compares: US dollars for one of its
-// five closed tasks on average, with the models of its authors (arXiv 2502.06855, the table of
+// What finding a prompt cost with the methods that the SPO paper compares: US dollars for one of
+// its five closed tasks on average, with the models of its authors (arXiv 2502.06855, the table of
 // closed tasks).
 #pragma once
 

@@ -111,9 +111,9 @@ std::string Summary(const v1::SpoResult& result) {
                       EndingText(result.ending()));
   text += fmt::format("| questions | {} searched with, {} held out{} |\n", result.questions_size(),
                       result.held_out_size(), result.drafted() ? ", written by a model" : "");
-  text += fmt::format("| cost | {} calls, {} |\n\n", TotalCalls(result),
-                      TotalCost(result) > 0 ? DollarText(TotalCost(result))
-                                            : "no prices are configured");
+  text += fmt::format(
+      "| cost | {} calls, {} |\n\n", TotalCalls(result),
+      TotalCost(result) > 0 ? DollarText(TotalCost(result)) : "no prices are configured");
   return text + "The result:\n\n" + Fenced(best->text(), "text") + "\n";
 }
 
@@ -238,12 +238,13 @@ std::string CostSection(const v1::SpoResult& result) {
       "## Cost\n\n![Cost](spo-cost.svg)\n\n| role | calls | tokens read | tokens written | cost |\n"
       "|---|--:|--:|--:|--:|\n";
   for (const v1::SpoRoleCost& cost : result.costs()) {
-    text += fmt::format("| {} | {} | {} | {} | {} |\n", Inline(cost.role()), cost.model_calls(),
-                        cost.input_tokens(), cost.output_tokens(),
-                        DollarText(cost.cost_microusd()));
+    text +=
+        fmt::format("| {} | {} | {} | {} | {} |\n", Inline(cost.role()), cost.model_calls(),
+                    cost.input_tokens(), cost.output_tokens(), DollarText(cost.cost_microusd()));
   }
   text +=
-      "\nThe paper (arXiv 2502.06855) reports, for one of its five closed tasks on average and with "
+      "\nThe paper (arXiv 2502.06855) reports, for one of its five closed tasks on average and "
+      "with "
       "the models and prices of its time:\n\n| method | cost |";
   const double spent = static_cast<double>(TotalCost(result)) * 1e-6;
   const bool priced = spent > 0;

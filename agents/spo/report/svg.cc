@@ -110,9 +110,9 @@ void SvgCanvas::Polyline(const std::vector<SvgPoint>& points, SvgStroke stroke) 
 
 void SvgCanvas::Curve(SvgPoint from, SvgPoint to, SvgStroke stroke) {
   const double middle = (from.x + to.x) / 2;
-  shapes_ += fmt::format(
-      "<path d=\"M{:.1f},{:.1f} C{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}\" {}/>\n", from.x,
-      from.y, middle, from.y, middle, to.y, to.x, to.y, StrokeOf(stroke));
+  shapes_ +=
+      fmt::format("<path d=\"M{:.1f},{:.1f} C{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}\" {}/>\n",
+                  from.x, from.y, middle, from.y, middle, to.y, to.x, to.y, StrokeOf(stroke));
 }
 
 void SvgCanvas::Area(const std::vector<SvgPoint>& points, SvgPart part, double opacity) {
@@ -131,14 +131,14 @@ void SvgCanvas::Rectangle(SvgPoint corner, double width, double height, SvgPart 
 void SvgCanvas::Circle(SvgPoint center, double radius, SvgPart fill, SvgStroke rim,
                        std::string_view tip) {
   shapes_ += fmt::format(
-      "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\" class=\"{} s-{}\" stroke-width=\"{:.4g}\"{}>"
+      "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"{:.1f}\" class=\"{} s-{}\" "
+      "stroke-width=\"{:.4g}\"{}>"
       "<title>{}</title></circle>\n",
       center.x, center.y, radius, NameOf(fill), NameOf(rim.part), rim.width,
       rim.dashed ? " stroke-dasharray=\"3 2\"" : "", Escaped(Cut(tip, 200)));
 }
 
-void SvgCanvas::Text(SvgPoint at, std::string_view text, const SvgText& style,
-                     size_t max_letters) {
+void SvgCanvas::Text(SvgPoint at, std::string_view text, const SvgText& style, size_t max_letters) {
   const std::string turned =
       style.turned == 0
           ? ""

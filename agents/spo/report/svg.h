@@ -1,6 +1,6 @@
-// SvgCanvas: a picture built of few kinds of shapes, legible on light and on dark ground. Shapes have
-// no colors but parts to play ("ink", "accent"), whose colors the picture's style sheet gives for
-// both. Thread-compatible.
+// SvgCanvas: a picture built of few kinds of shapes, legible on light and on dark ground. Shapes
+// have no colors but parts to play ("ink", "accent"), whose colors the picture's style sheet gives
+// for both. Thread-compatible.
 #pragma once
 
 #include <string>
