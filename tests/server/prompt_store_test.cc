@@ -20,8 +20,8 @@ class PromptStoreTest : public testing::Test {
  protected:
   PromptStoreTest() {
     std::ofstream(folder_.path() / "greeting.md")
-        << "+++\nname = \"test.greeting\"\n[[variables]]\nname = \"name\"\nrequired = true\n"
-           "[[variables]]\nname = \"items\"\ntype = \"list\"\n+++\nHello {{name}}";
+        << "+++\nname = \"test.greeting\"\n[[variables]]\nname = \"name\"\ntype = \"text\"\n"
+           "required = true\n[[variables]]\nname = \"items\"\ntype = \"list\"\n+++\nHello {{name}}";
     EXPECT_TRUE(library_.LoadFolder(folder_.path()).ok());
   }
 
