@@ -83,7 +83,8 @@ Matter MatterOf(const std::string& requirements, const Items& items) {
 std::string SheetOf(const AnswerBook& book, int prompt, const Items& items) {
   std::string sheet;
   for (size_t i = 0; i < items.size(); ++i) {
-    sheet += fmt::format("Answer {}:\n{}\n\n", i + 1, Elide(book.Of(prompt, *items[i]), kShownBytes));
+    sheet +=
+        fmt::format("Answer {}:\n{}\n\n", i + 1, Elide(book.Of(prompt, *items[i]), kShownBytes));
   }
   return sheet;
 }
@@ -91,8 +92,7 @@ std::string SheetOf(const AnswerBook& book, int prompt, const Items& items) {
 std::vector<Answered> AnsweredBy(const AnswerBook& book, int prompt, const Items& items) {
   std::vector<Answered> answered;
   for (const Item* item : items) {
-    answered.push_back(
-        {item->question, Elide(book.Of(prompt, *item), kShownBytes), item->answer});
+    answered.push_back({item->question, Elide(book.Of(prompt, *item), kShownBytes), item->answer});
   }
   return answered;
 }

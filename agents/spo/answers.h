@@ -24,9 +24,10 @@ class AnswerBook {
   // How many runs Fill would make.
   int64_t Missing(const std::vector<int>& prompts, const Items& items) const;
 
-  // Runs what is missing of `texts` (a prompt's number to its text) on `items`, side by side, each in
-  // a span "answer:{number}.{item}" of `scope`. A run that fails has what is wrong as its answer; a
-  // status is the task's own (a limit, a cancellation), after which what was answered is kept.
+  // Runs what is missing of `texts` (a prompt's number to its text) on `items`, side by side, each
+  // in a span "answer:{number}.{item}" of `scope`. A run that fails has what is wrong as its
+  // answer; a status is the task's own (a limit, a cancellation), after which what was answered is
+  // kept.
   AsyncStatus Fill(const Scope& scope, std::map<int, std::string> texts, Items items);
 
   const std::string& Of(int prompt, const Item& item) const;

@@ -18,8 +18,7 @@ class Climb {
   Climb(Scope* task, SpoOptions options, SpoRoles roles)
       : task_(task), options_(std::move(options)), roles_(roles), book_(roles.executor) {
     outcome_.questions = Numbered(std::move(options_.questions), "q");
-    const size_t count =
-        std::min(outcome_.questions.size(), static_cast<size_t>(options_.sample));
+    const size_t count = std::min(outcome_.questions.size(), static_cast<size_t>(options_.sample));
     for (size_t i = 0; i < count; ++i) items_.push_back(&outcome_.questions[i]);
   }
 
@@ -85,14 +84,14 @@ class Climb {
       const bool swap = (round.Random(fmt::format("coin:{}", vote)) & 1) != 0;
       swapped.push_back(swap);
       const Opinions* const evaluator = roles_.evaluator;
-      branches.push_back({"vote", fmt::format("vote:{}", vote), "",
-                          [evaluator, matter, incumbent, answers, swap](Scope scope) -> Async<Opinion> {
-                            auto opinion =
-                                co_await evaluator->Prefer(scope, "judge", matter, swap ? answers : incumbent,
-                                                           swap ? incumbent : answers);
-                            scope.End(opinion.status());
-                            co_return opinion;
-                          }});
+      branches.push_back(
+          {"vote", fmt::format("vote:{}", vote), "",
+           [evaluator, matter, incumbent, answers, swap](Scope scope) -> Async<Opinion> {
+             auto opinion = co_await evaluator->Prefer(
+                 scope, "judge", matter, swap ? answers : incumbent, swap ? incumbent : answers);
+             scope.End(opinion.status());
+             co_return opinion;
+           }});
     }
     const auto opinions = co_await All(round, std::move(branches));
     Duel duel{challenger.round, outcome_.best, challenger.number, {}, IdsOf(items_)};
@@ -113,7 +112,8 @@ class Climb {
       duel.verdict.preference = wins > losses ? Preference::kRight : Preference::kLeft;
     }
     challenger.fate = wins > losses ? PromptFate::kAccepted : PromptFate::kRejected;
-    challenger.reason = fmt::format("{} of {} votes. {}", wins, opinions.size(), ReasonOf(duel.verdict));
+    challenger.reason =
+        fmt::format("{} of {} votes. {}", wins, opinions.size(), ReasonOf(duel.verdict));
     if (wins > losses) outcome_.best = challenger.number;
     outcome_.duels.push_back(std::move(duel));
     co_return absl::OkStatus();

@@ -14,8 +14,7 @@ namespace {
 
 // One vote on each set of questions: another vote is taken on other questions, which tells more.
 constexpr JurySettings kOneVote{.votes = 1, .all_votes = 1};
-// Standard deviations. The tournament looks after every match, and errs at each look.
-constexpr double kSure = 2;
+constexpr double kSure = 1.645;  // standard deviations: one-sided 95 %
 
 }  // namespace
 
@@ -111,9 +110,8 @@ double Standing::strength(int number) const {
 }
 
 int Standing::Strongest(const std::vector<int>& numbers) const {
-  return *std::max_element(
-      numbers.begin(), numbers.end(),
-      [this](int one, int other) { return strength(one) < strength(other); });
+  return *std::max_element(numbers.begin(), numbers.end(),
+                           [this](int one, int other) { return strength(one) < strength(other); });
 }
 
 bool Standing::SurelyAbove(int number, int other) const {

@@ -22,12 +22,12 @@ struct Ground {
   }
   Candidate& candidate(int number) { return outcome.candidates[static_cast<size_t>(number) - 1]; }
 
-  // Has each pair of prompts (left, right) answer `items` and compares the answers by one vote each,
-  // in `scope`; the verdicts in order, which are kept as duels of `round`.
+  // Has each pair of prompts (left, right) answer `items` and compares the answers by one vote
+  // each, in `scope`; the verdicts in order, which are kept as duels of `round`.
   Async<std::vector<Preference>> Fight(const Scope& scope, int round,
                                        std::vector<std::pair<int, int>> pairs, Items items);
-  // Has all of `prompts` answer `items` and ranks the answers at once, by one call in each order; how
-  // each but the first stands against the first (left), in order. Every two are kept as a duel.
+  // Has all of `prompts` answer `items` and ranks the answers at once, by one call in each order;
+  // how each but the first stands against the first (left), in order. Every two are kept as a duel.
   Async<std::vector<Preference>> FightAll(const Scope& scope, int round, std::vector<int> prompts,
                                           Items items);
   // The calls that Fight would make at most.

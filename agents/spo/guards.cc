@@ -101,12 +101,14 @@ bool Guards::Leaks(const std::string& normalized) const {
   for (const size_t run : RunsOf(normalized)) {
     if (own_runs_.contains(run)) return true;
   }
-  return std::any_of(
-      short_texts_.begin(), short_texts_.end(),
-      [&normalized](const std::string& text) { return normalized.find(text) != std::string::npos; });
+  return std::any_of(short_texts_.begin(), short_texts_.end(),
+                     [&normalized](const std::string& text) {
+                       return normalized.find(text) != std::string::npos;
+                     });
 }
 
-std::string Guards::WhyRefused(const std::string& prompt, const std::set<std::string>& known) const {
+std::string Guards::WhyRefused(const std::string& prompt,
+                               const std::set<std::string>& known) const {
   const std::string normalized = Normalized(prompt);
   if (normalized.empty()) return "It is empty.";
   if (known.contains(normalized)) return "It is the same as an earlier one.";

@@ -24,7 +24,8 @@ class Guards {
 
   // `allowed` is what a prompt may say although a question says it too: the first prompt, the
   // requirements.
-  Guards(Limits limits, const std::vector<const Item*>& items, const std::vector<std::string>& allowed);
+  Guards(Limits limits, const std::vector<const Item*>& items,
+         const std::vector<std::string>& allowed);
 
   // Why the prompt is not to be tried; empty: it may be. `known` are normalized prompts.
   std::string WhyRefused(const std::string& prompt, const std::set<std::string>& known) const;

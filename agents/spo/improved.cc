@@ -20,7 +20,7 @@ namespace troupe {
 namespace {
 
 constexpr double kHeldOutShare = 0.4;
-constexpr size_t kShownFailures = 8;
+constexpr size_t kShownFailures = 20;
 
 // Where one challenger stands in its race.
 struct Tally {
@@ -120,8 +120,8 @@ class Search {
     std::vector<Item> held_out = ground_.options.held_out;
     if (held_out.empty()) {
       questions = Shuffled(std::move(questions), ground_.task->Random("split"));
-      const auto share = static_cast<std::ptrdiff_t>(
-          kHeldOutShare * static_cast<double>(questions.size()));
+      const auto share =
+          static_cast<std::ptrdiff_t>(kHeldOutShare * static_cast<double>(questions.size()));
       held_out.assign(questions.end() - share, questions.end());
       questions.erase(questions.end() - share, questions.end());
     }
@@ -195,8 +195,8 @@ class Search {
     co_return absl::OkStatus();
   }
 
-  // All challengers are ranked at once at first, which tells how those that win stand among each other
-  // too; then those that are left meet the incumbent two by two.
+  // All challengers are ranked at once at first, which tells how those that win stand among each
+  // other too; then those that are left meet the incumbent two by two.
   Async<std::vector<Preference>> Stage(const Scope& scope, int number, int stage,
                                        std::vector<int> challengers, Items items) {
     if (stage == 1 && challengers.size() > 1) {
@@ -224,16 +224,14 @@ class Search {
     request.number = ground_.options.challengers;
     request.failures = failures_;
     request.winners = winners_;
-    CO_ASSIGN_OR_RETURN(
-        auto proposals,
-        co_await ground_.roles.optimizer->Propose(round, "propose", std::move(request)));
+    CO_ASSIGN_OR_RETURN(auto proposals, co_await ground_.roles.optimizer->Propose(
+                                            round, "propose", std::move(request)));
     if (proposals.size() > static_cast<size_t>(ground_.options.challengers)) {
       proposals.resize(static_cast<size_t>(ground_.options.challengers));
     }
     std::vector<int> challengers;
     for (Proposal& proposal : proposals) {
-      Candidate& candidate =
-          AddCandidate(ground_.outcome, incumbent_, number, std::move(proposal));
+      Candidate& candidate = AddCandidate(ground_.outcome, incumbent_, number, std::move(proposal));
       candidate.reason = Refusal(candidate.text);
       if (!candidate.reason.empty()) {
         candidate.fate = PromptFate::kRefused;

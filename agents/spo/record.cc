@@ -9,7 +9,7 @@
 namespace troupe {
 namespace {
 
-constexpr size_t kReasonBytes = 600;
+constexpr size_t kReasonBytes = 300;
 
 }  // namespace
 
@@ -74,8 +74,8 @@ void ReportRound(const Scope& task, SpoOutcome& outcome, int round, int incumben
     ++report.written;
     report.accepted += candidate.fate == PromptFate::kAccepted ? 1 : 0;
   }
-  const auto fit = FitBradleyTerry(outcome.candidates.size(), ResultsOf(outcome, false),
-                                   PriorOf(outcome));
+  const auto fit =
+      FitBradleyTerry(outcome.candidates.size(), ResultsOf(outcome, false), PriorOf(outcome));
   if (fit.ok() && incumbent != 1) {
     const size_t index = static_cast<size_t>(incumbent) - 1;
     const double ahead = fit->difference(index, 0);

@@ -84,9 +84,10 @@ absl::Status CheckNumbers(const v1::SpoSpec& spec) {
     return absl::OkStatus();
   }
   if (!spec.held_out().empty()) return Wrong("held_out", "PRESET_FAITHFUL holds out none");
-  for (const auto& [field, value] : {std::pair<std::string_view, int>{"challengers", spec.challengers()},
-                                     {"max_prompt_bytes", spec.max_prompt_bytes()},
-                                     {"patience", spec.patience()}}) {
+  for (const auto& [field, value] :
+       {std::pair<std::string_view, int>{"challengers", spec.challengers()},
+        {"max_prompt_bytes", spec.max_prompt_bytes()},
+        {"patience", spec.patience()}}) {
     if (value != 0) return Wrong(field, "is not for PRESET_FAITHFUL");
   }
   return absl::OkStatus();
@@ -190,9 +191,9 @@ Async<v1::TaskResult> SpoKind::Run(Scope& scope, v1::TaskSpec spec) const {
   const ModelOptimizer optimizer(faithful ? ModelOptimizer::Form::kTags
                                           : ModelOptimizer::Form::kJson);
   const PromptTarget executor({kExecutor, kExecutorTemperature, std::nullopt});
-  const ModelOpinions evaluator({kEvaluator,
-                                 faithful ? OpinionSettings::Form::kTags : OpinionSettings::Form::kJson,
-                                 kEvaluatorTemperature});
+  const ModelOpinions evaluator(
+      {kEvaluator, faithful ? OpinionSettings::Form::kTags : OpinionSettings::Form::kJson,
+       kEvaluatorTemperature});
   const LedgerAllowance allowance;
   const SpoRoles roles{&optimizer, &executor, &evaluator, &allowance};
   CO_ASSIGN_OR_RETURN(const SpoOutcome outcome, co_await RunSpo(scope, OptionsOf(spo), roles));

@@ -111,7 +111,8 @@ void AddPromptWin(const SpoOutcome& outcome, const std::string& registered_promp
   win.set_loser_sha256(Sha256Hex(outcome.candidates.front().text));
   win.set_p_value(SignTest(win.wins(), win.losses()));
   win.set_method(
-      "an item is a set of held-out questions; answers judged by a model in both orders; sign test");
+      "an item is a set of held-out questions; answers judged by a model in both orders; sign "
+      "test");
   *result.add_wins() = std::move(win);
 }
 

@@ -9,8 +9,16 @@
 namespace troupe {
 namespace {
 
-constexpr size_t kFinalists = 3;
+// With the first prompt. A task that must save its calls has two: what is found out of a third one
+// is not found out of the best.
+constexpr size_t kFinalists = 4;
+constexpr size_t kFinalistsOnABudget = 2;
 constexpr double kShare = 0.35;  // of what may be spent
+
+size_t FinalistCount(const Ground& ground) {
+  return ground.roles.allowance->CallsLeft(*ground.task).has_value() ? kFinalistsOnABudget
+                                                                     : kFinalists;
+}
 
 // The strongest accepted prompts and the first one, which comes last.
 std::vector<int> FinalistsOf(const Ground& ground, const Standing& standing) {
@@ -21,7 +29,7 @@ std::vector<int> FinalistsOf(const Ground& ground, const Standing& standing) {
   std::stable_sort(finalists.begin(), finalists.end(), [&standing](int one, int other) {
     return standing.strength(one) > standing.strength(other);
   });
-  if (finalists.size() > kFinalists - 1) finalists.resize(kFinalists - 1);
+  finalists.resize(std::min(finalists.size(), FinalistCount(ground) - 1));
   finalists.push_back(1);
   return finalists;
 }
@@ -47,8 +55,8 @@ int64_t TournamentReserve(const Ground& ground, int64_t allowed) {
   const auto sample = static_cast<int64_t>(ground.options.sample);
   const auto held_out = static_cast<int64_t>(ground.outcome.held_out.size());
   // Every finalist on every question, and the leader against each of the others.
-  const int64_t most = static_cast<int64_t>(kFinalists) * held_out +
-                       2 * static_cast<int64_t>(kFinalists - 1) * (held_out / sample + 1);
+  const auto finalists = static_cast<int64_t>(FinalistCount(ground));
+  const int64_t most = finalists * held_out + 2 * (finalists - 1) * (held_out / sample + 1);
   return std::min(most, static_cast<int64_t>(kShare * static_cast<double>(allowed)));
 }
 
@@ -71,7 +79,8 @@ AsyncStatus RunTournament(Ground& ground) {
     if (!done.ok()) break;
     CO_ASSIGN_OR_RETURN(standing, Standing::Of(ground));
     const int leader = standing.Strongest(finalists);
-    tournament.Progress(fmt::format("Tournament, match {}: prompt {} leads", at / sample + 1, leader));
+    tournament.Progress(
+        fmt::format("Tournament, match {}: prompt {} leads", at / sample + 1, leader));
   }
   tournament.End(done);
   co_return done;
@@ -90,7 +99,8 @@ absl::Status ChooseResult(Ground& ground) {
     outcome.choice = "No prompt won against the first one.";
   } else if (sure.empty()) {
     outcome.best = 1;
-    outcome.choice = "Of the prompts that won in the search none is surely better than the first one.";
+    outcome.choice =
+        "Of the prompts that won in the search none is surely better than the first one.";
   } else {
     outcome.best = standing.Strongest(sure);
     outcome.choice = "The strongest of the prompts that are surely better than the first one.";

@@ -126,8 +126,7 @@ void AddSpo(CLI::App& app, GlobalOptions& global, int& exit_code) {
 void AddCompare(CLI::App& app, GlobalOptions& global, int& exit_code) {
   auto options = std::make_shared<SubmitOptions>();
   auto compare = std::make_shared<CompareOptions>();
-  CLI::App* command =
-      app.add_subcommand("compare", "Have a model judge texts against each other");
+  CLI::App* command = app.add_subcommand("compare", "Have a model judge texts against each other");
   command->add_option("file", compare->files, "Files with the texts; 2 to 16")->required();
   command
       ->add_option("--requirements", compare->requirements,

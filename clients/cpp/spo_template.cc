@@ -33,8 +33,8 @@ void CheckFields(const YAML::Node& map, const std::set<std::string>& known,
   for (const auto& entry : map) {
     const std::string name = entry.first.IsScalar() ? entry.first.Scalar() : "";
     if (!known.contains(name)) {
-      throw WrongTemplate{entry.first.Mark(), fmt::format("{} has no field '{}'; it has {}", where, name,
-                                                          fmt::join(known, ", "))};
+      throw WrongTemplate{entry.first.Mark(), fmt::format("{} has no field '{}'; it has {}", where,
+                                                          name, fmt::join(known, ", "))};
     }
     if (!seen.insert(name).second) {
       throw WrongTemplate{entry.first.Mark(), fmt::format("{} is there twice", name)};
@@ -50,9 +50,10 @@ int CountOf(const YAML::Node& node) {
   const bool number = text.find_first_not_of("0123456789") == std::string::npos && text.size() < 6;
   if (number) count = std::stoi(text);
   if (!number || count < 1 || count > 10'000) {
-    throw WrongTemplate{node.Mark(),
-                        fmt::format("count must be None or a number of words from 1 to 10,000, not '{}'",
-                                    text.substr(0, 40))};
+    throw WrongTemplate{
+        node.Mark(),
+        fmt::format("count must be None or a number of words from 1 to 10,000, not '{}'",
+                    text.substr(0, 40))};
   }
   return count;
 }

@@ -22,8 +22,8 @@
 
 namespace troupe::client {
 
-// Sets what the template says in `spec`, over what it has. InvalidArgument, naming file and line, for
-// what is no template.
+// Sets what the template says in `spec`, over what it has. InvalidArgument, naming file and line,
+// for what is no template.
 absl::Status ReadSpoTemplate(const std::string& text, const std::string& file, v1::SpoSpec& spec);
 
 // Adds the questions of a file in JSON Lines, each with "question" and perhaps "answer", to

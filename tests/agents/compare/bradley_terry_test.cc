@@ -15,14 +15,13 @@ BradleyTerryPrior Wide() { return {.deviation = 1000}; }
 // Baseball, American League East, 1987: Agresti, Categorical Data Analysis, table 10.10; estimates
 // and standard errors against Baltimore as published there and in the R package BradleyTerry2.
 TEST(BradleyTerryTest, AgreesWithAPublishedExample) {
-  const std::vector<std::vector<double>> wins = {
-      {0, 7, 9, 7, 7, 9, 11},  // Milwaukee
-      {6, 0, 7, 5, 11, 9, 9},  // Detroit
-      {4, 6, 0, 7, 7, 8, 12},  // Toronto
-      {6, 8, 6, 0, 6, 7, 10},  // New York
-      {6, 2, 6, 7, 0, 7, 12},  // Boston
-      {4, 4, 5, 6, 6, 0, 6},   // Cleveland
-      {2, 4, 1, 3, 1, 7, 0}};  // Baltimore
+  const std::vector<std::vector<double>> wins = {{0, 7, 9, 7, 7, 9, 11},  // Milwaukee
+                                                 {6, 0, 7, 5, 11, 9, 9},  // Detroit
+                                                 {4, 6, 0, 7, 7, 8, 12},  // Toronto
+                                                 {6, 8, 6, 0, 6, 7, 10},  // New York
+                                                 {6, 2, 6, 7, 0, 7, 12},  // Boston
+                                                 {4, 4, 5, 6, 6, 0, 6},   // Cleveland
+                                                 {2, 4, 1, 3, 1, 7, 0}};  // Baltimore
   std::vector<PairResult> results;
   for (size_t i = 0; i < wins.size(); ++i) {
     for (size_t j = i + 1; j < wins.size(); ++j) {
@@ -46,7 +45,8 @@ double LogPosterior(double difference, double log_tie, double wins, double losse
   const double tie = std::exp(log_tie);
   const double all = left + right + tie;
   return wins * std::log(left / all) + losses * std::log(right / all) + ties * std::log(tie / all) -
-         difference * difference / (4 * 9.0)  // two strengths of deviation 3, half the difference each
+         difference * difference /
+             (4 * 9.0)  // two strengths of deviation 3, half the difference each
          - log_tie * log_tie / (2 * 4.0);
 }
 

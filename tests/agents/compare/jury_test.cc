@@ -27,9 +27,9 @@ class ToldOpinions : public Opinions {
                              std::vector<std::string> texts) const override {
     RankingOpinion opinion{{}, "by length"};
     for (size_t i = 0; i < texts.size(); ++i) opinion.order.push_back(i);
-    std::stable_sort(opinion.order.begin(), opinion.order.end(), [&texts](size_t one, size_t other) {
-      return texts[one].size() > texts[other].size();
-    });
+    std::stable_sort(
+        opinion.order.begin(), opinion.order.end(),
+        [&texts](size_t one, size_t other) { return texts[one].size() > texts[other].size(); });
     co_return opinion;
   }
 
@@ -114,13 +114,15 @@ TEST_F(JuryTest, RanksInBothOrders) {
   Jury jury(&opinions_, {});
   const auto ranking = Live<Ranking>([&](Scope& root) -> Async<Ranking> {
     std::vector<std::string> texts = {"a", "ccc", "dd", "ee"};
-    co_return co_await jury.Rank(root, {}, std::move(texts));
+    Matter matter{"", "the longer", ""};
+    co_return co_await jury.Rank(root, std::move(matter), std::move(texts));
   });
   ASSERT_TRUE(ranking.ok());
   ASSERT_EQ(ranking->pairs.size(), 6u);
-  EXPECT_EQ(ranking->pairs[0].preference, Preference::kRight);    // a, ccc
-  EXPECT_EQ(ranking->pairs[3].preference, Preference::kLeft);     // ccc, dd
-  EXPECT_EQ(ranking->pairs[5].preference, Preference::kNeutral);  // dd, ee: whichever was shown first
+  EXPECT_EQ(ranking->pairs[0].preference, Preference::kRight);  // a, ccc
+  EXPECT_EQ(ranking->pairs[3].preference, Preference::kLeft);   // ccc, dd
+  EXPECT_EQ(ranking->pairs[5].preference,
+            Preference::kNeutral);  // dd, ee: whichever was shown first
 }
 
 // --- what a model is shown ---
@@ -158,8 +160,6 @@ TEST_F(ModelOpinionsTest, TellsNothingButTheTextsAndTheMatter) {
   ASSERT_TRUE(opinion.ok()) << opinion.status();
   EXPECT_EQ(opinion->liking, Liking::kSecond);
   EXPECT_EQ(opinion->reason, "shorter");
-
-
 }
 
 TEST_F(ModelOpinionsTest, TheTwoOrdersDifferInTheTextsAlone) {
@@ -182,7 +182,8 @@ TEST_F(ModelOpinionsTest, TheTwoOrdersDifferInTheTextsAlone) {
   swapped.replace(one, 8, "TEXT TWO");
   swapped.replace(two, 8, "TEXT ONE");
   EXPECT_EQ(swapped, asked_[1]);
-  for (const char* word : {"incumbent", "challenger", "round", "parent", "succeed", "seed", "new "}) {
+  for (const char* word :
+       {"incumbent", "challenger", "round", "parent", "succeed", "seed", "new "}) {
     EXPECT_THAT(asked_[0], Not(HasSubstr(word)));
   }
 }

@@ -22,7 +22,8 @@ class GuardsTest : public testing::Test {
     return guards.WhyRefused(prompt, {Normalized("Think step by step.")});
   }
 
-  const std::string requirements_ = "End with the answer in tags, such as <answer>(Yes or No)</answer>";
+  const std::string requirements_ =
+      "End with the answer in tags, such as <answer>(Yes or No)</answer>";
   const std::string common_ =
       "If you follow these instructions, do you return to the starting point? ";
   const Item one_ = ItemOf(common_ + "Take 7 steps left. Take 2 steps backward. Turn around.",

@@ -44,7 +44,8 @@ int NumberBehind(const std::string& text, const std::string& word) {
 // The sum of what a sheet of answers says of their merit. Only the simulated judge reads this.
 double MeritIn(const std::string& sheet) {
   double merit = 0;
-  for (size_t at = sheet.find("merit "); at != std::string::npos; at = sheet.find("merit ", at + 1)) {
+  for (size_t at = sheet.find("merit "); at != std::string::npos;
+       at = sheet.find("merit ", at + 1)) {
     merit += std::atof(sheet.c_str() + at + 6);
   }
   return merit;
@@ -173,13 +174,12 @@ std::vector<Item> SimulatedWorld::Questions(int from, int count) const {
 }
 
 double SimulatedWorld::MeritOf(size_t traits, int question) const {
-  const auto kind =
-      static_cast<size_t>(Chance(fmt::format("kind of {}", question)) * kKinds);
+  const auto kind = static_cast<size_t>(Chance(fmt::format("kind of {}", question)) * kKinds);
   const std::string both = fmt::format("{} answers {}", traits, question);
   const double effect = effect_[traits][kind];
   if (!landscape_.closed) return effect + landscape_.accident * Normal(both);
-  const auto hard = static_cast<size_t>(Chance(fmt::format("hardness of {}", question)) *
-                                        kHardness.size());
+  const auto hard =
+      static_cast<size_t>(Chance(fmt::format("hardness of {}", question)) * kHardness.size());
   return Chance(both) < Logistic(effect - kHardness[hard]) ? 1 : 0;
 }
 

@@ -1,21 +1,22 @@
-// A SIMULATION, in which prompts have a quality that is known, so that one can count how often a way
-// of searching finds good ones. No model is called; what it shows holds for worlds like these.
+// A SIMULATION, in which prompts have a quality that is known, so that one can count how often a
+// way of searching finds good ones. No model is called; what it shows holds for worlds like these.
 //
 // A prompt is a set of traits ("asks for steps", "shows the form", "forbids guessing" ...), 12 of
 // them, so that there are 4,096 prompts and each is known. A trait helps or harms, more with some
 // kinds of questions than with others, and some pairs of traits help or harm each other: what one
 // tries out on three questions need not hold for the rest, and there are hills that lead nowhere.
 //
-// - The executor is at temperature 0: a prompt answers a question always alike. Of a closed question
-//   (right or wrong) the chance to be right is logistic in what the traits do for its kind, less how
-//   hard it is. Answers to open questions have a merit: what the traits do, and an accident.
+// - The executor is at temperature 0: a prompt answers a question always alike. Of a closed
+// question
+//   (right or wrong) the chance to be right is logistic in what the traits do for its kind, less
+//   how hard it is. Answers to open questions have a merit: what the traits do, and an accident.
 // - The optimizer adds or drops one trait, or two (3 of 10 times). It does not know what helps. It
 //   keeps off changes that it is told have failed, 4 times of 5, and joins changes that it is told
 //   have won.
 // - The judge prefers the set of answers with more merit, but errs at a known rate: half of its
-//   errors are its own at each call, half lie in what it is shown, and asking again does not help, as
-//   models at low temperature are. At another known rate it looks at nothing and takes what stands
-//   first.
+//   errors are its own at each call, half lie in what it is shown, and asking again does not help,
+//   as models at low temperature are. At another known rate it looks at nothing and takes what
+//   stands first.
 #pragma once
 
 #include <array>
@@ -31,11 +32,11 @@ namespace troupe {
 
 struct Landscape {
   std::string name;
-  bool closed = true;        // answers are right or wrong, and not of more or less merit
-  double everywhere = 0.5;   // deviation of what a trait does for all questions
-  double by_kind = 0.4;      // and for those of one kind beside it
-  double in_pairs = 0.4;     // and two traits together
-  double accident = 0.4;     // of an open answer's merit
+  bool closed = true;       // answers are right or wrong, and not of more or less merit
+  double everywhere = 0.5;  // deviation of what a trait does for all questions
+  double by_kind = 0.4;     // and for those of one kind beside it
+  double in_pairs = 0.4;    // and two traits together
+  double accident = 0.4;    // of an open answer's merit
   double judge_error = 0.15;
   double position_bias = 0.3;
 };

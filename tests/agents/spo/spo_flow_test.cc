@@ -2,8 +2,9 @@
 // and that a task that was cut off goes on where it was.
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <map>
-#include <set>
+#include <numeric>
 
 #include "agents/compare/model_opinions.h"
 #include "agents/prompts/prompt_library.h"
@@ -84,14 +85,17 @@ class SpoFlowTest : public RunTest {
     Json proposals = Json::array();
     for (int i = 1; i <= 3; ++i) {
       const int number = i == 3 ? 1 : ++last_quality_ + quality;
-      proposals.push_back({{"analysis", "a"},
-                           {"modification", "m" + std::to_string(i)},
-                           {"prompt", fmt::format("Quality {}.{}", number, i == 3 ? std::string(static_cast<size_t>(++bad_), 'x') : "")}});
+      proposals.push_back(
+          {{"analysis", "a"},
+           {"modification", "m" + std::to_string(i)},
+           {"prompt", fmt::format("Quality {}.{}", number,
+                                  i == 3 ? std::string(static_cast<size_t>(++bad_), 'x') : "")}});
     }
     return DumpJson({{"proposals", proposals}});
   }
 
   std::string Judge(const ChatRequest& request, const std::string& text) {
+    if (request.prompt.starts_with("compare.ranking")) return RankedReply(text);
     const size_t first = text.find("of quality ");
     const size_t second = text.find("of quality ", text.find(second_mark(request)));
     const int one = std::atoi(text.c_str() + first + 11);
@@ -102,6 +106,33 @@ class SpoFlowTest : public RunTest {
     }
     return DumpJson({{"analysis", "r"}, {"better", choice}});
   }
+  std::string RankedReply(const std::string& text) const {
+    std::vector<int> qualities;
+    for (const std::string& block : BlocksOf(text)) {
+      qualities.push_back(std::atoi(Between(block, "of quality ", "!").c_str()));
+    }
+    std::vector<size_t> order(qualities.size());
+    std::iota(order.begin(), order.end(), 0);
+    std::stable_sort(order.begin(), order.end(), [&qualities](size_t one, size_t other) {
+      return qualities[one] > qualities[other];
+    });
+    Json labels = Json::array();
+    for (const size_t index : order)
+      labels.push_back(std::string(1, static_cast<char>('A' + index)));
+    return DumpJson({{"analysis", "r"}, {"ranking", labels}});
+  }
+
+  // The texts that a judge is shown, in order.
+  static std::vector<std::string> BlocksOf(const std::string& text) {
+    std::vector<std::string> blocks;
+    for (size_t at = text.find("\n<text"); at != std::string::npos;
+         at = text.find("\n<text", at + 1)) {
+      const size_t begin = text.find('>', at) + 1;
+      blocks.push_back(text.substr(begin, text.find("\n</text", begin) - begin));
+    }
+    return blocks;
+  }
+
   static std::string second_mark(const ChatRequest& request) {
     return request.prompt.starts_with("compare.pair_tags") ? "# B" : "<text_b>";
   }
@@ -219,7 +250,7 @@ TEST_F(SpoFlowTest, FaithfulSpendsNothingOnAnEmptyPrompt) {
 }
 
 TEST_F(SpoFlowTest, ImprovedFindsTheBestAndProvesItOnHeldOutQuestions) {
-  Improved(12, 18);
+  Improved(12, 30);
   spec_.rounds = 4;
   const auto outcome = RunTask();
   ASSERT_TRUE(outcome.ok()) << outcome.status();
@@ -230,7 +261,8 @@ TEST_F(SpoFlowTest, ImprovedFindsTheBestAndProvesItOnHeldOutQuestions) {
   // Optimizer and search never see a held-out question.
   for (const std::string& text : optimizer_texts_) EXPECT_THAT(text, Not(HasSubstr("Secret")));
   for (const Duel& duel : outcome->duels) {
-    for (const std::string& question : duel.questions) EXPECT_EQ(question[0], duel.round == 0 ? 'h' : 'q');
+    for (const std::string& question : duel.questions)
+      EXPECT_EQ(question[0], duel.round == 0 ? 'h' : 'q');
   }
 }
 
@@ -242,11 +274,12 @@ TEST_F(SpoFlowTest, ImprovedAsksEveryVoteInBothOrders) {
   std::map<std::string, int> forward;
   std::map<std::string, int> reversed;
   for (const std::string& text : judge_texts_) {
-    const std::string a = Between(text, "<text_a>", "</text_a>");
-    const std::string b = Between(text, "<text_b>", "</text_b>");
-    const std::string matter = text.substr(0, text.find("<text_a>"));
-    ++forward[matter + a + "|" + b];
-    ++reversed[matter + b + "|" + a];
+    const std::string matter = text.substr(0, text.find("\n<text"));
+    std::vector<std::string> blocks = BlocksOf(text);
+    ASSERT_GE(blocks.size(), 2u);
+    ++forward[matter + fmt::format("{}", fmt::join(blocks, "|"))];
+    std::reverse(blocks.begin(), blocks.end());
+    ++reversed[matter + fmt::format("{}", fmt::join(blocks, "|"))];
     // Neither whose the answers are nor what the prompts say.
     EXPECT_THAT(text, Not(HasSubstr("Quality ")));
     for (const char* word : {"incumbent", "challenger", "succeed", "parent"}) {
@@ -271,9 +304,10 @@ TEST_F(SpoFlowTest, ImprovedStopsWhenNothingIsGained) {
   spec_.patience = 2;
   judge_ = [](int one, int other) { return one > other ? "B" : "A"; };  // likes the lower one
   proposal_ = [this](const std::string&) {
-    return DumpJson({{"proposals", Json::array({{{"analysis", ""},
-                                                 {"modification", "m"},
-                                                 {"prompt", fmt::format("Quality {}.", 50 + ++bad_)}}})}});
+    return DumpJson(
+        {{"proposals", Json::array({{{"analysis", ""},
+                                     {"modification", "m"},
+                                     {"prompt", fmt::format("Quality {}.", 50 + ++bad_)}}})}});
   };
   const auto outcome = RunTask();
   ASSERT_TRUE(outcome.ok()) << outcome.status();
@@ -288,7 +322,8 @@ TEST_F(SpoFlowTest, ImprovedSpendsNothingOnRefusedPrompts) {
   spec_.rounds = 2;
   proposal_ = [](const std::string&) {
     Json proposals = Json::array();
-    for (const char* prompt : {"", "quality  10.", "Quality 1. As in: Secret number 2, which is asked once?"}) {
+    for (const char* prompt :
+         {"", "quality  10.", "Quality 1. As in: Secret number 2, which is asked once?"}) {
       proposals.push_back({{"analysis", ""}, {"modification", "m"}, {"prompt", prompt}});
     }
     return DumpJson({{"proposals", proposals}});
