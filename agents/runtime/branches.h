@@ -9,6 +9,7 @@
 //     }});
 //   }
 //   std::vector<absl::StatusOr<Trial>> trials = co_await All(step, std::move(branches));
+// ForEachBranch is for work that is too long to be listed: branches are made one by one.
 //
 // Each branch gets a child scope of its own and must end it. Branches are never abandoned: All
 // waits for every one, and a CompletionStream keeps running those whose results were not taken.
@@ -190,5 +191,60 @@ class CompletionStream {
   std::vector<bool> taken_flags_;
   size_t taken_ = 0;
 };
+
+namespace internal {
+
+struct BranchFeed {
+  size_t running = 0;
+  absl::Status failure;
+  Done<bool> waiter;
+
+  // Suspends until one more branch has completed.
+  static AsyncStatus WaitForCompletion(std::shared_ptr<BranchFeed> feed) {
+    auto woken = co_await Suspend<bool>([&](Done<bool> done) { feed->waiter = std::move(done); });
+    co_return woken.status();
+  }
+};
+
+}  // namespace internal
+
+// Runs the branches that `next` gives one after another until it gives none, at most `max_parallel`
+// (at least 1) at a time; the scope of one is opened when its turn comes. `take` is told each
+// result, in the order of completion, which is another in every run: nothing but the end may depend
+// on it. When `next` or `take` fails no more begin. Ends when all have ended that began, with the
+// first failure. `parent` must outlive it.
+template <typename T>
+AsyncStatus ForEachBranch(const Scope& parent,
+                          std::function<Async<std::optional<NamedBranch<T>>>()> next,
+                          std::function<absl::Status(absl::StatusOr<T>)> take,
+                          size_t max_parallel) {
+  const asio::any_io_executor strand = co_await asio::this_coro::executor;
+  auto feed = std::make_shared<internal::BranchFeed>();
+  while (feed->failure.ok()) {
+    if (feed->running >= max_parallel) {
+      CO_RETURN_IF_ERROR(co_await internal::BranchFeed::WaitForCompletion(feed));
+      continue;
+    }
+    auto made = co_await next();
+    if (!made.ok() && feed->failure.ok()) feed->failure = made.status();
+    if (!feed->failure.ok() || !made->has_value()) break;
+    auto branch = std::make_shared<NamedBranch<T>>(**std::move(made));
+    ++feed->running;
+    asio::co_spawn(strand, branch->run(parent.Open(branch->type, branch->name, branch->title)),
+                   [feed, branch, take](std::exception_ptr raised, absl::StatusOr<T> result) {
+                     if (raised != nullptr) {
+                       result = Error(Reason::kInternal, "a branch threw an exception");
+                     }
+                     const absl::Status taken = take(std::move(result));
+                     if (feed->failure.ok()) feed->failure = taken;
+                     --feed->running;
+                     if (feed->waiter) std::exchange(feed->waiter, nullptr)(true);
+                   });
+  }
+  while (feed->running > 0) {
+    CO_RETURN_IF_ERROR(co_await internal::BranchFeed::WaitForCompletion(feed));
+  }
+  co_return feed->failure;
+}
 
 }  // namespace troupe

@@ -116,7 +116,11 @@ absl::StatusOr<int64_t> Scope::MaxReplyTokens(std::string_view role) const {
   return model->Estimate(ChatRequest()).max_output_tokens;
 }
 
-BudgetLeft Scope::Left(const std::string& role) const { return node_->run->ledger().Left(role); }
+BudgetLeft Scope::Left(const std::string& role) const {
+  return node_->budget_hidden ? BudgetLeft() : node_->run->ledger().Left(role);
+}
+
+void Scope::HideBudgetLeft() { node_->budget_hidden = true; }
 
 const Usage& Scope::usage() const { return node_->record.usage; }
 
@@ -134,6 +138,7 @@ Scope Scope::Open(std::string type, std::string name, std::string title) const {
   node->run = node_->run;
   node->parent = node_;
   node->prompts = node_->prompts;
+  node->budget_hidden = node_->budget_hidden;
   node->record.path = node_->ChildPath(name);
   node->record.type = std::move(type);
   node->record.title = std::move(title);

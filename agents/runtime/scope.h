@@ -52,6 +52,10 @@ class Scope {
   // Replaces it for this scope and for all that is opened below it from now on. What `prompts` says
   // must follow from the record alone (agents/prompts/overlay.h).
   void UsePrompts(std::shared_ptr<const PromptSource> prompts);
+  // Hides from Left, in this scope and in all that is opened below it from now on, what the budget
+  // still allows: beside branches at work it would be another in every run. Limits hold all the
+  // same.
+  void HideBudgetLeft();
   // What a tool says of itself; kToolUnknown.
   absl::StatusOr<std::shared_ptr<const ToolSpec>> ToolNamed(std::string_view tool) const;
   // The tools that the server has now, by name.

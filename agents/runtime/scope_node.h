@@ -12,6 +12,7 @@ struct Scope::Node {
   std::shared_ptr<TaskRun> run;
   std::shared_ptr<Node> parent;  // null at the root
   std::shared_ptr<const PromptSource> prompts;
+  bool budget_hidden = false;
   SpanRecord record;
   bool ended = false;
   bool recorded_end = false;  // an earlier life ended it: its row is complete
