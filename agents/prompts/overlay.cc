@@ -15,8 +15,9 @@ namespace {
 class PromptOverlay : public PromptSource {
  public:
   PromptOverlay(std::shared_ptr<const PromptSource> below,
-                std::map<std::string, PromptVersion> replaced)
-      : below_(std::move(below)), replaced_(std::move(replaced)) {}
+                std::map<std::string, PromptVersion> replaced,
+                std::map<std::string, std::string> texts)
+      : below_(std::move(below)), replaced_(std::move(replaced)), texts_(std::move(texts)) {}
 
   absl::StatusOr<PromptVersion> Get(const std::string& name,
                                     const std::string& version) const override {
@@ -28,12 +29,19 @@ class PromptOverlay : public PromptSource {
                                          const std::string& text) const override {
     return below_->Compile(name, text);
   }
+  absl::StatusOr<PromptText> TextOf(const std::string& name,
+                                    const std::string& version) const override {
+    const auto found = texts_.find(name);
+    if (found != texts_.end()) return PromptText{0, found->second};
+    return below_->TextOf(name, version);
+  }
   std::string BriefOf(const std::string& name) const override { return below_->BriefOf(name); }
   std::map<std::string, int> ActiveVersions() const override { return below_->ActiveVersions(); }
 
  private:
   const std::shared_ptr<const PromptSource> below_;
   const std::map<std::string, PromptVersion> replaced_;
+  const std::map<std::string, std::string> texts_;
 };
 
 }  // namespace
@@ -52,7 +60,7 @@ absl::Status OverlayPrompts(Scope& scope, const std::map<std::string, std::strin
     digests[name] = version.sha256;
   }
   if (replaced.empty()) return absl::OkStatus();
-  scope.UsePrompts(std::make_shared<const PromptOverlay>(below, std::move(replaced)));
+  scope.UsePrompts(std::make_shared<const PromptOverlay>(below, std::move(replaced), texts));
   scope.Note(kPromptOverlay, std::move(digests));
   return absl::OkStatus();
 }

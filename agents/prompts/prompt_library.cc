@@ -214,6 +214,12 @@ absl::StatusOr<PromptTemplate> PromptLibrary::Compile(const std::string& name,
   return compiled;
 }
 
+absl::StatusOr<PromptText> PromptLibrary::TextOf(const std::string& name,
+                                                 const std::string& version) const {
+  RETURN_IF_ERROR(Get(name, version).status());
+  return PromptText{1, definitions_.at(name).text};
+}
+
 std::map<std::string, int> PromptLibrary::ActiveVersions() const {
   std::map<std::string, int> active;
   for (const auto& [name, prompt] : definitions_) active[name] = 1;

@@ -53,6 +53,12 @@ struct PromptVersion {
   }
 };
 
+// A version as it was written.
+struct PromptText {
+  int version = 1;  // 0: it is no version
+  std::string text;
+};
+
 inline constexpr size_t kMaxPromptTemplate = 256 * 1024;  // bytes
 
 // Where algorithms get prompts from. Thread-safe.
@@ -66,6 +72,9 @@ class PromptSource {
   // the prompt, if the text is none of its templates.
   virtual absl::StatusOr<PromptTemplate> Compile(const std::string& name,
                                                  const std::string& text) const = 0;
+  // The template itself, by name and version as above.
+  virtual absl::StatusOr<PromptText> TextOf(const std::string& name,
+                                            const std::string& version) const = 0;
   // What the prompt is for, in one line; "" if there is none.
   virtual std::string BriefOf(const std::string& name) const = 0;
   // Name of every prompt to its active version.
@@ -98,6 +107,8 @@ class PromptLibrary : public PromptSource {
                                     const std::string& version) const override;
   absl::StatusOr<PromptTemplate> Compile(const std::string& name,
                                          const std::string& text) const override;
+  absl::StatusOr<PromptText> TextOf(const std::string& name,
+                                    const std::string& version) const override;
   std::string BriefOf(const std::string& name) const override;
   std::map<std::string, int> ActiveVersions() const override;
 

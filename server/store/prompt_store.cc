@@ -207,6 +207,14 @@ absl::StatusOr<PromptTemplate> StoredPrompts::Compile(const std::string& name,
   return compiled;
 }
 
+absl::StatusOr<PromptText> StoredPrompts::TextOf(const std::string& name,
+                                                 const std::string& version) const {
+  ASSIGN_OR_RETURN(const PromptVersion found, Get(name, version));
+  MutexLock lock(&mutex_);
+  const auto& versions = prompts_.at(name).record.versions;  // none is ever taken away
+  return PromptText{found.version, versions[static_cast<size_t>(found.version) - 1].text};
+}
+
 std::string StoredPrompts::BriefOf(const std::string& name) const {
   MutexLock lock(&mutex_);
   const auto found = prompts_.find(name);

@@ -79,6 +79,8 @@ class StoredPrompts : public PromptSource {
                                     const std::string& version) const override;
   absl::StatusOr<PromptTemplate> Compile(const std::string& name,
                                          const std::string& text) const override;
+  absl::StatusOr<PromptText> TextOf(const std::string& name,
+                                    const std::string& version) const override;
   std::string BriefOf(const std::string& name) const override;
   std::map<std::string, int> ActiveVersions() const override;
 
