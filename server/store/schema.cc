@@ -275,6 +275,37 @@ CREATE UNIQUE INDEX prompt_versions_number ON prompt_versions (prompt, version);
 ALTER TABLE prompt_promotions ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;  -- 2: a rollback
 ALTER TABLE prompt_promotions ADD COLUMN win BLOB NOT NULL DEFAULT x'';   -- troupe.v1.PromptWin
 ALTER TABLE prompt_promotions ADD COLUMN without_evidence INTEGER NOT NULL DEFAULT 0;
+)sql",
+                                                    // Data sets, by content.
+                                                    R"sql(
+CREATE TABLE dataset_contents (
+  id INTEGER PRIMARY KEY,
+  digest BLOB NOT NULL,                  -- of the items and their splits
+  complete INTEGER NOT NULL DEFAULT 0,   -- whether all pages are there
+  items INTEGER NOT NULL,
+  size_bytes INTEGER NOT NULL,           -- of the items as JSON
+  fields TEXT NOT NULL,                  -- names, a JSON array
+  splits TEXT NOT NULL,                  -- [{"name", "items"}]
+  item_splits_size INTEGER NOT NULL,     -- as span_texts.size
+  item_splits BLOB NOT NULL              -- a byte for each item: 0 none, else its place in splits
+);
+CREATE UNIQUE INDEX dataset_contents_digest ON dataset_contents (digest) WHERE complete = 1;
+CREATE TABLE dataset_pages (
+  content INTEGER NOT NULL,              -- dataset_contents.id
+  first INTEGER NOT NULL,                -- number of its first item, from 1
+  size INTEGER NOT NULL,                 -- as span_texts.size
+  bytes BLOB NOT NULL,                   -- a JSON array of items
+  PRIMARY KEY (content, first)
+) WITHOUT ROWID;
+CREATE TABLE datasets (
+  id INTEGER PRIMARY KEY,
+  name TEXT NOT NULL,                    -- the {dataset} of datasets/{dataset}
+  content INTEGER NOT NULL,              -- dataset_contents.id
+  description TEXT NOT NULL,
+  upload_time INTEGER NOT NULL,
+  UNIQUE (name, content)
+);
+CREATE INDEX datasets_content ON datasets (content);
 )sql"};
 
 absl::StatusOr<int64_t> UserVersion(Connection& connection) {
