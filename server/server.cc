@@ -16,16 +16,20 @@
 #include "agents/cellagent/cellagent_kind.h"
 #include "agents/chat/chat_kind.h"
 #include "agents/compare/compare_kind.h"
+#include "agents/evaluate/evaluate_kind.h"
 #include "agents/models/model_directory.h"
 #include "agents/solve/solve_kind.h"
 #include "agents/spo/spo_kind.h"
 #include "server/providers/provider_hub.h"
 #include "server/repeating.h"
+#include "server/scheduler/resource_name.h"
 #include "server/services/api_threads.h"
+#include "server/services/dataset_service.h"
 #include "server/services/prompt_service.h"
 #include "server/services/task_service.h"
 #include "server/services/tool_service.h"
 #include "server/services/trace_service.h"
+#include "server/store/dataset_store.h"
 #include "server/store/prompt_store.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -103,6 +107,48 @@ absl::StatusOr<std::map<std::string, Toolbox>> LoadToolboxes(const ServerConfig&
   return toolboxes;
 }
 
+// The result of a task that has ended.
+absl::StatusOr<v1::TaskResult> ReadResult(Store& store, const std::string& name) {
+  ASSIGN_OR_RETURN(const std::string id, ParseTaskName(name));
+  TaskRow row;
+  RETURN_IF_ERROR(store.Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(row, ReadTask(connection, id));
+    return absl::OkStatus();
+  }));
+  v1::TaskResult result;
+  if (row.end_time == absl::InfinitePast()) {
+    return Error(Reason::kTaskNotTerminal, fmt::format("{} has not ended", name), {{"name", name}});
+  }
+  if (!result.ParseFromString(row.result)) {
+    return Error(Reason::kStoreFailed, fmt::format("the result of {} cannot be read", name));
+  }
+  return result;
+}
+
+// The name of the data set that a task works with, without a digest; "" if it works with none.
+std::string DatasetOf(const TaskRow& row) {
+  v1::TaskSpec spec;
+  if (row.kind != "evaluate" || !spec.ParseFromString(row.spec)) return "";
+  const std::string& name = spec.evaluate().items().dataset();
+  return name.substr(0, name.find('@'));
+}
+
+// kTaskNotTerminal if a task that has not ended works with the data set.
+absl::Status CheckUnused(Store& store, const std::string& dataset) {
+  return store.Read([&](Connection& connection) -> absl::Status {
+    ASSIGN_OR_RETURN(const std::vector<std::string> tasks, UnfinishedTasks(connection));
+    for (const std::string& task : tasks) {
+      ASSIGN_OR_RETURN(const TaskRow row, ReadTask(connection, task));
+      if (DatasetOf(row) != dataset) continue;
+      return Error(
+          Reason::kTaskNotTerminal,
+          fmt::format("tasks/{} works with {}: wait for its end, or cancel it", task, dataset),
+          {{"name", "tasks/" + task}});
+    }
+    return absl::OkStatus();
+  });
+}
+
 }  // namespace
 
 struct Server::Parts {
@@ -111,6 +157,7 @@ struct Server::Parts {
   PromptLibrary library;
   std::unique_ptr<Store> store;
   std::unique_ptr<StoredPrompts> prompts;
+  std::unique_ptr<DatasetStore> datasets;
   std::unique_ptr<ConfiguredModels> models;
   std::shared_ptr<KernelHost> kernels;
   ToolRegistry tools;
@@ -126,6 +173,7 @@ struct Server::Parts {
   std::unique_ptr<TraceServiceImpl> traces;
   std::unique_ptr<ToolServiceImpl> tool_service;
   std::unique_ptr<PromptServiceImpl> prompt_service;
+  std::unique_ptr<DatasetServiceImpl> dataset_service;
   std::unique_ptr<grpc::Server> grpc;
   std::string address;
   bool stopped = false;
@@ -162,6 +210,21 @@ struct Server::Parts {
     return absl::OkStatus();
   }
 
+  // It runs tasks of the kinds before it.
+  std::unique_ptr<TaskKind> MakeEvaluateKind(const std::vector<std::unique_ptr<TaskKind>>& kinds) {
+    std::map<std::string, const TaskKind*> by_name;
+    for (const auto& kind : kinds) by_name[std::string(kind->name())] = kind.get();
+    EvaluateServices services;
+    services.datasets = datasets.get();
+    services.prompts = prompts.get();
+    services.find_kind = [by_name](const std::string& name) {
+      const auto found = by_name.find(name);
+      return found == by_name.end() ? nullptr : found->second;
+    };
+    services.read_result = [this](const std::string& name) { return ReadResult(*store, name); };
+    return std::make_unique<EvaluateKind>(std::move(services));
+  }
+
   void StartManager(std::map<std::string, Toolbox> toolboxes) {
     RunServices services;
     services.journal = store.get();
@@ -175,6 +238,7 @@ struct Server::Parts {
     kinds.push_back(std::make_unique<SolveKind>(&tools, config.shown_tools));
     kinds.push_back(std::make_unique<SpoKind>(prompts.get()));
     kinds.push_back(std::make_unique<CompareKind>());
+    kinds.push_back(MakeEvaluateKind(kinds));
     for (const auto& kind : kinds) prompts->Reserve(std::string(kind->name()));
     prompts->Reserve("tool");  // cards of tools
     TaskManagerOptions options;
@@ -211,6 +275,9 @@ struct Server::Parts {
                                                      tokens.get(), api_threads.get());
     prompt_service = std::make_unique<PromptServiceImpl>(prompts.get(), manager.get(), tokens.get(),
                                                          api_threads.get());
+    dataset_service = std::make_unique<DatasetServiceImpl>(
+        datasets.get(), [this](const std::string& name) { return CheckUnused(*store, name); },
+        tokens.get(), &streams, api_threads.get());
     grpc::EnableDefaultHealthCheckService(true);
     if (config.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
@@ -226,6 +293,7 @@ struct Server::Parts {
     builder.RegisterService(traces.get());
     builder.RegisterService(tool_service.get());
     builder.RegisterService(prompt_service.get());
+    builder.RegisterService(dataset_service.get());
     grpc = builder.BuildAndStart();
     if (grpc == nullptr || port == 0) {
       return Error(
@@ -264,6 +332,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
   RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/solve/prompts"));
   RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/compare/prompts"));
   RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/spo/prompts"));
+  RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/evaluate/prompts"));
   for (const std::string& folder : parts.config.tool_card_folders) {
     RETURN_IF_ERROR(parts.library.LoadCards(folder));
   }
@@ -274,6 +343,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
   options.writer.give_up = parts.config.give_up;
   ASSIGN_OR_RETURN(parts.store, Store::Open(std::move(options)));
   ASSIGN_OR_RETURN(parts.prompts, StoredPrompts::Load(&parts.library, parts.store.get()));
+  ASSIGN_OR_RETURN(parts.datasets, DatasetStore::Open(parts.store.get()));
   ASSIGN_OR_RETURN(const std::string secret,
                    ReadOrMakeSecret(parts.config.data_folder / "page_token.key"));
   parts.tokens = std::make_unique<PageTokens>(secret);

@@ -27,6 +27,8 @@ void AddTraceCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddDiffCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddToolCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddPromptCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
+void AddDatasetCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
+void AddEvaluateCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddMcpCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 
 // An option that may be given several times, with one value each time: otherwise it would take the

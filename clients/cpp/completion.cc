@@ -35,6 +35,8 @@ Argument ArgumentOf(const std::string& command, const std::string& name) {
       {"deny-tool", {Takes::kTool, {}}},
       {"prompt", {Takes::kPrompt, {}}},
       {"format", {Takes::kChoice, {"jsonl", "notebook"}}},
+      {"evaluate baseline", {Takes::kTask, {}}},
+      {"evaluate registered", {Takes::kPrompt, {}}},
       {"by", {Takes::kChoice, {"model", "role", "tool", "task", "day"}}},
       {"toolbox", {Takes::kChoice, {"single_cell", "tabular"}}},
   };

@@ -43,6 +43,8 @@ int Run(int argc, char** argv) {
   app.require_subcommand(1);
   int exit_code = kExitOk;
   AddSubmitCommands(app, options, exit_code);
+  AddEvaluateCommand(app, options, exit_code);
+  AddDatasetCommands(app, options, exit_code);
   AddSpoCommands(app, options, exit_code);
   AddTaskCommands(app, options, exit_code);
   AddArtifactCommands(app, options, exit_code);

@@ -8,6 +8,8 @@ namespace troupe::client {
 namespace {
 
 constexpr size_t kMaxErrorShown = 160;
+constexpr int kMaxRunsShown = 10;
+constexpr size_t kRunWidth = 80;
 
 // 1234567 as 1,234,567.
 std::string Grouped(int64_t number) {
@@ -123,6 +125,42 @@ void AddSpo(const v1::SpoResult& spo, std::string& text) {
                         Grouped(cost.model_calls()), Grouped(cost.input_tokens()),
                         Grouped(cost.output_tokens()),
                         static_cast<double>(cost.cost_microusd()) * 1e-6);
+  }
+}
+
+std::string SecondsText(const google::protobuf::Duration& time) {
+  const double seconds = static_cast<double>(time.seconds()) + time.nanos() * 1e-9;
+  return seconds < 10 ? fmt::format("{:.2f} s", seconds) : fmt::format("{:.1f} s", seconds);
+}
+
+// The table is the task's answer, shown below; these are runs that say why it is as it is.
+void AddEvaluation(const v1::EvaluateResult& result, std::string& text) {
+  const std::string version = result.dataset().substr(0, result.dataset().find('@') + 13);
+  const std::string split = result.split().empty() ? "" : " [" + result.split() + "]";
+  text += fmt::format("\n{}{}: {} items, {} runs done", version, split, result.items(),
+                      result.runs_done());
+  if (result.repeats() > 1) text += fmt::format(", {} on each item", result.repeats());
+  text += "\n";
+  for (const v1::VariantResult& variant : result.variants()) {
+    text += fmt::format("  {}: a run took {} (median), {} (95th percentile)", variant.name(),
+                        SecondsText(variant.latency_median()), SecondsText(variant.latency_p95()));
+    for (int i = 0; i < variant.graders_size() && variant.graders_size() > 1; ++i) {
+      const v1::GraderResult& grader = variant.graders(i);
+      text +=
+          fmt::format("{} {} {:.3f}", i == 0 ? "; by grader:" : ",", grader.name(), grader.score());
+    }
+    text += "\n";
+  }
+  int shown = 0;
+  for (const v1::RunResult& run : result.runs()) {
+    if (run.passed() || shown == kMaxRunsShown) break;
+    if (++shown == 1) text += "\nDid not pass (all are in results.jsonl):\n";
+    const std::string why =
+        run.error().empty() && run.grades_size() > 0 ? run.grades(0).reason() : run.error();
+    const std::string label = result.variants_size() > 1 ? " " + run.variant() : "";
+    text += fmt::format("  {}{}: {}\n      expected {}, got {} ({})\n", run.item_id(), label,
+                        OneLine(run.question(), kRunWidth), OneLine(run.expected(), kRunWidth),
+                        OneLine(run.answer(), kRunWidth), OneLine(why, kRunWidth));
   }
 }
 
@@ -259,6 +297,7 @@ std::string TaskText(const v1::Task& task) {
   if (task.result().has_cellagent()) AddSteps(task.result().cellagent(), text);
   if (task.result().has_solve()) AddSolve(task.result().solve(), text);
   if (task.result().has_spo()) AddSpo(task.result().spo(), text);
+  if (task.result().has_evaluate()) AddEvaluation(task.result().evaluate(), text);
   if (task.result().has_chat()) AddTurns(task.result().chat(), text);
   if (!task.result().text().empty()) text += "\n" + task.result().text() + "\n";
   if (task.result().artifacts_size() > 0) {

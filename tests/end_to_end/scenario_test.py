@@ -5,6 +5,7 @@ come of it.
   {"why": "...", "submit": ["--max-attempts", "2"], "config": "[sandbox] ...",   ("SOURCE" in it is the source folder)
   
    "spec": {"chat": {...}},   (a task of any kind, in place of CellAgent with the plain toolbox)
+   "dataset": "{...}\n",        (lines of JSON that are uploaded as datasets/scenario)
    "replies": {"planner": [...], "programmer": [...], ...},
    "model": {"tools": false},    (settings of the model, beside the defaults)
    "replays": true,              (a replay must come to the same end)
@@ -52,6 +53,9 @@ class ScenarioTest(unittest.TestCase):
         server = Server({"scripted": model},
                         extra=scenario.get("config", "").replace("SOURCE", str(SOURCE)), folder=folder)
         try:
+            if "dataset" in scenario:
+                (folder / "scenario.jsonl").write_text(scenario["dataset"])
+                server.troupe("dataset", "upload", folder / "scenario.jsonl")
             started = time.monotonic()
             if "spec" in scenario:
                 server.submit_spec(scenario["spec"], *scenario.get("submit", []))

@@ -11,9 +11,13 @@ from typing import Callable
 class Kind:
     spec: Callable[[str], dict]        # of the tool server's address, a TaskSpec
     answer: Callable[[str, dict], dict]  # of that and the model's request, the message of the reply
-    text: str                          # of the result
+    text: str | re.Pattern             # of the result
     artifacts: dict                    # name to content
     posts: tuple = ()                  # what tools send out, each to happen once
+    # Fields of the result that differ from run to run, times for example.
+    varies: tuple = ()
+    # Lines of JSON that are uploaded as datasets/faults before the task is submitted.
+    dataset: str = ""
     # Whether each model call is made from the results of all that came before it, so that its
     # request proves that they were recorded.
     sequential: bool = True
@@ -163,11 +167,29 @@ def spo_answer(tools, request):
     return {"content": json.dumps(content)}
 
 
+# --- evaluate: two prompts on the items of a data set, side by side, graded by code in the sandbox ---
+
+def evaluate_spec(tools):
+    return {"evaluate": {"items": {"dataset": "datasets/faults"}, "prompt": {}, "concurrency": 4,
+                         "variants": [{"name": "plain", "text": "Answer."}, {"name": "careful", "text": "Be careful."}],
+                         "graders": [{"code": {"code": "score = answer == expected"}}]}}
+
+
+def evaluate_answer(tools, request):
+    text = str(request["messages"][0]["content"])
+    number = int(re.search(r"What is (\d+)", text).group(1))
+    return {"content": str(number) if "careful" in text or number % 2 else "unknown"}
+
+
+EVALUATE_ITEMS = "".join(json.dumps({"question": f"What is {i}?", "answer": str(i)}) + "\n" for i in range(1, 9))
+
 KINDS = {
     "chat": Kind(chat_spec, chat_answer, "Kept the notes.", {"notes.txt": "one\ntwo\nthree\n"},
                  posts=("order one", "order two")),
     "solve": Kind(solve_spec, solve_answer, "Kept the notes.", {"notes.txt": "one\ntwo\nthree\n"},
                   posts=("order one", "order two")),
+    "evaluate": Kind(evaluate_spec, evaluate_answer, re.compile(r"plain .* 50\.0 %.*\n.* careful .* 100\.0 %"), {}, sequential=False, dataset=EVALUATE_ITEMS,
+                     varies=("latency", "latency_median", "latency_p95", "size_bytes", "sha256")),
     "cellagent": Kind(cellagent_spec, cellagent_answer("work", 4), "All is summed up.", {"total.txt": "10"}),
     "cellagent_wide": Kind(cellagent_spec, cellagent_answer("wide", 2), "All is summed up.", {"total.txt": "3"},
                            sequential=False),

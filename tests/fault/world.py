@@ -60,6 +60,10 @@ class World:
         self.server = Server({"m": {**MODEL, **self.fault.model_settings, "url": self.model.url}}, extra=extra,
                              folder=self.folder, environment=environment)
         self.on_started()
+        if self.kind.dataset:
+            items = self.folder / "faults.jsonl"
+            items.write_text(self.kind.dataset)
+            self.server.troupe("dataset", "upload", items)
         spec = self.folder / "spec.json"
         spec.write_text(json.dumps({**self.kind.spec(self.tools.url), "seed": 7}))
         self.server.troupe("submit", "--spec", spec, "--task-id", TASK)

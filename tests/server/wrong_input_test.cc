@@ -12,6 +12,7 @@
 #include "server/server.h"
 #include "tests/server/raw_call.h"
 #include "tests/support/temp_folder.h"
+#include "troupe/v1/dataset_service.pb.h"
 #include "troupe/v1/prompt_service.pb.h"
 #include "troupe/v1/task_service.pb.h"
 #include "troupe/v1/tool_service.pb.h"
@@ -80,6 +81,16 @@ std::string Compare(const std::string& more) {
 std::string CompareOf(const std::string& second) {
   return R"({"spec": {"compare": {"requirements": "r", "candidates": [{"name": "a", "text": "x"}, )" +
          second + "]}}}";
+}
+std::string Evaluate(const std::string& more) {
+  return R"({"spec": {"evaluate": {"items": {"dataset": "datasets/d"}, )" + more + "}}}";
+}
+std::string Items(const std::string& more) {
+  return R"({"spec": {"evaluate": {"prompt": {}, "items": {"dataset": "datasets/d", )" + more +
+         "}}}}";
+}
+std::string GradedBy(const std::string& grader) {
+  return Evaluate(R"("prompt": {}, "graders": [{)" + grader + "}]");
 }
 std::string ManyRoles() {
   std::string roles;
@@ -201,6 +212,89 @@ const std::vector<Row>& Table() {
        CompareOf(R"({"name": "b", "text": "y", "truth": "NaN"})")},
       {"SubmitTask", "spec.compare.votes", Compare(R"("votes": 2)")},
       {"SubmitTask", "spec.compare.form", Compare(R"("form": 9)")},
+      {"SubmitTask", "spec.evaluate.items.dataset", R"({"spec": {"evaluate": {"prompt": {}}}})"},
+      {"SubmitTask", "spec.evaluate.items.dataset",
+       R"({"spec": {"evaluate": {"items": {"dataset": "datasets/none"}, "prompt": {}}}})"},
+      {"SubmitTask", "spec.evaluate.items.split", Items(R"("split": "none")")},
+      {"SubmitTask", "spec.evaluate.items.limit", Items(R"("limit": 20001)")},
+      {"SubmitTask", "spec.evaluate.items.question_field", Items(R"("question_field": "none")")},
+      {"SubmitTask", "spec.evaluate.items.answer_field", Items(R"("answer_field": "none")")},
+      {"SubmitTask", "spec.evaluate.target",
+       R"({"spec": {"evaluate": {"items": {"dataset": "datasets/d"}}}})"},
+      {"SubmitTask", "spec.evaluate.prompt.role", Evaluate(R"("prompt": {"role": "x*101"})")},
+      {"SubmitTask", "spec.evaluate.prompt.temperature",
+       Evaluate(R"("prompt": {"temperature": 3})")},
+      {"SubmitTask", "spec.evaluate.prompt.max_tokens",
+       Evaluate(R"("prompt": {"max_tokens": -1})")},
+      {"SubmitTask", "spec.evaluate.agent.task", Evaluate(R"("agent": {"task": {}})")},
+      {"SubmitTask", "spec.evaluate.agent.task",
+       Evaluate(R"("agent": {"task": {"chat": {"turns": ["{{none}}"]}}})")},
+      {"SubmitTask", "spec.evaluate.agent.prompt_name",
+       Evaluate(R"("agent": {"prompt_name": "none", "task": {"chat": {"turns": ["x"]}}},
+                   "variants": [{"text": "x"}])")},
+      {"SubmitTask", "spec.evaluate.variants[0].name",
+       Evaluate(R"("prompt": {}, "variants": [{"name": "x*101", "text": ""}])")},
+      {"SubmitTask", "spec.evaluate.variants[0].text",
+       Evaluate(R"("prompt": {}, "variants": [{"text": "x*262145"}])")},
+      {"SubmitTask", "spec.evaluate.variants[0].template",
+       Evaluate(R"("prompt": {}, "variants": [{"template": "{{none}}"}])")},
+      {"SubmitTask", "spec.evaluate.variants[0].registered",
+       Evaluate(R"("prompt": {}, "variants": [{"registered": "prompts/none"}])")},
+      {"SubmitTask", "spec.evaluate.graders[0].name", GradedBy(R"("name": "x*101", "exact": {})")},
+      {"SubmitTask", "spec.evaluate.graders[0].weight", GradedBy(R"("weight": -1, "exact": {})")},
+      {"SubmitTask", "spec.evaluate.graders[0].answer_tag",
+       GradedBy(R"("answer_tag": "<a>", "exact": {})")},
+      {"SubmitTask", "spec.evaluate.graders[0].answer_pattern",
+       GradedBy(R"("answer_pattern": "(", "exact": {})")},
+      {"SubmitTask", "spec.evaluate.graders[0].numeric.absolute_tolerance",
+       GradedBy(R"("numeric": {"absolute_tolerance": "NaN"})")},
+      {"SubmitTask", "spec.evaluate.graders[0].numeric.relative_tolerance",
+       GradedBy(R"("numeric": {"relative_tolerance": -1})")},
+      {"SubmitTask", "spec.evaluate.graders[0].choice.choices",
+       GradedBy(R"("choice": {"choices": 1})")},
+      {"SubmitTask", "spec.evaluate.graders[0].regex.pattern",
+       GradedBy(R"("regex": {"pattern": "("})")},
+      {"SubmitTask", "spec.evaluate.graders[0].json_schema.schema",
+       GradedBy(R"("json_schema": {"schema": "{"})")},
+      {"SubmitTask", "spec.evaluate.graders[0].code.code", GradedBy(R"("code": {})")},
+      {"SubmitTask", "spec.evaluate.graders[0].code.tests_field",
+       GradedBy(R"("code": {"code": "x", "tests_field": "y"})")},
+      {"SubmitTask", "spec.evaluate.graders[0].code.timeout_seconds",
+       GradedBy(R"("code": {"code": "x", "timeout_seconds": 601})")},
+      {"SubmitTask", "spec.evaluate.graders[0].model.rubric", GradedBy(R"("model": {})")},
+      {"SubmitTask", "spec.evaluate.graders[0].model.repeats",
+       GradedBy(R"("model": {"rubric": "r", "repeats": 16})")},
+      {"SubmitTask", "spec.evaluate.graders[0].model.pass_score",
+       GradedBy(R"("model": {"rubric": "r", "pass_score": 2})")},
+      {"SubmitTask", "spec.evaluate.concurrency", Evaluate(R"("prompt": {}, "concurrency": 257)")},
+      {"SubmitTask", "spec.evaluate.repeats", Evaluate(R"("prompt": {}, "repeats": -1)")},
+      {"SubmitTask", "spec.evaluate.baseline",
+       Evaluate(R"("prompt": {}, "baseline": "tasks/none")")},
+      {"SubmitTask", "spec.evaluate.confidence", Evaluate(R"("prompt": {}, "confidence": 1)")},
+      {"CreateDataset", "header", R"({"chunk": "e30="})"},
+      {"CreateDataset", "header.dataset_id", R"({"header": {"dataset_id": "A"}})"},
+      {"CreateDataset", "header.format", R"({"header": {"dataset_id": "a"}})"},
+      {"CreateDataset", "header.description",
+       R"({"header": {"dataset_id": "a", "format": 1, "description": "x*1001"}})"},
+      {"CreateDataset", "header.shares",
+       R"({"header": {"dataset_id": "a", "format": 1, "split_field": "s",
+           "shares": [{"split": "a", "share": 1}]}})"},
+      {"CreateDataset", "header.shares[0].split",
+       R"({"header": {"dataset_id": "a", "format": 1, "shares": [{"split": "-", "share": 1}]}})"},
+      {"CreateDataset", "header.shares[0].share",
+       R"({"header": {"dataset_id": "a", "format": 1, "shares": [{"split": "a", "share": 2}]}})"},
+      {"CreateDataset", "chunk",
+       R"({"header": {"dataset_id": "a", "format": 1}, "chunk": "e30="})"},
+      {"GetDataset", "name", R"({"name": "d"})"},
+      {"ListDatasets", "page_size", R"({"page_size": -1})"},
+      {"ListDatasets", "page_token", R"({"page_token": "x"})", StatusCode::INVALID_ARGUMENT,
+       "PAGE_TOKEN_INVALID"},
+      {"ListDatasetItems", "parent", R"({"parent": "d"})"},
+      {"ListDatasetItems", "split", R"({"parent": "datasets/d", "split": "none"})"},
+      {"ListDatasetItems", "page_size", R"({"parent": "datasets/d", "page_size": -1})"},
+      {"ListDatasetItems", "page_token", R"({"parent": "datasets/d", "page_token": "x"})",
+       StatusCode::INVALID_ARGUMENT, "PAGE_TOKEN_INVALID"},
+      {"DeleteDataset", "name", R"({"name": "datasets/d@1"})"},
       {"GetTask", "name", R"({"name": "tasks/.."})"},
       {"ListTasks", "page_size", R"({"page_size": -1})"},
       {"ListTasks", "page_token", R"({"page_token": "x"})", StatusCode::INVALID_ARGUMENT,
@@ -349,6 +443,9 @@ const std::set<std::string>& FreeFields() {
       "SubmitTask spec.seed",
       "SubmitTask spec.cellagent.ask_clarification",
       "SubmitTask spec.solve.plan",
+      "SubmitTask spec.evaluate.graders.normalized.contains",
+      "SubmitTask spec.evaluate.graders.regex.full_match",
+      "CreateDataset header.split_field",
       "CancelTask reason",
       "SubmitTask spec.cellagent.use_vision",
       "RespondToTask text",
@@ -421,7 +518,8 @@ void AddFields(const Descriptor& message, const std::string& prefix,
     const std::string path = prefix + field.name();
     const Descriptor* type = field.message_type();
     if (field.is_map()) type = type->FindFieldByName("value")->message_type();
-    if (type == nullptr || type->full_name() == "google.protobuf.Duration") {
+    if (type == nullptr || type->full_name() == "google.protobuf.Duration" ||
+        type->full_name() == "google.protobuf.Struct") {
       fields.insert(path);
     } else {
       AddFields(*type, path + ".", fields);
@@ -433,7 +531,8 @@ std::vector<const MethodDescriptor*> Methods() {
   std::vector<const MethodDescriptor*> methods;
   for (const google::protobuf::FileDescriptor* file :
        {v1::SubmitTaskRequest::descriptor()->file(), v1::GetTraceRequest::descriptor()->file(),
-        v1::GetToolRequest::descriptor()->file(), v1::GetPromptRequest::descriptor()->file()}) {
+        v1::GetToolRequest::descriptor()->file(), v1::GetPromptRequest::descriptor()->file(),
+        v1::GetDatasetRequest::descriptor()->file()}) {
     for (int s = 0; s < file->service_count(); ++s) {
       for (int m = 0; m < file->service(s)->method_count(); ++m) {
         methods.push_back(file->service(s)->method(m));
@@ -465,6 +564,11 @@ class WrongInputTest : public testing::Test {
       std::abort();
     }
     server_ = server->release();
+    // A small data set for what is checked against one.
+    const grpc::Status uploaded =
+        Call("CreateDataset", R"({"header": {"dataset_id": "d", "format": 1},
+                                  "chunk": "eyJxdWVzdGlvbiI6ICJxIiwgImFuc3dlciI6ICJhIn0="})");
+    EXPECT_TRUE(uploaded.ok()) << uploaded.error_message();
   }
   static void TearDownTestSuite() {
     delete server_;
@@ -557,6 +661,9 @@ TEST_F(WrongInputTest, WhatIsNotThereIsNotFound) {
            {"GetUsage", R"({"parent": "tasks/none"})"},
            {"GetTool", R"({"name": "tools/none"})"},
            {"AcceptTool", R"({"name": "tools/none", "version": "x"})"},
+           {"GetDataset", R"({"name": "datasets/none"})"},
+           {"ListDatasetItems", R"({"parent": "datasets/none"})"},
+           {"DeleteDataset", R"({"name": "datasets/none"})"},
            {"GetPrompt", R"({"name": "prompts/none"})"},
            {"CreatePromptVersion", R"({"parent": "prompts/none", "template": "x"})"},
            {"PromotePrompt", R"({"name": "prompts/none/versions/1", "reason": "x"})"}}) {
@@ -588,7 +695,7 @@ TEST_F(WrongInputTest, HealthAndReflectionAnswer) {
   ASSERT_EQ(listed.messages.size(), 1u) << listed.status.error_message();
   for (const char* service :
        {"troupe.v1.TaskService", "troupe.v1.TraceService", "troupe.v1.ToolService",
-        "troupe.v1.PromptService", "grpc.health.v1.Health"}) {
+        "troupe.v1.PromptService", "troupe.v1.DatasetService", "grpc.health.v1.Health"}) {
     EXPECT_NE(listed.messages[0].find(service), std::string::npos) << service;
   }
 }

@@ -1,6 +1,9 @@
 // A model and a tool that count their calls.
 #pragma once
 
+#include <algorithm>
+#include <asio/post.hpp>
+#include <asio/use_awaitable.hpp>
 #include <atomic>
 #include <functional>
 #include <memory>
@@ -20,6 +23,9 @@ class CountingModel : public ChatModel, public ModelDirectory {
   CostEstimate Estimate(const ChatRequest&) const override { return estimate; }
   Async<ChatReply> Complete(ChatRequest request, ChatContext context) override {
     ++calls;
+    most_at_once = std::max(most_at_once, ++at_work);
+    for (int i = 0; i < yields; ++i) co_await asio::post(asio::use_awaitable);
+    --at_work;
     CO_RETURN_IF_ERROR(context.cancel.status());
     co_return reply(request);
   }
@@ -28,6 +34,9 @@ class CountingModel : public ChatModel, public ModelDirectory {
   }
 
   std::atomic<int> calls = 0;
+  int yields = 0;  // times that a call lets others run before it answers
+  int at_work = 0;
+  int most_at_once = 0;
   CostEstimate estimate{10, 10, 100};
   std::function<absl::StatusOr<ChatReply>(const ChatRequest&)> reply =
       [](const ChatRequest& request) -> absl::StatusOr<ChatReply> {

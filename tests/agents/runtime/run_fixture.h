@@ -71,6 +71,20 @@ class RunTest : public testing::Test {
     return result;
   }
 
+  // From now on another task of the same name, of which nothing is recorded.
+  void ForgetRecord() {
+    run_.reset();
+    EXPECT_TRUE(store_
+                    ->WriteAndWait([](Connection& connection) -> absl::Status {
+                      RETURN_IF_ERROR(DeleteTask(connection, "t"));
+                      TaskRow row;
+                      row.name = "t";
+                      row.create_time = row.update_time = absl::Now();
+                      return InsertTask(connection, row);
+                    })
+                    .ok());
+  }
+
   static ChatRequest Say(const std::string& text) {
     ChatRequest request;
     request.messages.push_back(UserMessage(text));

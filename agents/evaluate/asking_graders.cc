@@ -1,0 +1,175 @@
+#include "agents/evaluate/asking_graders.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agents/evaluate/answer_text.h"
+#include "agents/prompts/render.h"
+#include "agents/runtime/text.h"
+#include "agents/runtime/tool_answer.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr size_t kMaxCode = 256 * 1024;
+constexpr size_t kMaxRubric = 64 * 1024;
+constexpr size_t kMaxReason = 1000;
+constexpr int kDefaultSeconds = 30;
+constexpr int kMaxSeconds = 600;
+constexpr int kMaxVotes = 15;
+constexpr double kDefaultPassScore = 0.6;
+constexpr double kMostPoints = 10;
+constexpr char kVerdict[] = "GraderVerdict";
+
+// What a code grader runs. SIGALRM with its default action ends the cell wherever it is.
+constexpr char kProgram[] = R"py(import json, signal
+signal.signal(signal.SIGALRM, signal.SIG_DFL)
+signal.alarm({seconds})
+class {verdict}(Exception):
+    pass
+def _verdict(given):
+    names = given["names"]
+    try:
+        for code in given["codes"]:
+            exec(compile(code["text"], code["name"], "exec"), names)
+        score = names.get("score") if given["scored"] else 1
+        if not isinstance(score, (bool, int, float)):
+            return {{"score": 0, "reason": "the grader set no score"}}
+        return {{"score": float(score), "reason": str(names.get("reason", ""))[:1000]}}
+    except BaseException as error:
+        return {{"score": 0, "reason": (type(error).__name__ + ": " + str(error))[:1000]}}
+raise {verdict}(json.dumps(_verdict(json.loads({given}))))
+)py";
+
+class CodeGrader : public AnswerGrader {
+ public:
+  explicit CodeGrader(const v1::CodeGrader& spec)
+      : code_(spec.code()),
+        tests_field_(spec.tests_field()),
+        seconds_(spec.timeout_seconds() == 0 ? kDefaultSeconds : spec.timeout_seconds()) {}
+
+  Async<GivenGrade> Judge(const Scope& scope, Item item, std::string answer) const override {
+    Json given = {{"names", Json::object()}, {"codes", Json::array()}, {"scored", !code_.empty()}};
+    if (code_.empty()) {
+      given["codes"].push_back({{"name", "answer"}, {"text", FindCode(answer)}});
+      const std::string tests = FieldText(JsonMember(item.fields, tests_field_));
+      given["codes"].push_back({{"name", "tests"}, {"text", tests}});
+      given["names"]["__name__"] = "answer";
+    } else {
+      given["codes"].push_back({{"name", "grader"}, {"text", code_}});
+      given["names"] = {{"answer", answer}, {"expected", item.answer}, {"item", item.fields}};
+    }
+    // JSON text as a literal of Python: both write strings alike.
+    const std::string program =
+        fmt::format(kProgram, fmt::arg("seconds", seconds_), fmt::arg("verdict", kVerdict),
+                    fmt::arg("given", DumpJson(DumpJson(given))));
+    Json arguments = {{"code", program}, {"from", ""}};
+    CO_ASSIGN_OR_RETURN(const ToolResult result,
+                        co_await scope.CallTool("code", "python", std::move(arguments)));
+    co_return VerdictOf(result);
+  }
+
+ private:
+  absl::StatusOr<GivenGrade> VerdictOf(const ToolResult& result) const {
+    const std::string status = JsonString(result.value, "status");
+    for (const Json& output : JsonArray(result.value, "outputs")) {
+      if (JsonString(output, "ename") != kVerdict) continue;
+      ASSIGN_OR_RETURN(const Json verdict,
+                       ParseJson(JsonString(output, "evalue"), "the grader's verdict"));
+      const double score = std::clamp(JsonDouble(verdict, "score"), 0.0, 1.0);
+      return GivenGrade{"", score, score >= 1, JsonString(verdict, "reason")};
+    }
+    if (status.empty()) {
+      return Error(Reason::kPermissionDenied,
+                   fmt::format("the code was not run: {}", Elide(TextOf(result), kMaxReason)));
+    }
+    if (status == "timeout" || status == "killed") {
+      return GivenGrade{"", 0, false,
+                        fmt::format("the code was ended: it took longer than {} s or more than it "
+                                    "may",
+                                    seconds_)};
+    }
+    return GivenGrade{"", 0, false, Elide(TextOf(result), kMaxReason)};
+  }
+
+  const std::string code_;
+  const std::string tests_field_;
+  const int seconds_;
+};
+
+const Json& VoteSchema() {
+  static const Json* const schema =
+      new Json{{"type", "object"},
+               {"properties",
+                {{"reason", {{"type", "string"}}},
+                 {"points", {{"type", "number"}, {"minimum", 0}, {"maximum", kMostPoints}}}}},
+               {"required", {"reason", "points"}},
+               {"additionalProperties", false}};
+  return *schema;
+}
+
+class ModelGrader : public AnswerGrader {
+ public:
+  explicit ModelGrader(const v1::ModelGrader& spec)
+      : rubric_(spec.rubric()),
+        votes_(std::max(1, spec.repeats())),
+        pass_score_(spec.has_pass_score() ? spec.pass_score() : kDefaultPassScore) {}
+
+  Async<GivenGrade> Judge(const Scope& scope, Item item, std::string answer) const override {
+    const Json values = {{"question", item.question},
+                         {"expected", item.answer},
+                         {"answer", answer},
+                         {"rubric", rubric_}};
+    CO_ASSIGN_OR_RETURN(ChatRequest request, PromptRequest(scope, "evaluate.grader", values));
+    request.reply_schema = ReplySchema{"grade", VoteSchema()};
+    GivenGrade grade;
+    for (int vote = 1; vote <= votes_; ++vote) {
+      const std::string name = fmt::format("vote:{}", vote);
+      CO_ASSIGN_OR_RETURN(const Json reply, co_await scope.ChatJson(name, kGraderRole, request));
+      grade.score += JsonDouble(reply, "points") / kMostPoints / votes_;
+      if (grade.reason.empty()) grade.reason = Elide(JsonString(reply, "reason"), kMaxReason);
+    }
+    // Thirds and tenths add up to what they should.
+    grade.passed = grade.score >= pass_score_ - 1e-9;
+    co_return grade;
+  }
+
+ private:
+  const std::string rubric_;
+  const int votes_;
+  const double pass_score_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const AnswerGrader>> MakeCodeGrader(const v1::CodeGrader& spec) {
+  if (spec.code().empty() && spec.tests_field().empty()) {
+    return WrongGrader("code.code", "give code, or the tests_field of items");
+  }
+  if (!spec.code().empty() && !spec.tests_field().empty()) {
+    return WrongGrader("code.tests_field", "not beside code");
+  }
+  if (spec.code().size() > kMaxCode) return WrongGrader("code.code", "at most 256 KiB");
+  if (spec.timeout_seconds() < 0 || spec.timeout_seconds() > kMaxSeconds) {
+    return WrongGrader("code.timeout_seconds", "give 1 to 600, or 0 for 30");
+  }
+  return std::make_shared<CodeGrader>(spec);
+}
+
+absl::StatusOr<std::shared_ptr<const AnswerGrader>> MakeModelGrader(const v1::ModelGrader& spec) {
+  if (spec.rubric().empty() || spec.rubric().size() > kMaxRubric) {
+    return WrongGrader("model.rubric", "give 1 byte to 64 KiB");
+  }
+  if (spec.repeats() < 0 || spec.repeats() > kMaxVotes) {
+    return WrongGrader("model.repeats", "give 1 to 15, or 0 for 1");
+  }
+  if (spec.has_pass_score() && !(spec.pass_score() >= 0 && spec.pass_score() <= 1)) {
+    return WrongGrader("model.pass_score", "give 0 to 1");
+  }
+  return std::make_shared<ModelGrader>(spec);
+}
+
+}  // namespace troupe

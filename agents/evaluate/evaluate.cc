@@ -1,0 +1,208 @@
+#include "agents/evaluate/evaluate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "agents/runtime/branches.h"
+#include "agents/runtime/task_result.h"
+#include "agents/runtime/text.h"
+#include "tools/base/error.h"
+#include "tools/base/status_macros.h"
+
+namespace troupe {
+namespace {
+
+constexpr size_t kFirstRuns = 3;
+constexpr size_t kShownQuestion = 300;
+constexpr size_t kMaxTitle = 80;
+constexpr size_t kMaxError = 500;
+constexpr size_t kMostAnswer = 16 * 1024;
+constexpr size_t kLeastAnswer = 256;
+constexpr size_t kAllAnswers = 32 * 1024 * 1024;  // of a task, in memory and in its artifact
+constexpr size_t kProgressLines = 20;
+
+Usage Without(Usage all, const Usage& part) {
+  all.model_calls -= part.model_calls;
+  all.tool_calls -= part.tool_calls;
+  all.input_tokens -= part.input_tokens;
+  all.cached_input_tokens -= part.cached_input_tokens;
+  all.output_tokens -= part.output_tokens;
+  all.reasoning_tokens -= part.reasoning_tokens;
+  all.cost_microusd -= part.cost_microusd;
+  all.model_time -= part.model_time;
+  all.tool_time -= part.tool_time;
+  return all;
+}
+
+// One unit of work, by its place in the order of items, variants and repeats.
+struct Unit {
+  size_t place = 0;
+  size_t item = 0;
+  size_t variant = 0;
+  int repeat = 1;
+};
+
+struct DoneUnit {
+  size_t place = 0;
+  EvaluatedRun run;
+  absl::Status failure;  // of the run
+};
+
+class Evaluation {
+ public:
+  Evaluation(Scope* task, std::shared_ptr<ItemReader> items, const EvaluateOptions* options)
+      : task_(task), items_(std::move(items)), options_(options) {
+    units_ = items_->numbers().size() * options_->variants.size() *
+             static_cast<size_t>(options_->repeats);
+    runs_.resize(units_);
+    answer_bytes_ = std::clamp(kAllAnswers / units_, kLeastAnswer, kMostAnswer);
+  }
+
+  AsyncStatus Run() {
+    const std::function<Async<std::optional<NamedBranch<DoneUnit>>>()> next = [this] {
+      return NextBranch();
+    };
+    const std::function<absl::Status(absl::StatusOr<DoneUnit>)> take =
+        [this](absl::StatusOr<DoneUnit> done) { return Take(std::move(done)); };
+    co_return co_await ForEachBranch<DoneUnit>(*task_, next, take,
+                                               static_cast<size_t>(options_->concurrency));
+  }
+
+  std::vector<EvaluatedRun> TakeRuns() {
+    std::vector<EvaluatedRun> done;
+    for (auto& run : runs_) {
+      if (run.has_value()) done.push_back(*std::move(run));
+    }
+    return done;
+  }
+
+ private:
+  Unit UnitAt(size_t place) const {
+    const auto repeats = static_cast<size_t>(options_->repeats);
+    const size_t variants = options_->variants.size();
+    return {place, place / repeats / variants, place / repeats % variants,
+            static_cast<int>(place % repeats) + 1};
+  }
+
+  Async<std::optional<NamedBranch<DoneUnit>>> NextBranch() {
+    std::optional<NamedBranch<DoneUnit>> branch;
+    if (next_ == units_) co_return branch;
+    const Unit unit = UnitAt(next_++);
+    if (!item_.has_value() || item_index_ != unit.item) {
+      auto item = co_await items_->Read(*task_, unit.item);
+      // An item without a question is a run that fails, and others go on.
+      if (!item.ok() && !HasReason(item.status(), Reason::kInvalidField)) co_return item.status();
+      item_ = std::move(item);
+      item_index_ = unit.item;
+    }
+    const absl::StatusOr<Item> item = *item_;
+    const auto run = [this, unit, item](Scope scope) {
+      return RunUnit(std::move(scope), unit, item);
+    };
+    const std::string title = item.ok() ? TruncateUtf8(item->question, kMaxTitle) : "";
+    branch.emplace();
+    branch->type = "run";
+    branch->name = NameOf(unit);
+    branch->title = title;
+    branch->run = run;
+    co_return branch;
+  }
+
+  std::string NameOf(const Unit& unit) const {
+    std::string name = fmt::format("item:{}", items_->numbers()[unit.item]);
+    if (options_->variants.size() > 1) name += fmt::format(".v{}", unit.variant + 1);
+    if (options_->repeats > 1) name += fmt::format(".r{}", unit.repeat);
+    return name;
+  }
+
+  Async<DoneUnit> RunUnit(Scope scope, Unit unit, absl::StatusOr<Item> item) {
+    DoneUnit done;
+    done.place = unit.place;
+    done.run.variant = unit.variant;
+    done.run.repeat = unit.repeat;
+    done.run.item_number = items_->numbers()[unit.item];
+    done.run.path = scope.path();
+    done.failure = item.status();
+    if (item.ok()) done.failure = co_await TryItem(scope, *item, done.run);
+    if (!done.failure.ok() && !IsFailureOfRun(done.failure)) {
+      scope.End(done.failure);
+      co_return done.failure;
+    }
+    if (!done.failure.ok()) done.run.error = Elide(MessageOf(done.failure), kMaxError);
+    scope.Note("score", done.run.score);
+    scope.End(done.failure);
+    co_return done;
+  }
+
+  // Fills in `run`; the status is the run's failure, or the task's.
+  AsyncStatus TryItem(const Scope& scope, const Item& item, EvaluatedRun& run) {
+    run.item_id = TruncateUtf8(item.id, kMaxTitle);
+    run.question = Elide(item.question, kShownQuestion);
+    run.expected = Elide(item.answer, kShownQuestion);
+    const PromptUnderTest& prompt = options_->variants[run.variant].prompt;
+    auto answer = co_await options_->target->Run(scope, item, prompt);
+    run.usage = scope.usage();
+    CO_RETURN_IF_ERROR(answer.status());
+    run.answer = Elide(answer->text, answer_bytes_);
+    auto grades = co_await options_->graders.Judge(scope, item, answer->text);
+    run.grading = Without(scope.usage(), run.usage);
+    if (!grades.ok()) co_return Annotate(grades.status(), "grading");
+    run.score = options_->graders.ScoreOf(*grades);
+    run.passed = options_->graders.PassOf(*grades);
+    run.grades = *std::move(grades);
+    co_return absl::OkStatus();
+  }
+
+  absl::Status Take(absl::StatusOr<DoneUnit> done) {
+    RETURN_IF_ERROR(done.status());
+    ++done_;
+    if (done->run.passed) ++passed_;
+    if (!done->run.error.empty()) ++failed_;
+    const bool first_failed = done->place < kFirstRuns && !done->failure.ok();
+    runs_[done->place] = std::move(done->run);
+    Report();
+    if (first_failed && ++first_failures_ == std::min(kFirstRuns, units_)) {
+      return Annotate(done->failure, "the first runs all failed");
+    }
+    return absl::OkStatus();
+  }
+
+  void Report() {
+    const size_t step = std::max<size_t>(1, units_ / kProgressLines);
+    if (done_ % step != 0 && done_ != units_) return;
+    std::string line =
+        fmt::format("{} of {} runs: {:.1f} % passed", done_, units_,
+                    100.0 * static_cast<double>(passed_) / static_cast<double>(done_));
+    if (failed_ > 0) line += fmt::format(", {} failed", failed_);
+    task_->Progress(line);
+  }
+
+  Scope* const task_;
+  const std::shared_ptr<ItemReader> items_;
+  const EvaluateOptions* const options_;
+  size_t units_ = 0;
+  size_t next_ = 0;
+  size_t answer_bytes_ = 0;
+  std::optional<absl::StatusOr<Item>> item_;  // the last that was read
+  size_t item_index_ = 0;
+  std::vector<std::optional<EvaluatedRun>> runs_;
+  size_t done_ = 0;
+  size_t passed_ = 0;
+  size_t failed_ = 0;
+  size_t first_failures_ = 0;
+};
+
+}  // namespace
+
+Async<EvaluateOutcome> RunEvaluation(Scope& task, std::shared_ptr<ItemReader> items,
+                                     EvaluateOptions options) {
+  Evaluation evaluation(&task, std::move(items), &options);
+  const absl::Status ended = co_await evaluation.Run();
+  if (!IsLimit(ended)) CO_RETURN_IF_ERROR(ended);
+  EvaluateOutcome outcome = SumUpRuns(evaluation.TakeRuns(), options, task.Random("bootstrap"));
+  outcome.stopped = ended;
+  co_return outcome;
+}
+
+}  // namespace troupe
