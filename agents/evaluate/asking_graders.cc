@@ -41,7 +41,9 @@ def _verdict(given):
         return {{"score": float(score), "reason": str(names.get("reason", ""))[:1000]}}
     except BaseException as error:
         return {{"score": 0, "reason": (type(error).__name__ + ": " + str(error))[:1000]}}
-raise {verdict}(json.dumps(_verdict(json.loads({given}))))
+said = json.dumps(_verdict(json.loads({given})))
+signal.alarm(0)
+raise {verdict}(said)
 )py";
 
 class CodeGrader : public AnswerGrader {

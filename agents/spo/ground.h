@@ -41,6 +41,7 @@ struct Ground {
   AnswerBook book;
   Jury jury;
   SpoOutcome outcome;
+  std::vector<int> finalists;  // of the tournament, once it has begun
 };
 
 // How strong the first prompt and those accepted are, less what their length and looseness take: by

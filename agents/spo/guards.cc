@@ -43,7 +43,7 @@ double Repetition(const std::string& prompt) {
   double all = 0;
   double again = 0;
   for (const std::string& sentence : sentences) {
-    const std::string normalized = Normalized(sentence);
+    const std::string normalized = NormalizedPrompt(sentence);
     if (normalized.size() < kSentenceBytes) continue;
     all += 1;
     if (!said.insert(normalized).second) again += 1;
@@ -60,7 +60,7 @@ bool HasGap(const std::string& normalized) {
 
 }  // namespace
 
-std::string Normalized(std::string_view text) {
+std::string NormalizedPrompt(std::string_view text) {
   const std::vector<std::string> words =
       absl::StrSplit(std::string(text), absl::ByAnyChar(" \t\r\n\f\v"), absl::SkipEmpty());
   return absl::AsciiStrToLower(fmt::format("{}", fmt::join(words, " ")));
@@ -72,7 +72,7 @@ Guards::Guards(Limits limits, const std::vector<const Item*>& items,
   std::set<size_t> open;
   std::string open_text;
   for (const std::string& text : allowed) {
-    const std::string normalized = Normalized(text);
+    const std::string normalized = NormalizedPrompt(text);
     open.merge(RunsOf(normalized));
     open_text += normalized + "\n";
   }
@@ -81,7 +81,7 @@ Guards::Guards(Limits limits, const std::vector<const Item*>& items,
   for (const Item* item : items) {
     std::set<size_t> runs;
     for (const std::string* text : {&item->question, &item->answer}) {
-      const std::string normalized = Normalized(*text);
+      const std::string normalized = NormalizedPrompt(*text);
       runs.merge(RunsOf(normalized));
       if (WordsOf(normalized).size() < kRunWords && normalized.size() >= kShortestText) {
         ++texts[normalized];
@@ -109,7 +109,7 @@ bool Guards::Leaks(const std::string& normalized) const {
 
 std::string Guards::WhyRefused(const std::string& prompt,
                                const std::set<std::string>& known) const {
-  const std::string normalized = Normalized(prompt);
+  const std::string normalized = NormalizedPrompt(prompt);
   if (normalized.empty()) return "It is empty.";
   if (known.contains(normalized)) return "It is the same as an earlier one.";
   if (limits_.bytes > 0 && prompt.size() > limits_.bytes) {
@@ -127,7 +127,7 @@ double PenaltyOf(const std::string& prompt, const std::string& first) {
   const double free = static_cast<double>(std::max(kPlainBytes, 2 * first.size()));
   const double doublings = std::log2(std::max(1.0, static_cast<double>(prompt.size()) / free));
   double penalty = kPenaltyOfDoubling * doublings + kPenaltyOfRepetition * Repetition(prompt);
-  if (HasGap(Normalized(prompt))) penalty += kPenaltyOfGap;
+  if (HasGap(NormalizedPrompt(prompt))) penalty += kPenaltyOfGap;
   return penalty;
 }
 

@@ -13,7 +13,7 @@
 namespace troupe {
 
 // Lower case, with single spaces: what makes two prompts the same.
-std::string Normalized(std::string_view text);
+std::string NormalizedPrompt(std::string_view text);
 
 class Guards {
  public:

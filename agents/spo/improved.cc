@@ -136,7 +136,7 @@ class Search {
     const auto allowed = ground_.roles.allowance->CallsLeft(task);
     reserve_ = allowed.has_value() ? TournamentReserve(ground_, *allowed) : 0;
     AddCandidate(outcome, 0, 1, {ground_.options.prompt, "", ""}).fate = PromptFate::kSeed;
-    known_.insert(Normalized(ground_.options.prompt));
+    known_.insert(NormalizedPrompt(ground_.options.prompt));
     shown_ = deck_.Deal(static_cast<size_t>(ground_.options.sample));
     outcome.ending = SpoEnding::kRounds;
     for (int number = 1; number <= ground_.options.rounds; ++number) {
@@ -238,7 +238,7 @@ class Search {
         NoteFailure(candidate);
         continue;
       }
-      known_.insert(Normalized(candidate.text));
+      known_.insert(NormalizedPrompt(candidate.text));
       challengers.push_back(candidate.number);
     }
     co_return challengers;

@@ -63,6 +63,7 @@ int64_t TournamentReserve(const Ground& ground, int64_t allowed) {
 AsyncStatus RunTournament(Ground& ground) {
   CO_ASSIGN_OR_RETURN(Standing standing, Standing::Of(ground));
   const std::vector<int> finalists = FinalistsOf(ground, standing);
+  ground.finalists = finalists;
   if (finalists.size() == 1) co_return absl::OkStatus();
   const std::vector<Item>& held_out = ground.outcome.held_out;
   const size_t sample = std::min(static_cast<size_t>(ground.options.sample), held_out.size());
@@ -89,7 +90,9 @@ AsyncStatus RunTournament(Ground& ground) {
 absl::Status ChooseResult(Ground& ground) {
   ASSIGN_OR_RETURN(const Standing standing, Standing::Of(ground));
   SpoOutcome& outcome = ground.outcome;
-  const std::vector<int> finalists = FinalistsOf(ground, standing);
+  // Those who took part: whoever would take part by now was not tried on held-out questions.
+  const std::vector<int> finalists =
+      ground.finalists.empty() ? FinalistsOf(ground, standing) : ground.finalists;
   std::vector<int> sure;
   for (const int number : finalists) {
     if (number != 1 && standing.SurelyAbove(number, 1)) sure.push_back(number);

@@ -127,12 +127,12 @@ class EvaluateTest(unittest.TestCase):
         file = self.folder / "spec.json"
         file.write_text(json.dumps({"evaluate": {
             "items": {"dataset": "datasets/code"}, "prompt": {},
-            "graders": [{"code": {"tests_field": "tests", "timeout_seconds": 2}}]}}))
+            "graders": [{"code": {"tests_field": "tests", "timeout_seconds": 4}}]}}))
         self.server.troupe("submit", "--spec", file, "--task-id", "t")
         task = self.server.wait()
         runs = {run["item_number"]: run for run in task["result"]["evaluate"]["runs"]}
         self.assertEqual([runs[i]["passed"] for i in (1, 2, 3, 4)], [True, False, False, False], runs)
-        self.assertIn("longer than 2 s", runs[2]["grades"][0]["reason"])
+        self.assertIn("longer than 4 s", runs[2]["grades"][0]["reason"])
         self.assertIn("AssertionError", runs[3]["grades"][0]["reason"])
         self.assertIn("SystemExit", runs[4]["grades"][0]["reason"])
 

@@ -42,9 +42,9 @@ class DatasetStoreTest : public testing::Test {
     const auto record = datasets_->Get(name);
     EXPECT_TRUE(record.ok()) << record.status();
     std::vector<Json> items;
-    for (StoredItem& item : *datasets_->ListItems(record->info, "", 1, 100'000, 1 << 30)) {
-      items.push_back(std::move(item.fields));
-    }
+    const auto listed = datasets_->ListItems(record->info, "", 1, 100'000, 1 << 30);
+    EXPECT_TRUE(listed.ok()) << listed.status();
+    for (const StoredItem& item : *listed) items.push_back(item.fields);
     return items;
   }
 

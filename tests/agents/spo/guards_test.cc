@@ -19,7 +19,7 @@ class GuardsTest : public testing::Test {
   std::string WhyRefused(const std::string& prompt) const {
     const std::vector<const Item*> items = {&one_, &other_, &short_};
     const Guards guards({.bytes = 200, .words = 30}, items, {"Think step by step.", requirements_});
-    return guards.WhyRefused(prompt, {Normalized("Think step by step.")});
+    return guards.WhyRefused(prompt, {NormalizedPrompt("Think step by step.")});
   }
 
   const std::string requirements_ =

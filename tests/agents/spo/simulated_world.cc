@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <numeric>
 #include <random>
 
 namespace troupe {
@@ -15,6 +16,7 @@ namespace {
 constexpr double kSecondTrait = 0.3;
 constexpr double kHeeds = 0.8;
 constexpr double kOwnErrors = 0.5;
+constexpr double kErrsMoreInRankings = 0.05;
 constexpr std::array<double, 4> kHardness = {-1.2, -0.4, 0.4, 1.2};
 constexpr double kTypicalLogit = 0.3;  // of a prompt in the middle: a bit more right than wrong
 
@@ -225,26 +227,40 @@ Async<TargetAnswer> SimulatedWorld::Run(const Scope&, Item item, PromptUnderTest
   co_return TargetAnswer{fmt::format("In the words of {}: merit {}", traits, merit), Usage()};
 }
 
+bool SimulatedWorld::LikesFirst(const std::string& first, const std::string& second) const {
+  const double one = MeritIn(first);
+  const double other = MeritIn(second);
+  if (one == other) return Next() < 0.5;
+  const auto& [low, high] = std::minmax(first, second);
+  const double error = Next() < kOwnErrors ? Next() : Chance("misled by " + low + high);
+  return (one > other) != (error < landscape_.judge_error);
+}
+
 Async<Opinion> SimulatedWorld::Prefer(const Scope&, std::string, Matter, std::string first,
                                       std::string second) const {
   ++calls_;
-  if (Next() < landscape_.position_bias) co_return Opinion{Liking::kFirst, ""};
-  const double one = MeritIn(first);
-  const double other = MeritIn(second);
-  bool likes_first = one > other;
-  if (one == other) {
-    likes_first = Next() < 0.5;
-  } else {
-    const auto& [low, high] = std::minmax(first, second);
-    const double error = Next() < kOwnErrors ? Next() : Chance("misled by " + low + high);
-    if (error < landscape_.judge_error) likes_first = !likes_first;
-  }
-  co_return Opinion{likes_first ? Liking::kFirst : Liking::kSecond, ""};
+  const bool biased = Next() < landscape_.position_bias;
+  co_return Opinion{biased || LikesFirst(first, second) ? Liking::kFirst : Liking::kSecond, ""};
 }
 
 Async<RankingOpinion> SimulatedWorld::Rank(const Scope&, std::string, Matter,
-                                           std::vector<std::string>) const {
-  co_return RankingOpinion();
+                                           std::vector<std::string> texts) const {
+  ++calls_;
+  RankingOpinion opinion;
+  opinion.order.resize(texts.size());
+  std::iota(opinion.order.begin(), opinion.order.end(), 0);
+  if (Next() < landscape_.position_bias) co_return opinion;
+  std::vector<double> wins(texts.size(), 0);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    wins[i] += Next() / 2;
+    for (size_t j = i + 1; j < texts.size(); ++j) {
+      const bool likes_first = LikesFirst(texts[i], texts[j]) != (Next() < kErrsMoreInRankings);
+      wins[likes_first ? i : j] += 1;
+    }
+  }
+  std::sort(opinion.order.begin(), opinion.order.end(),
+            [&wins](size_t one, size_t other) { return wins[one] > wins[other]; });
+  co_return opinion;
 }
 
 }  // namespace troupe

@@ -82,6 +82,8 @@ class SimulatedWorld : public Optimizer, public Target, public Opinions, public 
   double Next() const;
   size_t ChangedAtRandom(size_t traits) const;
   double MeritOf(size_t traits, int question) const;
+  // Which of two sets of answers the judge prefers when it looks at them.
+  bool LikesFirst(const std::string& first, const std::string& second) const;
 
   const Landscape landscape_;
   const uint64_t seed_;
