@@ -210,17 +210,22 @@ struct Server::Parts {
     return absl::OkStatus();
   }
 
-  // It runs tasks of the kinds before it.
-  std::unique_ptr<TaskKind> MakeEvaluateKind(const std::vector<std::unique_ptr<TaskKind>>& kinds) {
+  // Finds the kinds that there are now.
+  static FindKindFn FindAmong(const std::vector<std::unique_ptr<TaskKind>>& kinds) {
     std::map<std::string, const TaskKind*> by_name;
     for (const auto& kind : kinds) by_name[std::string(kind->name())] = kind.get();
-    EvaluateServices services;
-    services.datasets = datasets.get();
-    services.prompts = prompts.get();
-    services.find_kind = [by_name](const std::string& name) {
+    return [by_name](const std::string& name) {
       const auto found = by_name.find(name);
       return found == by_name.end() ? nullptr : found->second;
     };
+  }
+
+  // It runs tasks of the kinds before it.
+  std::unique_ptr<TaskKind> MakeEvaluateKind(const std::vector<std::unique_ptr<TaskKind>>& kinds) {
+    EvaluateServices services;
+    services.datasets = datasets.get();
+    services.prompts = prompts.get();
+    services.find_kind = FindAmong(kinds);
     services.read_result = [this](const std::string& name) { return ReadResult(*store, name); };
     return std::make_unique<EvaluateKind>(std::move(services));
   }
@@ -236,7 +241,7 @@ struct Server::Parts {
     kinds.push_back(std::make_unique<CellAgentKind>(std::move(toolboxes)));
     kinds.push_back(std::make_unique<ChatKind>(&tools));
     kinds.push_back(std::make_unique<SolveKind>(&tools, config.shown_tools));
-    kinds.push_back(std::make_unique<SpoKind>(prompts.get()));
+    kinds.push_back(std::make_unique<SpoKind>(prompts.get(), FindAmong(kinds)));
     kinds.push_back(std::make_unique<CompareKind>());
     kinds.push_back(MakeEvaluateKind(kinds));
     for (const auto& kind : kinds) prompts->Reserve(std::string(kind->name()));

@@ -222,6 +222,7 @@ class Search {
     request.answers = AnsweredBy(ground_.book, incumbent_, shown_);
     request.prompt_words = ground_.options.prompt_words;
     request.number = ground_.options.challengers;
+    request.places = PlacesOf(request.prompt);
     request.failures = failures_;
     request.winners = winners_;
     CO_ASSIGN_OR_RETURN(auto proposals, co_await ground_.roles.optimizer->Propose(
@@ -242,6 +243,15 @@ class Search {
       challengers.push_back(candidate.number);
     }
     co_return challengers;
+  }
+
+  // The variables that a template of the registered prompt is filled by.
+  std::vector<std::string> PlacesOf(const std::string& prompt) const {
+    const std::string& registered = ground_.options.registered_prompt;
+    if (registered.empty()) return {};
+    const auto compiled = ground_.task->prompts()->Compile(registered, prompt);
+    if (!compiled.ok()) return {};
+    return {compiled->used().begin(), compiled->used().end()};
   }
 
   std::string Refusal(const std::string& prompt) const {

@@ -71,6 +71,7 @@ Async<std::vector<Proposal>> ModelOptimizer::Propose(const Scope& scope, std::st
     co_return std::vector<Proposal>{ProposalInTags(reply.message.text())};
   }
   values["number"] = std::to_string(request.number);
+  values["places"] = request.places;
   values["failures"] = AttemptsOf(request.failures);
   values["winners"] = AttemptsOf(request.winners);
   CO_ASSIGN_OR_RETURN(ChatRequest chat, PromptRequest(scope, "spo.optimizer", values));

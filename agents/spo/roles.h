@@ -31,8 +31,9 @@ struct ProposalRequest {
   std::string requirements;
   std::string prompt;  // to be improved
   std::vector<Answered> answers;
-  int prompt_words = 0;  // 0: not limited
-  int number = 1;        // prompts wanted, each different from all others
+  int prompt_words = 0;             // 0: not limited
+  int number = 1;                   // prompts wanted, each different from all others
+  std::vector<std::string> places;  // of a template: the variables it is filled by; empty: none
   std::vector<Attempt> failures;
   std::vector<Attempt> winners;  // changes that each won; to be joined in the first new prompt
 };

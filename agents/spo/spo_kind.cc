@@ -1,11 +1,13 @@
 #include "agents/spo/spo_kind.h"
 
 #include <fmt/format.h>
+#include <google/protobuf/util/json_util.h>
 
 #include "agents/compare/model_opinions.h"
 #include "agents/prompts/prompt_library.h"
 #include "agents/runtime/task_result.h"
 #include "agents/spo/model_roles.h"
+#include "agents/spo/report/publish.h"
 #include "agents/spo/spo.h"
 #include "agents/spo/spo_result.h"
 #include "tools/base/error.h"
@@ -145,9 +147,25 @@ Async<bool> FillIn(const Scope& scope, v1::SpoSpec* spec) {
   co_return true;
 }
 
-void FillCosts(const Scope& scope, v1::SpoResult& result) {
+// An agent in the executor's place has roles of its own: what is neither the optimizer's nor the
+// evaluator's is counted as the executor's.
+Usage SpentInRole(const Scope& scope, const std::string& role, bool agent) {
+  Usage usage = scope.SpentBy(role);
+  if (!agent || role != kExecutor) return usage;
+  usage = scope.usage();
+  for (const char* const other : {kOptimizer, kEvaluator}) {
+    const Usage taken = scope.SpentBy(other);
+    usage.model_calls -= taken.model_calls;
+    usage.input_tokens -= taken.input_tokens;
+    usage.output_tokens -= taken.output_tokens;
+    usage.cost_microusd -= taken.cost_microusd;
+  }
+  return usage;
+}
+
+void FillCosts(const Scope& scope, bool agent, v1::SpoResult& result) {
   for (const char* const role : {kOptimizer, kExecutor, kEvaluator}) {
-    const Usage usage = scope.SpentBy(role);
+    const Usage usage = SpentInRole(scope, role, agent);
     v1::SpoRoleCost& cost = *result.add_costs();
     cost.set_role(role);
     cost.set_model_calls(usage.model_calls);
@@ -163,6 +181,31 @@ std::string SpoKind::TitleOf(const v1::TaskSpec& spec) const {
   return spec.spo().description().empty() ? spec.spo().prompt() : spec.spo().description();
 }
 
+std::vector<std::string> SpoKind::PromptFamilies(const v1::TaskSpec& spec) const {
+  std::vector<std::string> families = {"spo", "compare"};
+  for (const auto& [kind, settings] : spec.spo().agent().fields()) families.push_back(kind);
+  return families;
+}
+
+absl::StatusOr<std::shared_ptr<const Target>> SpoKind::ExecutorOf(const v1::SpoSpec& spec) const {
+  if (!spec.has_agent()) {
+    return std::make_shared<const PromptTarget>(
+        PromptTarget::Options{kExecutor, kExecutorTemperature, std::nullopt});
+  }
+  std::string text;
+  const auto printed = google::protobuf::util::MessageToJsonString(spec.agent(), &text);
+  if (!printed.ok()) return Wrong("agent", std::string(printed.message()));
+  ASSIGN_OR_RETURN(const Json task, ParseJson(text, "spec.spo.agent"));
+  auto agent = AgentTarget::Make(task, spec.registered_prompt(), {"question"}, find_kind_);
+  if (!agent.ok()) {
+    // It names the field of the other kind that has such a target.
+    const std::string message(MessageOf(agent.status()));
+    const size_t colon = message.find(": ");
+    return Wrong("agent", colon == std::string::npos ? message : message.substr(colon + 2));
+  }
+  return std::shared_ptr<const Target>(*std::move(agent));
+}
+
 absl::Status SpoKind::Validate(const v1::TaskSpec& spec) const {
   const v1::SpoSpec& spo = spec.spo();
   if (!v1::SpoSpec::Preset_IsValid(spo.preset())) {
@@ -170,11 +213,15 @@ absl::Status SpoKind::Validate(const v1::TaskSpec& spec) const {
   }
   RETURN_IF_ERROR(CheckTexts(spo));
   RETURN_IF_ERROR(CheckNumbers(spo));
-  if (spo.registered_prompt().empty()) return absl::OkStatus();
+  if (spo.registered_prompt().empty()) {
+    if (!spo.has_agent()) return absl::OkStatus();
+    return Wrong("agent", "name the registered_prompt that the agent is to use new prompts for");
+  }
   const auto active = prompts_->Get(spo.registered_prompt(), "");
   if (!active.ok()) return Wrong("registered_prompt", MessageOf(active.status()));
   const auto compiled = prompts_->Compile(spo.registered_prompt(), spo.prompt());
-  return compiled.ok() ? absl::OkStatus() : Wrong("prompt", MessageOf(compiled.status()));
+  if (!compiled.ok()) return Wrong("prompt", MessageOf(compiled.status()));
+  return ExecutorOf(spo).status();
 }
 
 Async<v1::TaskResult> SpoKind::Run(Scope& scope, v1::TaskSpec spec) const {
@@ -190,12 +237,12 @@ Async<v1::TaskResult> SpoKind::Run(Scope& scope, v1::TaskSpec spec) const {
   const bool faithful = IsFaithful(spo);
   const ModelOptimizer optimizer(faithful ? ModelOptimizer::Form::kTags
                                           : ModelOptimizer::Form::kJson);
-  const PromptTarget executor({kExecutor, kExecutorTemperature, std::nullopt});
+  CO_ASSIGN_OR_RETURN(const std::shared_ptr<const Target> executor, ExecutorOf(spo));
   const ModelOpinions evaluator(
       {kEvaluator, faithful ? OpinionSettings::Form::kTags : OpinionSettings::Form::kJson,
        kEvaluatorTemperature});
   const LedgerAllowance allowance;
-  const SpoRoles roles{&optimizer, &executor, &evaluator, &allowance};
+  const SpoRoles roles{&optimizer, executor.get(), &evaluator, &allowance};
   CO_ASSIGN_OR_RETURN(const SpoOutcome outcome, co_await RunSpo(scope, OptionsOf(spo), roles));
   result.set_text(outcome.winner().text);
   result.set_stop_reason(StopReasonOf(outcome.stopped));
@@ -203,8 +250,10 @@ Async<v1::TaskResult> SpoKind::Run(Scope& scope, v1::TaskSpec spec) const {
   detail.set_preset(faithful ? v1::SpoSpec::PRESET_FAITHFUL : v1::SpoSpec::PRESET_IMPROVED);
   detail.set_requirements(spo.requirements());
   detail.set_drafted(*drafted);
-  FillCosts(scope, detail);
+  FillCosts(scope, spo.has_agent(), detail);
   AddPromptWin(outcome, spo.registered_prompt(), result);
+  CO_ASSIGN_OR_RETURN(const std::vector<Artifact> report, co_await PublishSpoReport(scope, detail));
+  AddArtifacts(report, result);
   co_return result;
 }
 

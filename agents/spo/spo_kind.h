@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/evaluate/agent_target.h"
 #include "agents/runtime/task_kind.h"
 
 namespace troupe {
@@ -12,19 +13,23 @@ class PromptSource;
 
 class SpoKind : public TaskKind {
  public:
-  // `prompts` outlives the kind.
-  explicit SpoKind(const PromptSource* prompts) : prompts_(prompts) {}
+  // `prompts` outlives the kind, and so do the kinds that `find_kind` finds: those that may stand
+  // in the executor's place.
+  SpoKind(const PromptSource* prompts, FindKindFn find_kind)
+      : prompts_(prompts), find_kind_(std::move(find_kind)) {}
 
   std::string_view name() const override { return "spo"; }
   std::string TitleOf(const v1::TaskSpec& spec) const override;
   absl::Status Validate(const v1::TaskSpec& spec) const override;
-  std::vector<std::string> PromptFamilies(const v1::TaskSpec&) const override {
-    return {"spo", "compare"};
-  }
+  std::vector<std::string> PromptFamilies(const v1::TaskSpec& spec) const override;
   Async<v1::TaskResult> Run(Scope& scope, v1::TaskSpec spec) const override;
 
  private:
+  // What answers questions; kInvalidField for an agent that cannot be.
+  absl::StatusOr<std::shared_ptr<const Target>> ExecutorOf(const v1::SpoSpec& spec) const;
+
   const PromptSource* const prompts_;
+  const FindKindFn find_kind_;
 };
 
 }  // namespace troupe

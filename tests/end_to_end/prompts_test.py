@@ -4,6 +4,7 @@ tasks say what is promoted."""
 import json
 import subprocess
 import unittest
+import xml.etree.ElementTree
 
 from harness import BINARIES, ModelServer, Server, main, patience
 
@@ -91,6 +92,83 @@ class PromptsTest(unittest.TestCase):
         bad = subprocess.run([BINARIES / "troupe", "--server", self.server.address, "prompts", "create", "x.y", first,
                               "--var", "a:map"], capture_output=True, text=True, timeout=patience(30))
         self.assertEqual(bad.returncode, 2, bad.stderr)
+
+
+class OptimizeTest(unittest.TestCase):
+    """troupe optimize-prompt with a model that is longwinded unless it is told not to be, and a judge that
+    likes short answers."""
+
+    def setUp(self):
+        self.model = ModelServer(self.answer)
+        self.server = Server({"m": {"url": self.model.url, "input_price": 100_000, "output_price": 400_000}})
+        self.tasks = self.server.folder / "tasks.jsonl"
+        with open(self.tasks, "w") as file:
+            for i in range(12):
+                file.write(json.dumps({"question": f"How much is {i} and {i}?", "answer": str(2 * i)}) + "\n")
+
+    def tearDown(self):
+        self.server.close()
+        self.model.close()
+
+    def answer(self, request):
+        text = "\n".join(str(message["content"]) for message in request["messages"])
+        schema = request.get("response_format", {}).get("json_schema", {}).get("name")
+        if schema == "proposals":
+            return json.dumps({"proposals": [{"analysis": "too long", "modification": "asks for the number alone",
+                                              "prompt": BETTER}]})
+        if schema == "comparison":
+            first, second = (len(text.split(f"<text_{name}>")[1].split(f"</text_{name}>")[0]) for name in "ab")
+            better = "same" if first == second else "A" if first < second else "B"
+            return json.dumps({"analysis": "the shorter one", "better": better})
+        return "42" if "the number alone" in text else "That is a good question, and I think that it is 42."
+
+    def optimize(self, *args):
+        return self.server.print("optimize-prompt", "solve.task", "--tasks", self.tasks, "--requirements",
+                                 "short and right", "--rounds", 2, "--challengers", 1, "--sample", 2, *args)
+
+    def solve(self, task_id):
+        self.server.submit_spec({"solve": {"request": "What is 6 times 7?"}}, task_id=task_id)
+        return self.server.wait(task_id, seconds=30)
+
+    def test_what_wins_is_used_and_can_be_taken_back(self):
+        self.assertIn("I think", self.solve("before")["result"]["text"])
+        shown = self.optimize("--task-id", "search")
+        self.assertRegex(shown, r"Round 2: .*\$")  # live: the best so far, how it does, the money
+        self.assertIn("prompts/solve.task/versions/2 is active now", shown)
+        task = self.server.troupe("show", "search")
+        self.assertEqual(task["state"], "STATE_SUCCEEDED", task)
+        self.assertEqual(task["result"]["text"], BETTER)
+        win = task["result"]["wins"][0]
+        self.assertEqual((win["prompt"], win["losses"]), ("prompts/solve.task", 0))
+        # It was tried by the agent itself, with the text in the prompt's place.
+        trace = self.server.print("trace", "search")
+        self.assertIn("agent", trace)
+        used = self.server.troupe("prompts", "history", "solve.task")
+        self.assertEqual(used["active_version"], 2)
+        made = used["versions"][1]
+        self.assertEqual((made["task"], made["evaluation"], made["parent_version"]),
+                         ("tasks/search", "tasks/search", 1))
+        self.assertEqual(used["promotions"][0]["win"]["winner_sha256"], made["sha256"])
+        after = self.solve("after")
+        self.assertEqual((after["result"]["text"], after["spec"]["prompts"]["solve.task"]), ("42", "2"))
+        self.server.troupe("prompts", "rollback", "solve.task", "--reason", "a test")
+        self.assertIn("I think", self.solve("again")["result"]["text"])
+        # The report is among the artifacts, pictures and all.
+        names = {each["name"].split("/")[-1] for each in task["result"]["artifacts"]}
+        self.assertEqual(names, {"report.md", "spo-curve.svg", "spo-lineage.svg", "spo-matrix.svg", "spo-cost.svg"})
+        for name in names - {"report.md"}:
+            self.server.print("artifacts", "search", name, "-o", self.server.folder / name)
+            xml.etree.ElementTree.parse(self.server.folder / name)
+        page = self.server.folder / "report.md"
+        self.server.print("artifacts", "search", "report.md", "-o", page)
+        self.assertIn("asks for the number alone", page.read_text())
+
+    def test_a_version_alone_and_the_rest_later(self):
+        self.assertIn("was made", self.optimize("--task-id", "search", "--no-promote"))
+        self.assertEqual(self.server.troupe("prompts", "history", "solve.task")["active_version"], 1)
+        shown = self.server.print("optimize-prompt", "solve.task", "--from", "search")
+        self.assertIn("prompts/solve.task/versions/2 is active now", shown)
+        self.assertEqual(len(self.server.troupe("prompts", "history", "solve.task")["versions"]), 2)
 
 
 if __name__ == "__main__":
