@@ -251,7 +251,8 @@ Async<v1::TaskResult> SpoKind::Run(Scope& scope, v1::TaskSpec spec) const {
   detail.set_requirements(spo.requirements());
   detail.set_drafted(*drafted);
   FillCosts(scope, spo.has_agent(), detail);
-  AddPromptWin(outcome, spo.registered_prompt(), result);
+  // Without the agent that uses it the template was tried as it stands, which proves nothing of it.
+  if (spo.has_agent()) AddPromptWin(outcome, spo.registered_prompt(), result);
   CO_ASSIGN_OR_RETURN(const std::vector<Artifact> report, co_await PublishSpoReport(scope, detail));
   AddArtifacts(report, result);
   co_return result;

@@ -90,7 +90,7 @@ class SpoTest(unittest.TestCase):
         for text, line, what in ((TEMPLATE.replace("count: None", "count: many"), 7, "count"),
                                  (TEMPLATE.replace("qa:", "questions:"), 9, "questions"),
                                  (TEMPLATE.replace("    answer:\n", "    reply: x\n"), 15, "reply"),
-                                 ("prompt: [1, 2]\n", 1, "prompt"), ("prompt: 'x\n", r"\d", "")):
+                                 ("prompt: [1, 2]\n", 1, "prompt"), ("prompt: [1\n", r"\d", "")):
             file.write_text(text)
             error = self.server.troupe("spo", file, check=False)["error"]["message"]
             self.assertRegex(error, f"{re.escape(str(file))}:{line}: ")

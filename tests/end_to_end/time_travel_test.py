@@ -137,7 +137,7 @@ class TimeTravelTest(unittest.TestCase):
         self.analyse()
         old = self.server.troupe("prompts", "show", "cellagent.programmer")
         template = self.server.folder / "programmer.md"
-        text = json.loads(json.dumps(old["versions"][0]))["template"]
+        text = old["template"]
         template.write_text("Work with great care.\n" + text)
         self.server.troupe("prompts", "add", "cellagent.programmer", template)
         calls = len(self.model.requests)

@@ -572,7 +572,8 @@ class WrongInputTest : public testing::Test {
     // A small data set for what is checked against one.
     const grpc::Status uploaded =
         Call("CreateDataset", R"({"header": {"dataset_id": "d", "format": 1},
-                                  "chunk": "eyJxdWVzdGlvbiI6ICJxIiwgImFuc3dlciI6ICJhIn0="})");
+                                  "chunk": "eyJxdWVzdGlvbiI6ICJxIiwgImFuc3dlciI6ICJhIn0="})",
+             2);
     EXPECT_TRUE(uploaded.ok()) << uploaded.error_message();
   }
   static void TearDownTestSuite() {
@@ -586,7 +587,8 @@ class WrongInputTest : public testing::Test {
                                      arguments);
   }
 
-  static grpc::Status Call(const std::string& method, const std::string& json) {
+  // A call that has more than one reply, or whose one reply is wanted with its status, says `most`.
+  static grpc::Status Call(const std::string& method, const std::string& json, size_t most = 1) {
     const MethodDescriptor* descriptor = MethodNamed(method);
     if (descriptor == nullptr) return grpc::Status(StatusCode::UNIMPLEMENTED, "no such method");
     const std::unique_ptr<google::protobuf::Message> request(
@@ -596,7 +598,7 @@ class WrongInputTest : public testing::Test {
     const auto parsed = google::protobuf::util::JsonStringToMessage(Expanded(json), request.get());
     EXPECT_TRUE(parsed.ok()) << parsed << json;
     return RawCall(Channel(), "/" + descriptor->service()->full_name() + "/" + method,
-                   request->SerializeAsString())
+                   request->SerializeAsString(), most)
         .status;
   }
 

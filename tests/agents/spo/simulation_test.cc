@@ -123,7 +123,9 @@ TEST(SpoSimulationTest, ImprovedFindsGoodPromptsMoreOftenThanFaithful) {
     Print(row.landscape, row.budget, "improved", improved);
     EXPECT_LE(improved.worse, kSeeds / 200) << row.landscape.name;
     // With few calls the improved way proves nothing and keeps the first prompt.
-    if (row.budget >= 600) EXPECT_GT(improved.top, faithful.top) << row.landscape.name;
+    if (row.budget >= 600) {
+      EXPECT_GT(improved.top, faithful.top) << row.landscape.name;
+    }
   }
 }
 

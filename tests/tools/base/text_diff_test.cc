@@ -103,7 +103,7 @@ TEST(UnifiedDiffTest, StaysBoundedHoweverLargeTheTexts) {
 
 TEST(DiffHunksTest, HaveNumbersAndLines) {
   EXPECT_TRUE(DiffHunks("a\nb\n", "a\nb").empty());
-  const auto hunks = DiffHunks("1\n2\n3\n4\n5\n", "1\n2\nthree\n4\n5\nsix\n", 1);
+  const auto hunks = DiffHunks("1\n2\n3\n4\n5\n6\n", "1\n2\nthree\n4\n5\n6\nseven\n", 1);
   ASSERT_EQ(hunks.size(), 2u);
   EXPECT_EQ(hunks[0].before_line, 2u);
   EXPECT_EQ(hunks[0].before_count, 3u);
@@ -112,8 +112,8 @@ TEST(DiffHunksTest, HaveNumbersAndLines) {
   std::string lines;
   for (const DiffLine& line : hunks[0].lines) lines += line.mark + line.text + "|";
   EXPECT_EQ(lines, " 2|-3|+three| 4|");
-  EXPECT_EQ(hunks[1].after_line, 5u);
-  EXPECT_EQ(hunks[1].lines.back().text, "six");
+  EXPECT_EQ(hunks[1].after_line, 6u);
+  EXPECT_EQ(hunks[1].lines.back().text, "seven");
 }
 
 TEST(DiffHunksTest, TheWholeDifferenceIsCutNowhere) {
