@@ -149,6 +149,7 @@ Async<Ranking> Jury::Rank(const Scope& scope, Matter matter, std::vector<std::st
     return std::pair(Sha256Hex(texts[one]), one) < std::pair(Sha256Hex(texts[other]), other);
   });
   std::vector<std::string> forward;
+  forward.reserve(shown.size());
   for (const size_t index : shown) forward.push_back(texts[index]);
   std::vector<std::string> reversed(forward.rbegin(), forward.rend());
   CO_ASSIGN_OR_RETURN(const RankingOpinion one,

@@ -60,9 +60,8 @@ Async<Opinion> ModelOpinions::Prefer(const Scope& scope, std::string name, Matte
   Json values = ValuesOf(matter);
   values["first"] = std::move(first);
   values["second"] = std::move(second);
-  CO_ASSIGN_OR_RETURN(
-      ChatRequest request,
-      PromptRequest(scope, tags ? "compare.pair_tags" : "compare.pair", std::move(values)));
+  CO_ASSIGN_OR_RETURN(ChatRequest request,
+                      PromptRequest(scope, tags ? "compare.pair_tags" : "compare.pair", values));
   request.temperature = settings_.temperature;
   if (tags) {
     CO_ASSIGN_OR_RETURN(const ChatReply reply,
@@ -89,8 +88,7 @@ Async<RankingOpinion> ModelOpinions::Rank(const Scope& scope, std::string name, 
     labels.push_back(LabelOf(i));
     values["texts"].push_back({{"label", LabelOf(i)}, {"text", std::move(texts[i])}});
   }
-  CO_ASSIGN_OR_RETURN(ChatRequest request,
-                      PromptRequest(scope, "compare.ranking", std::move(values)));
+  CO_ASSIGN_OR_RETURN(ChatRequest request, PromptRequest(scope, "compare.ranking", values));
   request.temperature = settings_.temperature;
   const Json ranking = {{"type", "array"},
                         {"items", {{"enum", labels}}},

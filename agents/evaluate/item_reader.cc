@@ -18,6 +18,7 @@ constexpr size_t kPageItems = 32;
 std::vector<int32_t> Drawn(std::vector<int32_t> numbers, const std::string& digest, int32_t limit) {
   if (limit == 0 || numbers.size() <= static_cast<size_t>(limit)) return numbers;
   std::vector<std::pair<uint64_t, int32_t>> order;
+  order.reserve(numbers.size());
   for (const int32_t number : numbers) {
     order.emplace_back(Sha256Prefix(fmt::format("{}\n{}", digest, number)), number);
   }

@@ -35,6 +35,7 @@ Async<std::vector<Preference>> Ground::Fight(const Scope& scope, int round,
   CO_RETURN_IF_ERROR(co_await book.Fill(scope, std::move(texts), items));
   const Matter matter = MatterOf(options.requirements, items);
   std::vector<Contest> contests;
+  contests.reserve(pairs.size());
   for (const auto& [left, right] : pairs) {
     contests.push_back({matter, SheetOf(book, left, items), SheetOf(book, right, items)});
   }
@@ -54,6 +55,7 @@ Async<std::vector<Preference>> Ground::FightAll(const Scope& scope, int round,
   for (const int prompt : prompts) texts[prompt] = candidate(prompt).text;
   CO_RETURN_IF_ERROR(co_await book.Fill(scope, std::move(texts), items));
   std::vector<std::string> sheets;
+  sheets.reserve(prompts.size());
   for (const int prompt : prompts) sheets.push_back(SheetOf(book, prompt, items));
   CO_ASSIGN_OR_RETURN(const Ranking ranking,
                       co_await jury.Rank(scope, MatterOf(options.requirements, items), sheets));

@@ -204,6 +204,7 @@ class Search {
       co_return co_await ground_.FightAll(scope, number, std::move(challengers), std::move(items));
     }
     std::vector<std::pair<int, int>> pairs;
+    pairs.reserve(challengers.size());
     for (const int challenger : challengers) pairs.emplace_back(incumbent_, challenger);
     co_return co_await ground_.Fight(scope, number, std::move(pairs), std::move(items));
   }

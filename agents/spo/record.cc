@@ -20,6 +20,7 @@ std::vector<Item> Numbered(std::vector<Item> items, std::string_view prefix) {
 
 std::vector<std::string> IdsOf(const std::vector<const Item*>& items) {
   std::vector<std::string> ids;
+  ids.reserve(items.size());
   for (const Item* item : items) ids.push_back(item->id);
   return ids;
 }

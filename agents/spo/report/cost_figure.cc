@@ -52,6 +52,7 @@ struct CostBar {
 
 std::vector<CostBar> CostBars(const v1::SpoResult& result) {
   std::vector<CostBar> bars;
+  bars.reserve(std::size(kPublishedCosts) + 1);
   for (const PublishedCost& published : kPublishedCosts) {
     bars.push_back({std::string(published.method), published.dollars, false});
   }
