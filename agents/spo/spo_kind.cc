@@ -20,7 +20,7 @@ constexpr size_t kMaxText = 64 * 1024;
 constexpr size_t kMaxDescription = 4 * 1024;
 constexpr int kMaxQuestions = 10'000;
 constexpr int kFaithfulVotes = 4;
-constexpr int kDraftedQuestions = 12;
+constexpr int kDraftedQuestions = 24;
 
 absl::Status Wrong(std::string_view field, std::string_view what) {
   const std::string full = fmt::format("spec.spo.{}", field);
@@ -78,7 +78,7 @@ absl::Status CheckNumbers(const v1::SpoSpec& spec) {
         Range{"max_prompt_words", spec.max_prompt_words(), 10'000, "give 0 to 10,000"},
         Range{"max_prompt_bytes", spec.max_prompt_bytes(), 65'536, "give 0 to 65,536"},
         Range{"patience", spec.patience(), 100, "give 1 to 100, or 0 for 3"},
-        Range{"drafted_questions", spec.drafted_questions(), 50, "give 1 to 50, or 0 for 12"}}) {
+        Range{"drafted_questions", spec.drafted_questions(), 50, "give 1 to 50, or 0 for 24"}}) {
     if (range.value < 0 || range.value > range.most) return Wrong(range.field, range.hint);
   }
   if (!IsFaithful(spec)) {

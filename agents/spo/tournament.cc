@@ -14,6 +14,21 @@ namespace {
 constexpr size_t kFinalists = 4;
 constexpr size_t kFinalistsOnABudget = 2;
 constexpr double kShare = 0.35;  // of what may be spent
+// Fewer matches than this prove nothing, even if one side wins them all (Standing::SurelyAbove); so
+// where held-out questions are few, matches are over fewer of them.
+constexpr size_t kLeastMatches = 6;
+constexpr size_t kWantedMatches = 8;
+
+// Held-out questions of one match.
+size_t MatchSize(const Ground& ground) {
+  const size_t most = ground.outcome.held_out.size() / kWantedMatches;
+  return std::max(size_t{1}, std::min(static_cast<size_t>(ground.options.sample), most));
+}
+
+size_t MatchesOf(const Ground& ground) {
+  const size_t size = MatchSize(ground);
+  return (ground.outcome.held_out.size() + size - 1) / size;
+}
 
 size_t FinalistCount(const Ground& ground) {
   return ground.roles.allowance->CallsLeft(*ground.task).has_value() ? kFinalistsOnABudget
@@ -52,11 +67,11 @@ std::vector<std::pair<int, int>> NextPairs(const Ground& ground, const Standing&
 }  // namespace
 
 int64_t TournamentReserve(const Ground& ground, int64_t allowed) {
-  const auto sample = static_cast<int64_t>(ground.options.sample);
   const auto held_out = static_cast<int64_t>(ground.outcome.held_out.size());
   // Every finalist on every question, and the leader against each of the others.
   const auto finalists = static_cast<int64_t>(FinalistCount(ground));
-  const int64_t most = finalists * held_out + 2 * (finalists - 1) * (held_out / sample + 1);
+  const auto matches = static_cast<int64_t>(MatchesOf(ground));
+  const int64_t most = finalists * held_out + 2 * (finalists - 1) * (matches + 1);
   return std::min(most, static_cast<int64_t>(kShare * static_cast<double>(allowed)));
 }
 
@@ -66,12 +81,14 @@ AsyncStatus RunTournament(Ground& ground) {
   ground.finalists = finalists;
   if (finalists.size() == 1) co_return absl::OkStatus();
   const std::vector<Item>& held_out = ground.outcome.held_out;
-  const size_t sample = std::min(static_cast<size_t>(ground.options.sample), held_out.size());
+  const size_t sample = MatchSize(ground);
   Scope tournament = ground.task->Open("tournament", "tournament", "Held-out questions");
   absl::Status done;
-  for (size_t at = 0; at + sample <= held_out.size() && sample > 0; at += sample) {
+  for (size_t at = 0; at < held_out.size(); at += sample) {
     Items items;
-    for (size_t i = at; i < at + sample; ++i) items.push_back(&held_out[i]);
+    for (size_t i = at; i < std::min(at + sample, held_out.size()); ++i) {
+      items.push_back(&held_out[i]);
+    }
     auto pairs = NextPairs(ground, standing, finalists, at == 0, items);
     if (pairs.empty()) break;
     Scope match = tournament.Open("match", fmt::format("match:{}", at / sample + 1), "");
@@ -104,6 +121,11 @@ absl::Status ChooseResult(Ground& ground) {
     outcome.best = 1;
     outcome.choice =
         "Of the prompts that won in the search none is surely better than the first one.";
+    if (MatchesOf(ground) < kLeastMatches) {
+      outcome.choice += fmt::format(
+          " That takes {} held-out questions at the least, and there were {}: give more questions.",
+          kLeastMatches, ground.outcome.held_out.size());
+    }
   } else {
     outcome.best = standing.Strongest(sure);
     outcome.choice = "The strongest of the prompts that are surely better than the first one.";

@@ -39,8 +39,6 @@ bool IsFile(const std::string& text) {
   return std::filesystem::is_regular_file(text, error);
 }
 
-std::string TextOrFile(const std::string& text) { return IsFile(text) ? ReadFile(text) : text; }
-
 // Files give their names to what is in them.
 void NameAfterFile(const std::string& given, v1::PromptVariant& variant) {
   if (IsFile(given)) variant.set_name(std::filesystem::path(given).stem().string());

@@ -36,12 +36,6 @@ struct CompareOptions {
   bool no_watch = false;
 };
 
-// A text, or the file that has it.
-std::string TextOrFile(const std::string& given) {
-  std::error_code error;
-  return std::filesystem::is_regular_file(given, error) ? ReadFile(given) : given;
-}
-
 void Check(const absl::Status& read) {
   if (!read.ok()) throw CLI::ValidationError(std::string(read.message()));
 }

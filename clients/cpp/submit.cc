@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <set>
 #include <sstream>
 
 #include "clients/cpp/connection.h"
@@ -115,6 +116,23 @@ std::string ReadFile(const std::string& path) {
   std::ostringstream bytes;
   bytes << file.rdbuf();
   return bytes.str();
+}
+
+std::string TextOrFile(const std::string& given) {
+  std::error_code error;
+  if (std::filesystem::is_regular_file(given, error)) {
+    std::string text = ReadFile(given);
+    if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
+      throw CLI::ValidationError(given, "is empty");
+    }
+    return text;
+  }
+  static const std::set<std::string> kSuffixes = {".txt", ".md", ".json", ".jsonl", ".yaml", ".py"};
+  const bool one_word = given.find_first_of(" \t\r\n") == std::string::npos;
+  if (one_word && kSuffixes.contains(std::filesystem::path(given).extension().string())) {
+    throw CLI::ValidationError(given, "there is no such file");
+  }
+  return given;
 }
 
 int Submit(const SubmitOptions& options, v1::TaskSpec spec, const GlobalOptions& global) {

@@ -43,5 +43,9 @@ int Submit(const SubmitOptions& options, v1::TaskSpec spec, const GlobalOptions&
 
 // The bytes of a file; throws CLI's error, which is printed as a usage error.
 std::string ReadFile(const std::string& path);
+// What is in the file of that name, or the text itself where there is none. An empty file, and a
+// single word that looks like a file's name and is none, are usage errors: they would be taken for
+// a text unnoticed.
+std::string TextOrFile(const std::string& given);
 
 }  // namespace troupe::client

@@ -96,6 +96,23 @@ class SpoTest(unittest.TestCase):
             self.assertRegex(error, f"{re.escape(str(file))}:{line}: ")
             self.assertIn(what, error)
 
+    def test_a_file_that_is_not_there_is_no_prompt(self):
+        self.start()
+        empty = self.server.folder / "empty.txt"
+        empty.write_text("\n")
+        for given, what in (("nosuch.txt", "there is no such file"), (empty, "is empty")):
+            error = self.server.troupe("spo", "--start", given, "--requirements", "short", check=False)["error"]
+            self.assertIn(what, error["message"])
+
+    def test_few_held_out_questions_prove_nothing_and_the_result_says_so(self):
+        self.start()
+        file = self.server.folder / "template.yaml"
+        file.write_text(TEMPLATE)
+        self.server.troupe("spo", file, "--rounds", 2, "--no-watch", "--task-id", "few")
+        task = self.server.wait("few")
+        self.assertEqual(task["result"]["text"], "Quality 1.")
+        self.assertIn("give more questions", task["result"]["spo"]["choice"])
+
     def test_the_best_prompt_wins_on_held_out_questions(self):
         self.start()
         self.server.submit_spec(spec("Alpha"))
