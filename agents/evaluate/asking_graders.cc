@@ -69,8 +69,12 @@ class CodeGrader : public AnswerGrader {
         fmt::format(kProgram, fmt::arg("seconds", seconds_), fmt::arg("verdict", kVerdict),
                     fmt::arg("given", DumpJson(DumpJson(given))));
     Json arguments = {{"code", program}, {"from", ""}};
-    CO_ASSIGN_OR_RETURN(const ToolResult result,
-                        co_await scope.CallTool("code", "python", std::move(arguments)));
+    CO_ASSIGN_OR_RETURN(ToolResult result, co_await scope.CallTool("code", "python", arguments));
+    if (JsonString(result.value, "status") == "killed") {
+      // By the code, and then it will be again; or the sandbox died under it.
+      CO_ASSIGN_OR_RETURN(result,
+                          co_await scope.CallTool("code.again", "python", std::move(arguments)));
+    }
     co_return VerdictOf(result);
   }
 
@@ -90,9 +94,8 @@ class CodeGrader : public AnswerGrader {
     }
     if (status == "timeout" || status == "killed") {
       return GivenGrade{"", 0, false,
-                        fmt::format("the code was ended: it took longer than {} s or more than it "
-                                    "may",
-                                    seconds_)};
+                        fmt::format("the code was ended (it may take {} s): {}", seconds_,
+                                    Elide(TextOf(result), kMaxReason))};
     }
     return GivenGrade{"", 0, false, Elide(TextOf(result), kMaxReason)};
   }

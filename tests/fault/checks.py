@@ -89,7 +89,7 @@ def comparable(task, lenient, varies=()):
 
     def strip(value):
         if isinstance(value, dict):
-            left_out = {"path", "name", *varies} | ({"attempts", "tool_calls", "critique"} if lenient else set())
+            left_out = {"path", "name", *varies} | ({"attempts", "rounds", "tool_calls", "critique"} if lenient else set())
             return {key: strip(each) for key, each in value.items() if key not in left_out}
         if isinstance(value, list):
             return [strip(each) for each in value]

@@ -189,10 +189,11 @@ KINDS = {
     "solve": Kind(solve_spec, solve_answer, "Kept the notes.", {"notes.txt": "one\ntwo\nthree\n"},
                   posts=("order one", "order two")),
     "evaluate": Kind(evaluate_spec, evaluate_answer, re.compile(r"plain .* 50\.0 %.*\n.* careful .* 100\.0 %"), {}, sequential=False, dataset=EVALUATE_ITEMS,
-                     varies=("latency", "latency_median", "latency_p95", "size_bytes", "sha256")),
+                     varies=("text", "usage", "input_tokens", "latency", "latency_median", "latency_p95", "size_bytes", "sha256")),
     "cellagent": Kind(cellagent_spec, cellagent_answer("work", 4), "All is summed up.", {"total.txt": "10"}),
     "cellagent_wide": Kind(cellagent_spec, cellagent_answer("wide", 2), "All is summed up.", {"total.txt": "3"},
                            sequential=False),
     # Four held-out questions do not prove a prompt better than the first one, which stays.
-    "spo": Kind(spo_spec, spo_answer, "Quality 1.", {}, sequential=False),
+    # The report tells of tokens, which are the requests' own numbers here.
+    "spo": Kind(spo_spec, spo_answer, "Quality 1.", {}, sequential=False, varies=("sha256", "size_bytes", "input_tokens")),
 }

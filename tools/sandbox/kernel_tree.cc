@@ -271,10 +271,15 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
     co_return result;
   }
   (*process)->KillWithCell();
-  for (int round = 0; round < kSweepRounds && SweepStrays(); ++round) {
-    // Even killed, they take a moment to go, and count as processes until then.
-    const absl::Status waited = co_await Pause(kSweepPause, request.cancel);
-    if (!waited.ok()) break;
+  // In a turn of its own: a process that is being forked just now is not known yet, and would be
+  // taken for a stray.
+  if ((co_await TakeTurn(request.cancel)).ok()) {
+    for (int round = 0; round < kSweepRounds && SweepStrays(); ++round) {
+      // Even killed, they take a moment to go, and count as processes until then.
+      const absl::Status waited = co_await Pause(kSweepPause, request.cancel);
+      if (!waited.ok()) break;
+    }
+    EndTurn();
   }
   std::filesystem::remove_all(FolderOf(request.state), ignored);
   co_return result;

@@ -267,6 +267,21 @@ TEST_F(PythonKernelTest, StopsLoopsAndCancelledCells) {
   EXPECT_LT(absl::Now() - cancelled_at, absl::Seconds(1) * Slowness());
 }
 
+TEST_F(PythonKernelTest, CellsThatFailSideBySideEndNoOthers) {
+  constexpr int kCells = 24;
+  asio::io_context io;
+  std::vector<std::string> statuses(kCells);
+  for (int i = 0; i < kCells; ++i) {
+    asio::co_spawn(
+        io, tool_->Call(Cell(fmt::format("cell{}", i), "", "raise ValueError('on purpose')")),
+        [&statuses, i](std::exception_ptr, const absl::StatusOr<ToolResult>& result) {
+          statuses[i] = result.ok() ? JsonString(result->value, "status") : "none";
+        });
+  }
+  io.run();
+  EXPECT_EQ(statuses, std::vector<std::string>(kCells, "error"));
+}
+
 TEST_F(PythonKernelTest, EndsWhatACellLeavesRunning) {
   ASSERT_FALSE(Run("base", "",
                    "import subprocess\n"
