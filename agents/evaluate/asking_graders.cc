@@ -94,8 +94,9 @@ class CodeGrader : public AnswerGrader {
     }
     if (status == "timeout" || status == "killed") {
       return GivenGrade{"", 0, false,
-                        fmt::format("the code was ended (it may take {} s): {}", seconds_,
-                                    Elide(TextOf(result), kMaxReason))};
+                        fmt::format("the code was ended: it took longer than {} s or more than it "
+                                    "may: {}",
+                                    seconds_, Elide(TextOf(result), kMaxReason))};
     }
     return GivenGrade{"", 0, false, Elide(TextOf(result), kMaxReason)};
   }

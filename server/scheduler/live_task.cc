@@ -379,7 +379,9 @@ void LiveTask::Inspect(std::function<void(Snapshot)> done) {
   asio::post(strand_, [self = shared_from_this(), done = std::move(done)] {
     Snapshot snapshot;
     snapshot.row = self->row_;
-    if (self->run_ != nullptr) {
+    if (self->GoesToRest()) {
+      snapshot = self->resting_;  // its questions were taken back, and are asked nevertheless
+    } else if (self->run_ != nullptr) {
       snapshot.questions = self->run_->Pending();
       snapshot.usage = self->run_->ledger().spent();
       snapshot.last_sequence = self->run_->last_sequence();

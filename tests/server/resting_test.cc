@@ -98,7 +98,11 @@ TEST_F(RestingTest, AnswersThatMeetATaskOnItsWayToRestAreTaken) {
   bench_.Restart();
   for (int i = 0; i < 50; ++i) {
     const std::string id = bench_.Submit();
-    bench_.WaitForQuestion(id);
+    bench_.WaitUntil(id, [](const LiveTask::Snapshot& seen) {
+      const bool asks = seen.row.state == v1::Task::STATE_INPUT_REQUIRED;
+      EXPECT_TRUE(!asks || !seen.questions.empty());
+      return asks;
+    });
     ASSERT_TRUE(bench_.manager().Respond(id, 0, std::to_string(i)).ok());
     EXPECT_EQ(ManagerBench::TextOf(bench_.End(id)), std::to_string(i));
   }
