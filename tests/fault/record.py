@@ -32,12 +32,12 @@ def read(data_folder, copied):
 
 
 def failed_calls(data_folder):
-    """What tools said when they failed: (path, text)."""
+    """The calls of tools that failed: (path, error). What an agent was told is packed as only a server can read it."""
     database = sqlite3.connect(f"file:{data_folder}/troupe.db?mode=ro", uri=True, timeout=10)
     try:
         return database.execute(
-            "SELECT path, ifnull(error, '') || ' ' || ifnull((SELECT text FROM span_search WHERE rowid = s.id), '') "
-            "FROM spans s JOIN span_ends e ON e.span = s.id "
+            "SELECT path, ifnull(nullif(error, ''), 'the agent was told') FROM spans s "
+            "JOIN span_ends e ON e.span = s.id "
             "WHERE kind = ? AND (error != '' OR e.attributes LIKE '%is_error%')", (TOOL_CALL,)).fetchall()
     finally:
         database.close()
