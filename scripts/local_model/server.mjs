@@ -8,13 +8,13 @@ import {getLlama, LlamaCompletion, resolveChatWrapper} from "node-llama-cpp";
 const [modelPath, ...options] = process.argv.slice(2);
 const option = (name, fallback) => {
   const at = options.indexOf(name);
-  return at < 0 ? fallback : Number(options[at + 1]);
+  return at < 0 ? fallback : options[at + 1];
 };
 const MAX_BODY = 32 * 1024 * 1024;
 
 const llama = await getLlama({build: "never", progressLogs: false, logLevel: "error"});
 const model = await llama.loadModel({modelPath});
-const contextSize = Math.min(option("--context", 8192), model.trainContextSize);
+const contextSize = Math.min(Number(option("--context", 8192)), model.trainContextSize);
 const context = await model.createContext({contextSize});
 const sequence = context.getSequence();
 const completion = new LlamaCompletion({contextSequence: sequence});
@@ -142,7 +142,8 @@ const server = http.createServer(async (request, response) => {
       type: error.status ? "invalid_request_error" : "server_error", code: error.code ?? null}});
   }
 });
-server.listen(option("--port", 8080), "127.0.0.1", () => {
-  console.log(`local-model: http://127.0.0.1:${server.address().port}/v1 (${modelName}, ` +
+const host = option("--host", "127.0.0.1");
+server.listen(Number(option("--port", 8080)), host, () => {
+  console.log(`local-model: http://${host}:${server.address().port}/v1 (${modelName}, ` +
     `context ${contextSize})`);
 });
