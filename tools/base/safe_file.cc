@@ -12,24 +12,11 @@
 #include <map>
 
 #include "tools/base/error.h"
+#include "tools/base/file_descriptor.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
 
 int OpenBeneath(int folder, const std::string& relative, uint64_t flags, uint64_t mode) {
   open_how how{};
@@ -67,7 +54,7 @@ absl::Status WriteAll(int file, const std::string& relative, const std::string& 
 void RemoveBeneath(int folder, const std::string& relative) {
   const size_t slash = relative.rfind('/');
   const bool nested = slash != std::string::npos;
-  const Descriptor parent(
+  const FileDescriptor parent(
       OpenBeneath(folder, nested ? relative.substr(0, slash) : ".", O_PATH | O_DIRECTORY, 0));
   const std::string name = nested ? relative.substr(slash + 1) : relative;
   if (parent.get() >= 0) unlinkat(parent.get(), name.c_str(), 0);
@@ -77,10 +64,10 @@ void RemoveBeneath(int folder, const std::string& relative) {
 
 absl::StatusOr<std::string> ReadBeneath(const std::filesystem::path& folder,
                                         const std::string& relative, int64_t max_bytes) {
-  const Descriptor root(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor root(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (root.get() < 0) return FileError(relative, errno);
   // A pipe in a file's place must not hold us up.
-  const Descriptor file(OpenBeneath(root.get(), relative, O_RDONLY | O_NONBLOCK, 0));
+  const FileDescriptor file(OpenBeneath(root.get(), relative, O_RDONLY | O_NONBLOCK, 0));
   if (file.get() < 0) return FileError(relative, errno);
   struct stat info;
   if (fstat(file.get(), &info) != 0) return FileError(relative, errno);
@@ -109,21 +96,21 @@ absl::StatusOr<std::string> ReadBeneath(const std::filesystem::path& folder,
 
 absl::Status WriteBeneath(const std::filesystem::path& folder, const std::string& relative,
                           const std::string& bytes) {
-  const Descriptor root(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  const FileDescriptor root(open(folder.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (root.get() < 0) return FileError(relative, errno);
   for (size_t slash = relative.find('/'); slash != std::string::npos;
        slash = relative.find('/', slash + 1)) {
     const std::string part = relative.substr(0, slash);
     const size_t last = part.rfind('/');
     const std::string parent = last == std::string::npos ? "." : part.substr(0, last);
-    const Descriptor above(OpenBeneath(root.get(), parent, O_PATH | O_DIRECTORY, 0));
+    const FileDescriptor above(OpenBeneath(root.get(), parent, O_PATH | O_DIRECTORY, 0));
     if (above.get() < 0) return FileError(relative, errno);
     const std::string name = last == std::string::npos ? part : part.substr(last + 1);
     if (mkdirat(above.get(), name.c_str(), 0755) != 0 && errno != EEXIST) {
       return FileError(relative, errno);
     }
   }
-  const Descriptor file(
+  const FileDescriptor file(
       OpenBeneath(root.get(), relative, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0644));
   if (file.get() < 0) return FileError(relative, errno);
   const absl::Status written = WriteAll(file.get(), relative, bytes);
@@ -133,7 +120,7 @@ absl::Status WriteBeneath(const std::filesystem::path& folder, const std::string
 }
 
 absl::Status SyncToDisk(const std::filesystem::path& path) {
-  const Descriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() >= 0 && fsync(file.get()) == 0) return absl::OkStatus();
   return Error(Reason::kStoreFailed,
                fmt::format("{} could not be written to the disk: {}", path.string(),

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +13,7 @@
 #include <utility>
 
 #include "tools/base/error.h"
+#include "tools/base/spawn.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
@@ -49,14 +49,6 @@ std::vector<std::string> Environment(const ChildSpec& spec) {
   return lines;
 }
 
-std::vector<char*> Pointers(std::vector<std::string>& words) {
-  std::vector<char*> pointers;
-  pointers.reserve(words.size() + 1);
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  return pointers;
-}
-
 }  // namespace
 
 absl::StatusOr<ChildProcess> ChildProcess::Start(const ChildSpec& spec) {
@@ -68,34 +60,14 @@ absl::StatusOr<ChildProcess> ChildProcess::Start(const ChildSpec& spec) {
   RETURN_IF_ERROR(MakePipe(spec, child.output, its_output));
   RETURN_IF_ERROR(MakePipe(spec, child.errors, its_errors));
 
-  std::vector<std::string> args = {spec.command};
-  args.insert(args.end(), spec.args.begin(), spec.args.end());
-  std::vector<std::string> environment = Environment(spec);
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, its_input.get(), 0);
-  posix_spawn_file_actions_adddup2(&actions, its_output.get(), 1);
-  posix_spawn_file_actions_adddup2(&actions, its_errors.get(), 2);
-  if (!spec.cwd.empty()) posix_spawn_file_actions_addchdir_np(&actions, spec.cwd.c_str());
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  sigset_t all;
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  const int error = posix_spawnp(&child.pid_, spec.command.c_str(), &actions, &attributes,
-                                 Pointers(args).data(), Pointers(environment).data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) {
-    child.pid_ = 0;
-    return Failed(spec, "posix_spawn", error);
-  }
+  ASSIGN_OR_RETURN(
+      child.pid_,
+      SpawnInGroup(
+          {.program = spec.command,
+           .args = spec.args,
+           .env = Environment(spec),
+           .folder = spec.cwd,
+           .descriptors = {{its_input.get(), 0}, {its_output.get(), 1}, {its_errors.get(), 2}}}));
   child.exit_ = FileDescriptor(static_cast<int>(syscall(SYS_pidfd_open, child.pid_, 0)));
   if (!child.exit_.valid()) return Failed(spec, "pidfd_open", errno);
   return child;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/sandbox/file_descriptor.h"
+#include "tools/base/file_descriptor.h"
 
 namespace troupe {
 

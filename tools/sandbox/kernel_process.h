@@ -11,9 +11,9 @@
 #include <memory>
 
 #include "tools/base/async.h"
+#include "tools/base/file_descriptor.h"
 #include "tools/base/json.h"
 #include "tools/base/suspend.h"
-#include "tools/sandbox/file_descriptor.h"
 #include "tools/sandbox/sandbox.h"
 
 namespace troupe {

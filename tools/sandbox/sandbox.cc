@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <signal.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,6 +14,7 @@
 #include <fstream>
 
 #include "tools/base/error.h"
+#include "tools/base/spawn.h"
 #include "tools/base/status_macros.h"
 #include "tools/sandbox/seccomp_filter.h"
 
@@ -47,7 +47,7 @@ const char* const kSystemFolders[] = {
 
 std::vector<std::string> BubblewrapArguments(const SandboxConfig& config, const SandboxSpec& spec,
                                              uid_t user, bool filtered) {
-  std::vector<std::string> args = {config.bubblewrap};
+  std::vector<std::string> args;
   const auto add = [&](std::initializer_list<std::string> more) {
     args.insert(args.end(), more.begin(), more.end());
   };
@@ -193,14 +193,9 @@ absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Start(const SandboxConfig& con
   FileDescriptor theirs(ends[1]);
   FileDescriptor log(memfd_create("sandbox-log", MFD_CLOEXEC));
   if (!log.valid()) return Failed("memfd_create", errno);
-  // The descriptor inside must not be the one it is made from: dup2 would keep it close-on-exec.
-  FileDescriptor source(fcntl(theirs.get(), F_DUPFD_CLOEXEC, 10));
-  if (!source.valid()) return Failed("dup", errno);
-
-  ASSIGN_OR_RETURN(FileDescriptor program, MakeSeccompFilter());
-  FileDescriptor filter(program.valid() ? fcntl(program.get(), F_DUPFD_CLOEXEC, 10) : -1);
-  if (program.valid() && !filter.valid()) return Failed("dup", errno);
-
+  const FileDescriptor nothing(open("/dev/null", O_RDONLY | O_CLOEXEC));
+  if (!nothing.valid()) return Failed("/dev/null", errno);
+  ASSIGN_OR_RETURN(const FileDescriptor filter, MakeSeccompFilter());
   uid_t user = 0;
   for (const SandboxMount& mount : spec.mounts) {
     struct stat info;
@@ -208,40 +203,16 @@ absl::StatusOr<std::unique_ptr<Sandbox>> Sandbox::Start(const SandboxConfig& con
       user = info.st_uid;
     }
   }
-  std::vector<std::string> args = BubblewrapArguments(config, spec, user, filter.valid());
-  std::vector<char*> argv;
-  argv.reserve(args.size() + 1);
-  for (std::string& arg : args) argv.push_back(arg.data());
-  argv.push_back(nullptr);
-  std::vector<char*> environment = {nullptr};
-
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, log.get(), 1);
-  posix_spawn_file_actions_adddup2(&actions, log.get(), 2);
-  posix_spawn_file_actions_adddup2(&actions, source.get(), kChannelInside);
-  if (filter.valid()) posix_spawn_file_actions_adddup2(&actions, filter.get(), kFilterInside);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  sigset_t none;
-  sigemptyset(&none);
-  sigset_t all;
-  sigfillset(&all);
-  posix_spawnattr_setsigmask(&attributes, &none);
-  posix_spawnattr_setsigdefault(&attributes, &all);
+  std::vector<std::pair<int, int>> descriptors = {
+      {nothing.get(), 0}, {log.get(), 1}, {log.get(), 2}, {theirs.get(), kChannelInside}};
+  if (filter.valid()) descriptors.emplace_back(filter.get(), kFilterInside);
   // A group of its own, by which a process is found that bubblewrap left behind when it was killed
   // before it had tied that to its life.
-  posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setflags(&attributes,
-                           POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-  pid_t pid = 0;
-  const int error = posix_spawn(&pid, config.bubblewrap.c_str(), &actions, &attributes, argv.data(),
-                                environment.data());
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
-  if (error != 0) return Failed("starting bubblewrap", error);
-  return std::unique_ptr<Sandbox>(new Sandbox(pid, std::move(ours), std::move(log)));
+  const auto pid = SpawnInGroup({.program = config.bubblewrap,
+                                 .args = BubblewrapArguments(config, spec, user, filter.valid()),
+                                 .descriptors = std::move(descriptors)});
+  if (!pid.ok()) return Error(Reason::kSandboxFailed, MessageOf(pid.status()));
+  return std::unique_ptr<Sandbox>(new Sandbox(*pid, std::move(ours), std::move(log)));
 }
 
 Sandbox::~Sandbox() {

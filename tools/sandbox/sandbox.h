@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "tools/sandbox/file_descriptor.h"
+#include "tools/base/file_descriptor.h"
 #include "tools/sandbox/sandbox_config.h"
 
 namespace troupe {

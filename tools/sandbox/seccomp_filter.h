@@ -3,7 +3,7 @@
 
 #include <absl/status/statusor.h>
 
-#include "tools/sandbox/file_descriptor.h"
+#include "tools/base/file_descriptor.h"
 
 namespace troupe {
 
