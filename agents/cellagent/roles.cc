@@ -150,10 +150,10 @@ Async<ChatRequest> ProgrammerRequest(const Scope& scope, const Situation& situat
   co_return Render(scope, "cellagent.programmer", values, CodeSchema());
 }
 
-Async<Proposal> ProposeCode(const Scope& scope, std::string name, ChatRequest& conversation) {
+Async<ProposedCode> ProposeCode(const Scope& scope, std::string name, ChatRequest& conversation) {
   CO_ASSIGN_OR_RETURN(const Json reply, co_await scope.ChatJson(name, "programmer", conversation));
   conversation.messages.push_back(AssistantMessage(DumpJson(reply)));
-  co_return Proposal{JsonString(reply, "analysis"), JsonString(reply, "code")};
+  co_return ProposedCode{JsonString(reply, "analysis"), JsonString(reply, "code")};
 }
 
 AsyncStatus Evaluate(const Scope& scope, const Situation& situation, const PlannedStep& step,

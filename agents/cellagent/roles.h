@@ -25,7 +25,7 @@ struct Approach {
   std::string idea;
 };
 
-struct Proposal {
+struct ProposedCode {
   std::string analysis;
   std::string code;
 };
@@ -46,7 +46,7 @@ Async<std::vector<Approach>> SelectTools(const Scope& scope, const Situation& si
 Async<ChatRequest> ProgrammerRequest(const Scope& scope, const Situation& situation,
                                      const PlannedStep& step, const Approach& approach,
                                      std::vector<std::string> remarks);
-Async<Proposal> ProposeCode(const Scope& scope, std::string name, ChatRequest& conversation);
+Async<ProposedCode> ProposeCode(const Scope& scope, std::string name, ChatRequest& conversation);
 
 // Sets the trial's verdict: score, ok, critique, next.
 AsyncStatus Evaluate(const Scope& scope, const Situation& situation, const PlannedStep& step,

@@ -5,7 +5,7 @@
 
 #include "clients/cpp/commands.h"
 #include "clients/cpp/connection.h"
-#include "clients/cpp/output_file.h"
+#include "clients/cpp/download_file.h"
 #include "clients/cpp/render.h"
 
 namespace troupe::client {
@@ -40,7 +40,7 @@ int Fetch(const GlobalOptions& global, const std::string& task, const std::strin
   request.set_name(fmt::format("{}/artifacts/{}", TaskName(task), file));
   grpc::ClientContext context;
   auto stream = connection.tasks().ReadArtifact(&context, request);
-  OutputFile out(output);
+  DownloadFile out(output);
   v1::ReadArtifactResponse piece;
   while (stream->Read(&piece)) out.Write(piece.chunk());
   return out.Finish(stream->Finish(), global);

@@ -5,7 +5,7 @@
 
 #include "clients/cpp/commands.h"
 #include "clients/cpp/connection.h"
-#include "clients/cpp/output_file.h"
+#include "clients/cpp/download_file.h"
 #include "clients/cpp/render.h"
 
 namespace troupe::client {
@@ -92,7 +92,7 @@ int Export(const GlobalOptions& global, const std::string& task, const std::stri
   request.set_name(TaskName(task));
   request.set_format(format == "notebook" ? v1::ExportTraceRequest::FORMAT_NOTEBOOK
                                           : v1::ExportTraceRequest::FORMAT_JSONL);
-  OutputFile out(file);
+  DownloadFile out(file);
   grpc::ClientContext context;
   auto stream = connection.traces().ExportTrace(&context, request);
   v1::ExportTraceResponse piece;

@@ -73,8 +73,8 @@ absl::StatusOr<pid_t> SpawnInGroup(SpawnSpec spec) {
   std::vector<FileDescriptor> sources;
   sources.reserve(spec.descriptors.size());
   for (const auto& [ours, its] : spec.descriptors) {
-    // Above all that the program gets: none is overwritten before it was handed on, and one that had
-    // its number already would be left close-on-exec.
+    // Above all that the program gets: none is overwritten before it was handed on, and one that
+    // had its number already would be left close-on-exec.
     sources.emplace_back(fcntl(ours, F_DUPFD_CLOEXEC, highest + 1));
     if (!sources.back().valid()) return failed("dup", errno);
     posix_spawn_file_actions_adddup2(actions.get(), sources.back().get(), its);

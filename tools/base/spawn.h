@@ -11,10 +11,10 @@
 namespace troupe {
 
 struct SpawnSpec {
-  std::string program;             // a path, or a name that is looked up in our PATH
-  std::vector<std::string> args;   // without the program's name
-  std::vector<std::string> env;    // "NAME=value"; nothing else of ours is passed on
-  std::string folder;              // where it starts; empty: this process's
+  std::string program;            // a path, or a name that is looked up in our PATH
+  std::vector<std::string> args;  // without the program's name
+  std::vector<std::string> env;   // "NAME=value"; nothing else of ours is passed on
+  std::string folder;             // where it starts; empty: this process's
   // Ours and the number by which the program knows it. All others should be close-on-exec.
   std::vector<std::pair<int, int>> descriptors;
 };

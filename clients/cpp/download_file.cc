@@ -1,4 +1,4 @@
-#include "clients/cpp/output_file.h"
+#include "clients/cpp/download_file.h"
 
 #include <filesystem>
 #include <iostream>
@@ -7,23 +7,23 @@
 
 namespace troupe::client {
 
-OutputFile::OutputFile(const std::string& path) : path_(path), partial_(path + ".partial") {
+DownloadFile::DownloadFile(const std::string& path) : path_(path), partial_(path + ".partial") {
   if (path_.empty()) return;
   file_.open(partial_, std::ios::binary | std::ios::trunc);
   if (!file_) throw CLI::ValidationError(path_, "cannot be written");
 }
 
-OutputFile::~OutputFile() {
+DownloadFile::~DownloadFile() {
   std::error_code ignored;
   if (!path_.empty()) std::filesystem::remove(partial_, ignored);
 }
 
-void OutputFile::Write(const std::string& bytes) {
+void DownloadFile::Write(const std::string& bytes) {
   (path_.empty() ? std::cout : file_) << bytes;
   bytes_ += static_cast<int64_t>(bytes.size());
 }
 
-int OutputFile::Finish(const grpc::Status& status, const GlobalOptions& global) {
+int DownloadFile::Finish(const grpc::Status& status, const GlobalOptions& global) {
   if (!status.ok()) return Report(status, global.json);
   if (path_.empty()) {
     std::cout << std::flush;

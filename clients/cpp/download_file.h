@@ -12,14 +12,14 @@
 
 namespace troupe::client {
 
-class OutputFile {
+class DownloadFile {
  public:
   // An empty path is standard output. Throws CLI's error if the file cannot be made.
-  explicit OutputFile(const std::string& path);
-  OutputFile(const OutputFile&) = delete;
-  OutputFile& operator=(const OutputFile&) = delete;
+  explicit DownloadFile(const std::string& path);
+  DownloadFile(const DownloadFile&) = delete;
+  DownloadFile& operator=(const DownloadFile&) = delete;
   // Without Finish, what was written to a file is removed.
-  ~OutputFile();
+  ~DownloadFile();
 
   void Write(const std::string& bytes);
 
