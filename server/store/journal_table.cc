@@ -90,21 +90,29 @@ absl::Status InsertSpan(Connection& connection, int64_t task_key, const SpanReco
 }
 
 struct BegunSpan {
-  int64_t key;
+  int64_t key = 0;
   std::string request;  // hash, 32 bytes
+  bool ended = false;   // it has an end, whose place the new one takes
 };
 
 absl::StatusOr<BegunSpan> FindBegun(Connection& connection, int64_t task_key,
                                     const SpanRecord& span) {
   ASSIGN_OR_RETURN(
       Statement find,
-      connection.Prepare("SELECT id, request FROM spans WHERE task = ? AND begin_sequence = ?"));
+      connection.Prepare("SELECT s.id, s.request, e.span IS NOT NULL FROM spans s LEFT JOIN "
+                         "span_ends e ON e.span = s.id WHERE s.task = ? AND s.begin_sequence = ?"));
   find.Bind(task_key).Bind(span.begin_sequence);
   ASSIGN_OR_RETURN(const bool found, find.Step());
-  if (found) return BegunSpan{find.Int(0), find.Blob(1)};
+  if (found) return BegunSpan{find.Int(0), find.Blob(1), find.Int(2) != 0};
   return Error(
       Reason::kStoreFailed,
       fmt::format("the span '{}' ends but never began: an earlier write was lost", span.path));
+}
+
+absl::Status DeleteEnd(Connection& connection, int64_t span_key) {
+  ASSIGN_OR_RETURN(Statement remove, connection.Prepare("DELETE FROM span_ends WHERE span = ?"));
+  remove.Bind(span_key);
+  return remove.Run();
 }
 
 absl::Status InsertEnd(Connection& connection, int64_t task_key, const BegunSpan& begun,
@@ -112,10 +120,13 @@ absl::Status InsertEnd(Connection& connection, int64_t task_key, const BegunSpan
   // A call that was interrupted may be made with another request than it was begun with.
   const std::string request = HashBytes(span.request_hash);
   const bool same_request = request == begun.request;
+  // Not by INSERT OR REPLACE: that is a savepoint to SQLite, before which it writes its full-text
+  // index, once for every row.
+  if (begun.ended) RETURN_IF_ERROR(DeleteEnd(connection, begun.key));
   ASSIGN_OR_RETURN(
       Statement insert,
       connection.Prepare(
-          "INSERT OR REPLACE INTO span_ends (span, task, end_sequence, end_time, state, request, "
+          "INSERT INTO span_ends (span, task, end_sequence, end_time, state, request, "
           "request_root, result, result_root, error, attributes, model, model_calls, tool_calls, "
           "input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_microusd, "
           "model_microseconds, tool_microseconds, estimated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "

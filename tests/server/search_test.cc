@@ -123,6 +123,32 @@ TEST_F(SearchTest, LeavesOutOfATextWhatTheReplySaysToo) {
   EXPECT_LT(stored->Int(0), 100);
 }
 
+TEST_F(SearchTest, WritesTheIndexOnceForAllOfATransaction) {
+  ASSERT_TRUE(connection_->Execute("BEGIN").ok());
+  AddTask("a", std::vector<std::string>(100, "some words"));
+  ASSERT_TRUE(connection_->Execute("COMMIT").ok());
+  // What one write of the index leaves is a segment, whose number is part of its rows' keys.
+  auto segments =
+      connection_->Prepare("SELECT count(DISTINCT id >> 37) FROM span_search_data WHERE id > 10");
+  ASSERT_TRUE(segments->Step().ok());
+  EXPECT_EQ(segments->Int(0), 1);
+  EXPECT_EQ(Find("words").size(), 100u);
+}
+
+TEST_F(SearchTest, ASpanThatEndsAgainHasItsLastEnd) {
+  AddTask("a", {""});
+  SpanRecord span;
+  span.begin_sequence = 1;
+  for (const int64_t sequence : {3, 4}) {
+    span.end_sequence = sequence;
+    ASSERT_TRUE(AppendEntry(*connection_, {.task_id = "a", .ended = {span}}).ok());
+  }
+  auto ends = connection_->Prepare("SELECT count(*), max(end_sequence) FROM span_ends");
+  ASSERT_TRUE(ends->Step().ok());
+  EXPECT_EQ(ends->Int(0), 1);
+  EXPECT_EQ(ends->Int(1), 4);
+}
+
 TEST_F(SearchTest, ForgetsATaskWithoutATraceInTheIndex) {
   std::string words;
   for (int i = 0; i < 400; ++i) words += "word" + std::to_string(i) + " ";
