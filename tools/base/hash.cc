@@ -1,5 +1,8 @@
 #include "tools/base/hash.h"
 
+// The functions of SHA-256 itself, which OpenSSL 3 would rather have called through EVP: that looks
+// the algorithm up for every digest, which costs more than the digest of a short text.
+#define OPENSSL_SUPPRESS_DEPRECATED
 #include <openssl/sha.h>
 
 #include <array>
@@ -9,7 +12,10 @@ namespace {
 
 std::array<unsigned char, SHA256_DIGEST_LENGTH> Digest(std::string_view bytes) {
   std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
-  SHA256(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size(), digest.data());
+  SHA256_CTX context;
+  SHA256_Init(&context);
+  SHA256_Update(&context, bytes.data(), bytes.size());
+  SHA256_Final(digest.data(), &context);
   return digest;
 }
 

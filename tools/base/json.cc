@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "tools/base/error.h"
 
@@ -11,6 +12,44 @@ namespace troupe {
 namespace {
 
 constexpr int kMaxDepth = 128;
+
+// Whether brackets nest deeper than kMaxDepth. Cheaper than to ask the parser, which would call
+// back for every value. Of a text that is not JSON it may say anything: the parser refuses that.
+bool IsTooDeep(std::string_view text) {
+  int depth = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (in_string) {
+      if (c == '\\') ++i;
+      if (c == '"') in_string = false;
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '[' || c == '{') {
+      if (++depth > kMaxDepth) return true;
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return false;
+}
+
+// Whether JSON has the text as it is: ASCII with nothing to escape. Eight bytes at a time.
+bool IsPlain(std::string_view text) {
+  constexpr uint64_t kOnes = 0x0101010101010101;
+  constexpr uint64_t kHighs = 0x8080808080808080;
+  // The high bit of a byte of the result is set if that byte is zero (or follows one that is).
+  const auto zeros = [](uint64_t bytes) { return (bytes - kOnes) & ~bytes & kHighs; };
+  uint64_t special = 0;
+  for (size_t at = 0; at < text.size(); at += 8) {
+    uint64_t bytes = kOnes * 'x';
+    std::memcpy(&bytes, text.data() + at, std::min<size_t>(8, text.size() - at));
+    special |= bytes & kHighs;                            // not ASCII
+    special |= (bytes - kOnes * 0x20) & ~bytes & kHighs;  // control characters
+    special |= zeros(bytes ^ kOnes * '"') | zeros(bytes ^ kOnes * '\\');
+  }
+  return special == 0;
+}
 
 const Json* Member(const Json& object, std::string_view key) {
   if (!object.is_object()) return nullptr;
@@ -21,19 +60,13 @@ const Json* Member(const Json& object, std::string_view key) {
 }  // namespace
 
 absl::StatusOr<Json> ParseJson(std::string_view text, std::string_view what) {
-  bool too_deep = false;
   // A hostile nesting would overflow the stack when the value is destroyed or printed.
-  const auto limit_depth = [&](int depth, Json::parse_event_t, Json&) {
-    if (depth > kMaxDepth) too_deep = true;
-    return !too_deep;
-  };
+  if (IsTooDeep(text)) {
+    return Error(Reason::kInvalidField,
+                 fmt::format("{} is nested deeper than {} levels", what, kMaxDepth));
+  }
   try {
-    Json value = Json::parse(text, limit_depth);
-    if (too_deep) {
-      return Error(Reason::kInvalidField,
-                   fmt::format("{} is nested deeper than {} levels", what, kMaxDepth));
-    }
-    return value;
+    return Json::parse(text);
   } catch (const Json::parse_error& e) {
     return Error(
         Reason::kInvalidField,
@@ -49,10 +82,7 @@ std::string DumpJson(const Json& value) {
 }
 
 void AppendJsonText(std::string& out, std::string_view text) {
-  const auto is_plain = [](unsigned char c) {
-    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
-  };
-  if (!std::all_of(text.begin(), text.end(), is_plain)) {
+  if (!IsPlain(text)) {
     out += DumpJson(Json(text));
     return;
   }

@@ -18,6 +18,16 @@ TEST(JsonTest, RefusesHostileNesting) {
   EXPECT_FALSE(ParseJson(std::string(100000, '['), "x").ok());
   EXPECT_FALSE(ParseJson(std::string(1000, '[') + std::string(1000, ']'), "x").ok());
   EXPECT_TRUE(ParseJson(std::string(100, '[') + std::string(100, ']'), "x").ok());
+  const std::string deep = R"({"\"[":)" + std::string(128, '[') + std::string(128, ']') + "}";
+  EXPECT_FALSE(ParseJson(deep, "x").ok());
+}
+
+TEST(JsonTest, TakesNoBracketOfATextForNesting) {
+  const std::string brackets(1000, '[');
+  EXPECT_TRUE(ParseJson("[\"" + brackets + "\\\"" + brackets + "\", 1]", "x").ok());
+  std::string wide = "[0";
+  for (int i = 0; i < 1000; ++i) wide += ",[{}]";
+  EXPECT_TRUE(ParseJson(wide + "]", "x").ok());
 }
 
 TEST(JsonTest, MembersFallBackOnWrongType) {
@@ -43,6 +53,18 @@ TEST(JsonTest, AppendsTextAsItIsDumped) {
     std::string appended = "before ";
     AppendJsonText(appended, text);
     EXPECT_EQ(appended, "before " + DumpJson(Json(text)));
+  }
+}
+
+TEST(JsonTest, AppendsEveryByteAtEveryPlaceAsItIsDumped) {
+  for (int byte = 0; byte < 256; ++byte) {
+    for (size_t at = 0; at < 19; ++at) {
+      std::string text(19, 'z');
+      text[at] = static_cast<char>(byte);
+      std::string appended;
+      AppendJsonText(appended, text);
+      EXPECT_EQ(appended, DumpJson(Json(text))) << byte << " at " << at;
+    }
   }
 }
 
