@@ -1,6 +1,7 @@
 #include "agents/runtime/content.h"
 
 #include <absl/strings/escaping.h>
+#include <absl/strings/str_cat.h>
 
 #include <algorithm>
 
@@ -29,8 +30,9 @@ class Builder {
     return hash;
   }
   std::string Add(const Json& value) { return Add(DumpJson(value)); }
-  StoredValue Finish(const Json& root) {
-    std::string bytes = DumpJson(root);
+  StoredValue Finish(const Json& root) { return FinishText(DumpJson(root)); }
+  // The root as it is printed.
+  StoredValue FinishText(std::string bytes) {
     value_.root = Sha256Hex(bytes);
     if (bytes.size() <= kSmallRoot) {
       value_.root_bytes = std::move(bytes);
@@ -42,6 +44,43 @@ class Builder {
 
  private:
   StoredValue value_;
+};
+
+// Prints an object, for what is stored at every call: the same bytes as DumpJson prints, whose
+// members are in the order of their names.
+class ObjectText {
+ public:
+  ObjectText& Text(std::string_view name, std::string_view value) {
+    AppendJsonText(Begin(name), value);
+    return *this;
+  }
+  ObjectText& Number(std::string_view name, int64_t value) {
+    absl::StrAppend(&Begin(name), value);
+    return *this;
+  }
+  // What is nothing is left out: most calls have no such tokens.
+  ObjectText& NumberIfAny(std::string_view name, int64_t value) {
+    return value == 0 ? *this : Number(name, value);
+  }
+  ObjectText& Value(std::string_view name, const Json& value) { return Raw(name, DumpJson(value)); }
+  // A value that is printed already.
+  ObjectText& Raw(std::string_view name, std::string_view printed) {
+    Begin(name) += printed;
+    return *this;
+  }
+  std::string Finish() {
+    text_ += text_.empty() ? "{}" : "}";
+    return std::move(text_);
+  }
+
+ private:
+  std::string& Begin(std::string_view name) {
+    text_ += text_.empty() ? "{\"" : ",\"";
+    text_ += name;
+    text_ += "\":";
+    return text_;
+  }
+  std::string text_;
 };
 
 Json EncodeImage(const std::string& media_type, const std::string& bytes, Builder& builder) {
@@ -99,12 +138,6 @@ absl::StatusOr<Json> ReadJson(const std::string& hash, const ReadContentFn& read
   return ParseJson(bytes, "stored content " + hash);
 }
 
-// Optional settings are stored only when set, so that a new setting changes no old hash.
-template <typename T>
-void SetIfPresent(Json& object, const char* key, const std::optional<T>& value) {
-  if (value.has_value()) object[key] = *value;
-}
-
 Json EncodeTools(const std::vector<ToolDeclaration>& tools) {
   Json list = Json::array();
   for (const ToolDeclaration& tool : tools) {
@@ -114,17 +147,21 @@ Json EncodeTools(const std::vector<ToolDeclaration>& tools) {
   return list;
 }
 
-// What is nothing is left out: most calls have no such tokens.
-void SetIfAny(Json& object, const char* key, int64_t number) {
-  if (number != 0) object[key] = number;
+std::string UsageText(const TokenUsage& usage) {
+  ObjectText text;
+  text.NumberIfAny("cached_input_tokens", usage.cached_input_tokens);
+  if (usage.estimated) text.Raw("estimated", "true");
+  text.Number("input_tokens", usage.input_tokens).Number("output_tokens", usage.output_tokens);
+  return text.NumberIfAny("reasoning_tokens", usage.reasoning_tokens).Finish();
 }
 
-Json EncodeUsage(const TokenUsage& usage) {
-  Json encoded = {{"input_tokens", usage.input_tokens}, {"output_tokens", usage.output_tokens}};
-  SetIfAny(encoded, "cached_input_tokens", usage.cached_input_tokens);
-  SetIfAny(encoded, "reasoning_tokens", usage.reasoning_tokens);
-  if (usage.estimated) encoded["estimated"] = true;
-  return encoded;
+Json EncodeLogprobs(const std::vector<TokenLogprob>& logprobs) {
+  Json list = Json::array();
+  for (const TokenLogprob& token : logprobs) {
+    list.push_back(
+        {{"token", token.token}, {"logprob", token.logprob}, {"alternatives", token.alternatives}});
+  }
+  return list;
 }
 
 absl::Status ExpandImages(Json& value, const ReadContentFn& read) {
@@ -182,39 +219,40 @@ StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role,
                              const IsStoredFn& is_stored) {
   Builder builder;
   const std::string last = StoreConversation(request.messages, is_stored, builder);
-  Json root = {{"messages", last}, {"role", role}};
-  if (!request.tools.empty()) root["tools"] = builder.Add(EncodeTools(request.tools));
-  if (!request.tool_choice.empty()) root["tool_choice"] = request.tool_choice;
+  // Optional settings are stored only when set, so that a new setting changes no old hash.
+  ObjectText root;
+  if (request.max_tokens.has_value()) root.Number("max_tokens", *request.max_tokens);
+  root.Text("messages", last);
   if (request.reply_schema.has_value()) {
-    root["reply_schema"] = builder.Add(
-        {{"name", request.reply_schema->name}, {"schema", request.reply_schema->schema}});
+    const Json schema = {{"name", request.reply_schema->name},
+                         {"schema", request.reply_schema->schema}};
+    root.Text("reply_schema", builder.Add(schema));
   }
-  SetIfPresent(root, "temperature", request.temperature);
-  SetIfPresent(root, "top_p", request.top_p);
-  SetIfPresent(root, "max_tokens", request.max_tokens);
-  SetIfPresent(root, "seed", request.seed);
-  if (!request.stop.empty()) root["stop"] = request.stop;
-  if (request.top_logprobs > 0) root["top_logprobs"] = request.top_logprobs;
-  return builder.Finish(root);
+  root.Text("role", role);
+  if (request.seed.has_value()) root.Number("seed", *request.seed);
+  if (!request.stop.empty()) root.Value("stop", request.stop);
+  if (request.temperature.has_value()) root.Value("temperature", *request.temperature);
+  if (!request.tool_choice.empty()) root.Text("tool_choice", request.tool_choice);
+  if (!request.tools.empty()) root.Text("tools", builder.Add(EncodeTools(request.tools)));
+  if (request.top_logprobs > 0) root.Number("top_logprobs", request.top_logprobs);
+  if (request.top_p.has_value()) root.Value("top_p", *request.top_p);
+  return builder.FinishText(root.Finish());
 }
 
 StoredValue StoreChatReply(const ChatReply& reply, const std::string& conversation) {
   Builder builder;
-  const Json message = conversation.empty()
-                           ? EncodeMessage(reply.message, builder)
-                           : Json(StoreMessage(reply.message, conversation, builder));
-  Json root = {{"message", message},
-               {"finish", kFinishNames[static_cast<int>(reply.finish)]},
-               {"usage", EncodeUsage(reply.usage)},
-               {"model", reply.model},
-               {"attempts", reply.attempts}};
-  SetIfAny(root, "cost_microusd", reply.cost_microusd);
-  if (!reply.response_id.empty()) root["response_id"] = reply.response_id;
-  for (const TokenLogprob& token : reply.logprobs) {
-    root["logprobs"].push_back(
-        {{"token", token.token}, {"logprob", token.logprob}, {"alternatives", token.alternatives}});
+  ObjectText root;
+  root.Number("attempts", reply.attempts).NumberIfAny("cost_microusd", reply.cost_microusd);
+  root.Text("finish", kFinishNames[static_cast<int>(reply.finish)]);
+  if (!reply.logprobs.empty()) root.Value("logprobs", EncodeLogprobs(reply.logprobs));
+  if (conversation.empty()) {
+    root.Value("message", EncodeMessage(reply.message, builder));
+  } else {
+    root.Text("message", StoreMessage(reply.message, conversation, builder));
   }
-  return builder.Finish(root);
+  root.Text("model", reply.model);
+  if (!reply.response_id.empty()) root.Text("response_id", reply.response_id);
+  return builder.FinishText(root.Raw("usage", UsageText(reply.usage)).Finish());
 }
 
 // Puts the message of a reply that was stored after its conversation in its place.

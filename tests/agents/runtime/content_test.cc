@@ -1,0 +1,80 @@
+// What is stored of requests and replies.
+#include "agents/runtime/content.h"
+
+#include <gtest/gtest.h>
+
+namespace troupe {
+namespace {
+
+// The hash of a root names it for ever: it must be the text of the value, whoever prints it.
+void ExpectPrintedAsJson(const StoredValue& stored) {
+  const auto value = ParseJson(stored.root_bytes, "the root");
+  ASSERT_TRUE(value.ok()) << value.status();
+  EXPECT_EQ(stored.root_bytes, DumpJson(*value));
+}
+
+ChatRequest FullRequest() {
+  ChatRequest request;
+  request.messages = {SystemMessage("Be brief."), UserMessage("Say \"hi\".")};
+  request.tools.push_back({"list", "Lists.", Json::object()});
+  request.tool_choice = "auto";
+  request.reply_schema = ReplySchema{"answer", {{"type", "object"}}};
+  request.temperature = 0.7;
+  request.top_p = 0.1;
+  request.max_tokens = 100;
+  request.seed = 42;
+  request.stop = {"\n", "END"};
+  request.top_logprobs = 3;
+  return request;
+}
+
+TEST(ContentTest, ARequestIsPrintedAsItsValue) {
+  const IsStoredFn none = [](const std::string&) { return false; };
+  const StoredValue full = StoreChatRequest(FullRequest(), "a \"role\"", none);
+  ExpectPrintedAsJson(full);
+  EXPECT_EQ(ParseJson(full.root_bytes, "root")->size(), 11u);
+  EXPECT_EQ(full.contents.size(), 4u);
+  ChatRequest plain;
+  plain.messages = {UserMessage("Hello.")};
+  const StoredValue stored = StoreChatRequest(plain, "r", none);
+  ExpectPrintedAsJson(stored);
+  EXPECT_EQ(stored.root_bytes, R"({"messages":")" + plain.messages.stored_hash() +
+                                   R"(","role":"r"})");
+}
+
+TEST(ContentTest, AReplyIsPrintedAsItsValueAndReadBack) {
+  ChatReply reply;
+  reply.message = AssistantMessage("Well \"said\", \xc3\xa9.");
+  reply.finish = FinishReason::kLength;
+  reply.usage = {10, 4, 20, 5, true};
+  reply.cost_microusd = 7;
+  reply.model = "m";
+  reply.response_id = "id-1";
+  reply.logprobs = {{"Well", -0.5, {{"Now", -1.25}}}};
+  reply.attempts = 2;
+  const StoredValue full = StoreChatReply(reply);
+  ExpectPrintedAsJson(full);
+  const ReadContentFn read = [&](const std::string& hash) -> absl::StatusOr<std::string> {
+    EXPECT_EQ(hash, full.root);
+    return full.root_bytes;
+  };
+  const auto loaded = LoadChatReply(full.root, read);
+  ASSERT_TRUE(loaded.ok()) << loaded.status();
+  EXPECT_EQ(loaded->message, reply.message);
+  EXPECT_EQ(loaded->finish, reply.finish);
+  EXPECT_EQ(loaded->usage.reasoning_tokens, 5);
+  EXPECT_TRUE(loaded->usage.estimated);
+  EXPECT_EQ(loaded->logprobs.at(0).alternatives, reply.logprobs[0].alternatives);
+  EXPECT_EQ(loaded->attempts, 2);
+
+  ChatReply plain;
+  plain.message = AssistantMessage("Hello.");
+  plain.model = "m";
+  const StoredValue stored = StoreChatReply(plain, std::string(64, 'a'));
+  ExpectPrintedAsJson(stored);
+  ASSERT_EQ(stored.contents.size(), 1u);
+  EXPECT_EQ(JsonString(*ParseJson(stored.root_bytes, "root"), "message"), stored.contents[0].hash);
+}
+
+}  // namespace
+}  // namespace troupe
