@@ -7,6 +7,7 @@
 #include "agents/models/openai_codec.h"
 #include "agents/prompts/prompt_template.h"
 #include "agents/runtime/content.h"
+#include "agents/trace/propagate.h"
 #include "server/services/convert.h"
 #include "server/services/filter.h"
 #include "server/store/journal_table.h"
@@ -126,6 +127,51 @@ void RenderPrompt(benchmark::State& state) {
   for (auto _ : state) benchmark::DoNotOptimize(prompt->Render(values));
 }
 BENCHMARK(RenderPrompt);
+
+// A program of chains that meet: every node has two inputs, a parameter stands at every hundredth.
+Graph RecordGraph(int nodes) {
+  Graph graph;
+  graph.DescribeOperator("add", "The sum of x and y.");
+  graph.AddParameter("p", int64_t{1});
+  graph.AddValue("v", int64_t{2});
+  while (graph.size() < nodes) {
+    const NodeId last = graph.size() - 1;
+    if (last % 100 == 0) {
+      graph.AddParameter("p", int64_t{last});
+    } else {
+      graph.AddOperation("add", {{"x", last}, {"y", last / 2}}, int64_t{last});
+    }
+  }
+  return graph;
+}
+
+void RecordGraphOf(benchmark::State& state) {
+  for (auto _ : state) benchmark::DoNotOptimize(RecordGraph(static_cast<int>(state.range(0))));
+}
+BENCHMARK(RecordGraphOf)->Arg(10'000)->Unit(benchmark::kMillisecond);
+
+void PropagateThrough(benchmark::State& state) {
+  const Graph graph = RecordGraph(static_cast<int>(state.range(0)));
+  for (auto _ : state) {
+    Propagation propagation(graph);
+    benchmark::DoNotOptimize(propagation.Backward(graph.size() - 1, "too small").ok());
+    benchmark::DoNotOptimize(propagation.Whole());
+  }
+}
+BENCHMARK(PropagateThrough)->Arg(10'000)->Unit(benchmark::kMillisecond);
+
+// And what each of the 100 parameters received on its own.
+void PropagateToEach(benchmark::State& state) {
+  const Graph graph = RecordGraph(static_cast<int>(state.range(0)));
+  for (auto _ : state) {
+    Propagation propagation(graph);
+    benchmark::DoNotOptimize(propagation.Backward(graph.size() - 1, "too small").ok());
+    for (const NodeId parameter : graph.parameters()) {
+      benchmark::DoNotOptimize(propagation.SubgraphOf(parameter));
+    }
+  }
+}
+BENCHMARK(PropagateToEach)->Arg(10'000)->Unit(benchmark::kMillisecond);
 
 // Durable appends, many to a commit, as under load.
 void AppendToStore(benchmark::State& state) {
