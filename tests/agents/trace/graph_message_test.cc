@@ -51,8 +51,7 @@ TEST(GraphMessageTest, ComesBackAsItWas) {
   const auto graph = GraphFromMessage(message, "graph");
   ASSERT_TRUE(graph.ok()) << graph.status();
   EXPECT_EQ(graph->node(1).type, "DataFrame");
-  EXPECT_TRUE(
-      google::protobuf::util::MessageDifferencer::Equals(GraphMessage(*graph), message))
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(GraphMessage(*graph), message))
       << GraphMessage(*graph).DebugString();
 }
 
@@ -109,10 +108,8 @@ TEST(GraphMessageTest, WhatIsWrongIsRefusedByItsField) {
        [](v1::Graph& g) { g.mutable_nodes(3)->mutable_exception()->clear_type(); }},
       {"graph.nodes[3].exception.line",
        [](v1::Graph& g) { g.mutable_nodes(3)->mutable_exception()->set_line(-1); }},
-      {"graph.operators[0].name",
-       [](v1::Graph& g) { g.mutable_operators(0)->clear_name(); }},
-      {"graph.operators[1].name",
-       [](v1::Graph& g) { *g.add_operators() = g.operators(0); }},
+      {"graph.operators[0].name", [](v1::Graph& g) { g.mutable_operators(0)->clear_name(); }},
+      {"graph.operators[1].name", [](v1::Graph& g) { *g.add_operators() = g.operators(0); }},
       {"graph.nodes[0].constraint",
        [](v1::Graph& g) { g.mutable_nodes(0)->set_constraint(std::string(20'000, 'c')); }},
       {"graph",

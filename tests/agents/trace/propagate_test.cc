@@ -129,8 +129,8 @@ TEST(PropagateTest, HiddenParametersReceiveWhatTheirUserDoes) {
 TEST(PropagateTest, AnExceptionIsItsOwnFeedback) {
   Graph graph;
   const NodeId x = graph.AddParameter("x", int64_t{0});
-  const NodeId failed = graph.AddException("divide", {{"y", x}},
-                                           {.type = "ZeroDivisionError", .message = "by zero"});
+  const NodeId failed =
+      graph.AddException("divide", {{"y", x}}, {.type = "ZeroDivisionError", .message = "by zero"});
   Propagation propagation(graph);
   ASSERT_TRUE(propagation.Backward(failed, "").ok());
   EXPECT_THAT(propagation.SubgraphOf(x).feedback,
@@ -176,7 +176,9 @@ TEST(PropagateTest, AgreesWithTheAlgorithmAsItIsPublished) {
   for (int trial = 0; trial < 200; ++trial) {
     Graph graph;
     const int size = 3 + static_cast<int>(random() % 40);
-    const auto some = [&] { return static_cast<NodeId>(random() % static_cast<uint32_t>(graph.size())); };
+    const auto some = [&] {
+      return static_cast<NodeId>(random() % static_cast<uint32_t>(graph.size()));
+    };
     graph.AddParameter("p", int64_t{0});
     while (graph.size() < size) {
       const uint32_t dice = random() % 8;
