@@ -11,7 +11,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::vector<std::string> Names(const std::vector<ProblemValue>& values) {
+std::vector<std::string> NamesOf(const std::vector<ProblemValue>& values) {
   std::vector<std::string> names;
   for (const ProblemValue& each : values) names.push_back(each.name);
   return names;
@@ -41,10 +41,10 @@ struct Anchor {
 TEST(ProblemTest, TheAnchorOfThePaper) {
   Anchor sums;
   const Problem problem = ProblemOf(sums.graph, sums.y, "too small");
-  EXPECT_THAT(Names(problem.variables), ElementsAre("x0"));
-  EXPECT_THAT(Names(problem.inputs), ElementsAre("b0", "c0"));
-  EXPECT_THAT(Names(problem.others), ElementsAre("add0"));
-  EXPECT_THAT(Names(problem.outputs), ElementsAre("subtract0"));
+  EXPECT_THAT(NamesOf(problem.variables), ElementsAre("x0"));
+  EXPECT_THAT(NamesOf(problem.inputs), ElementsAre("b0", "c0"));
+  EXPECT_THAT(NamesOf(problem.others), ElementsAre("add0"));
+  EXPECT_THAT(NamesOf(problem.outputs), ElementsAre("subtract0"));
   EXPECT_EQ(problem.variables[0].distance, 2);
   EXPECT_EQ(problem.inputs[1].distance, 1);
   EXPECT_EQ(SectionText(SectionsOf(problem)),
@@ -67,7 +67,7 @@ TEST(ProblemTest, WhatLiesOutsideIsAnInputThoughItWasMade) {
   const NodeId far = graph.AddOperation("neg", {{"x", a}}, int64_t{-1});
   const NodeId y = graph.AddOperation("add", {{"x", x}, {"y", far}}, int64_t{0});
   const Problem problem = ProblemOf(graph, y, "f");
-  EXPECT_THAT(Names(problem.inputs), ElementsAre("neg0"));
+  EXPECT_THAT(NamesOf(problem.inputs), ElementsAre("neg0"));
   EXPECT_EQ(problem.code.size(), 1u);
 }
 
@@ -75,15 +75,16 @@ TEST(ProblemTest, SectionsAreMasked) {
   Anchor sums;
   const Problem problem = ProblemOf(sums.graph, sums.y, "too small");
   const ProblemSections sections = SectionsOf(
-      problem, {.masked = {Section::kCode, Section::kDocumentation, Section::kInputs, Section::kOthers}});
+      problem,
+      {.masked = {Section::kCode, Section::kDocumentation, Section::kInputs, Section::kOthers}});
   EXPECT_EQ(sections.code + sections.documentation + sections.inputs + sections.others, "");
   EXPECT_EQ(sections.variables, "(int) x0=1");
 }
 
 TEST(ProblemTest, CodeIsShownAsCodeAndConstraintsOfItToo) {
   Graph graph;
-  const NodeId code = graph.AddParameter("__code", GraphCode{"def f(x):\n  return x"},
-                                         {.constraint = "keep f(x)"});
+  const NodeId code =
+      graph.AddParameter("__code", GraphCode{"def f(x):\n  return x"}, {.constraint = "keep f(x)"});
   const NodeId x = graph.AddValue("x", "word");
   const NodeId y = graph.AddOperation("eval", {{"x", x}, {"__code", code}}, "word");
   const ProblemSections sections = SectionsOf(ProblemOf(graph, y, "f"));
@@ -102,7 +103,7 @@ TEST(ProblemTest, OutputsWithDifferentFeedbackAreToldApart) {
   ASSERT_TRUE(propagation.Backward(mid, "second", true).ok());
   const Problem problem = MakeProblem(graph, propagation.Whole(), {});
   EXPECT_EQ(problem.feedback, "neg0: first\n\nabs0: second");
-  EXPECT_THAT(Names(problem.outputs), ElementsAre("neg0", "abs0"));
+  EXPECT_THAT(NamesOf(problem.outputs), ElementsAre("neg0", "abs0"));
 }
 
 TEST(ProblemTest, HiddenParametersAreShownUnlessAsPublished) {
@@ -111,8 +112,8 @@ TEST(ProblemTest, HiddenParametersAreShownUnlessAsPublished) {
   const NodeId a = graph.AddValue("a", int64_t{1});
   const NodeId y =
       graph.AddOperation("bundle", {{"a", a}}, int64_t{2}, {.hidden_dependencies = {hidden}});
-  EXPECT_THAT(Names(ProblemOf(graph, y, "f").variables), ElementsAre("hidden0"));
-  EXPECT_THAT(Names(ProblemOf(graph, y, "f", {.show_hidden = false}).variables), ElementsAre());
+  EXPECT_THAT(NamesOf(ProblemOf(graph, y, "f").variables), ElementsAre("hidden0"));
+  EXPECT_THAT(NamesOf(ProblemOf(graph, y, "f", {.show_hidden = false}).variables), ElementsAre());
 }
 
 TEST(ProblemTest, WhatIsNearTheOutputIsKept) {
@@ -134,7 +135,8 @@ TEST(ProblemTest, WhatIsNearTheOutputIsKept) {
   EXPECT_EQ(sections.variables, "(int) x0=0");
   const std::string tagged = TaggedText(problem, layout);
   EXPECT_LT(tagged.size(), 5000u);
-  EXPECT_THAT(tagged, HasSubstr("<variable name=\"x0\" type=\"int\">\n<value>\n0\n</value>\n</variable>"));
+  EXPECT_THAT(tagged,
+              HasSubstr("<variable name=\"x0\" type=\"int\">\n<value>\n0\n</value>\n</variable>"));
 }
 
 TEST(ProblemTest, TagsHoldConstraintsInsideVariablesAndValuesAsJson) {
