@@ -84,13 +84,13 @@ Async<std::string> SandboxCodeChecker::WhyRefused(const Scope& scope, std::strin
       python ? fmt::format(kPythonProgram, DumpJson(DumpJson(Json::array({code, current}))))
              : fmt::format(kRProgram, DumpJson(code), DumpJson(current));
   Json arguments = {{"code", program}, {"from", ""}};
-  CO_ASSIGN_OR_RETURN(const ToolResult result, co_await scope.CallTool(name, python ? "python" : "r",
-                                                                       std::move(arguments)));
+  CO_ASSIGN_OR_RETURN(const ToolResult result,
+                      co_await scope.CallTool(name, python ? "python" : "r", std::move(arguments)));
   const auto said = SaidBy(result);
   if (said.has_value()) co_return *said;
   if (JsonString(result.value, "status").empty()) {
-    co_return Error(Reason::kPermissionDenied,
-                    fmt::format("the code was not checked: {}", Elide(TextOf(result), kMaxCheckReason)));
+    co_return Error(Reason::kPermissionDenied, fmt::format("the code was not checked: {}",
+                                                           Elide(TextOf(result), kMaxCheckReason)));
   }
   co_return fmt::format("it cannot be parsed: {}", Elide(TextOf(result), kMaxCheckReason));
 }

@@ -33,7 +33,8 @@ std::string NameOf(const std::string& base, int32_t index) {
 std::string Bracketed(std::string_view operation, std::string_view description) {
   if (description.empty()) return "";
   const size_t end = description.find_first_of("[]", 1);
-  if (description[0] == '[' && end != std::string_view::npos && end > 1 && description[end] == ']') {
+  if (description[0] == '[' && end != std::string_view::npos && end > 1 &&
+      description[end] == ']') {
     return std::string(description);
   }
   return fmt::format("[{}] {}", operation, description);
@@ -79,9 +80,8 @@ NodeId Graph::AddOperation(std::string_view operation, absl::Span<const GraphInp
 NodeId Graph::AddException(std::string_view operation, absl::Span<const GraphInput> inputs,
                            GraphError error, NodeOptions options) {
   if (options.name.empty()) options.name = fmt::format("exception_{}", operation);
-  const NodeId id =
-      AddOperation(operation, inputs, fmt::format("({}) {}", error.type, error.message),
-                   std::move(options));
+  const NodeId id = AddOperation(
+      operation, inputs, fmt::format("({}) {}", error.type, error.message), std::move(options));
   nodes_.back().error = std::move(error);
   return id;
 }

@@ -1,6 +1,6 @@
-// Graph: what a program did, as nodes in topological order (Trace, arXiv 2406.16218, section 3). A node
-// is known by its id, its place in the graph. The graph only grows, so whoever refers to a node may keep
-// the id. One graph a run or a batch of runs; nothing is global. Not thread-safe.
+// Graph: what a program did, as nodes in topological order (Trace, arXiv 2406.16218, section 3). A
+// node is known by its id, its place in the graph. The graph only grows, so whoever refers to a
+// node may keep the id. One graph a run or a batch of runs; nothing is global. Not thread-safe.
 //
 //   Graph graph;
 //   const NodeId x = graph.AddParameter("x", int64_t{-1}, {.constraint = "x > 0"});
@@ -45,10 +45,10 @@ struct GraphInput {
 
 // What else there is to say of a node; all of it optional.
 struct NodeOptions {
-  std::string name;                         // "base" or "base:index", of an operation's result
-  std::string constraint;                   // what a new value must keep to
-  std::string type;                         // what the program's language calls the value's type
-  std::string description;                  // what the operator did here, if not what it always does
+  std::string name;         // "base" or "base:index", of an operation's result
+  std::string constraint;   // what a new value must keep to
+  std::string type;         // what the program's language calls the value's type
+  std::string description;  // what the operator did here, if not what it always does
   std::vector<NodeId> hidden_dependencies;  // trainable nodes used that are not among the inputs
 };
 
@@ -65,7 +65,7 @@ class Graph {
     std::string identifier;  // the name as one word, unique: what optimizers call it
     std::string type;        // what its type is called
     std::string constraint;
-    std::string description;  // its own, with brackets; else empty
+    std::string description;     // its own, with brackets; else empty
     std::string_view operation;  // name of the operator; empty: none. Into the graph.
     int32_t level = 0;           // 0 of roots, else one more than the highest that led to it
     bool trainable = false;
@@ -120,8 +120,8 @@ class Graph {
   std::vector<NodeId> hidden_;
   std::vector<NodeId> parameters_;
   std::unordered_set<std::string> kept_;  // names of operators and arguments, once each
-  std::map<std::string_view, std::string> operators_;  // to their descriptions
-  std::unordered_map<std::string, int32_t> next_index_;          // of a base
+  std::map<std::string_view, std::string> operators_;    // to their descriptions
+  std::unordered_map<std::string, int32_t> next_index_;  // of a base
   std::unordered_map<std::string, NodeId> by_name_;
   std::unordered_set<std::string> identifiers_;
 };

@@ -98,7 +98,8 @@ class Reader {
     if (node.name().find(':') != std::string::npos && graph_.Find(node.name()) != kNoNode) {
       return Wrong(field + ".name", "another node has this name");
     }
-    if (node.operator_().size() > kMaxNameBytes) return Wrong(field + ".operator", "at most 200 bytes");
+    if (node.operator_().size() > kMaxNameBytes)
+      return Wrong(field + ".operator", "at most 200 bytes");
     if (node.value().type().size() > kMaxNameBytes) {
       return Wrong(field + ".value.type", "at most 200 bytes");
     }

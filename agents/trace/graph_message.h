@@ -21,8 +21,8 @@ inline constexpr int kMaxGraphOperators = 5'000;
 inline constexpr size_t kMaxGraphBytes = 3 << 20;
 inline constexpr size_t kMaxGraphConstraintBytes = 16 << 10;
 
-// Checks all that graph.proto asks for; kInvalidField, whose metadata's "field" is `field` and what is in
-// it ("graph.nodes[3].inputs[0].node").
+// Checks all that graph.proto asks for; kInvalidField, whose metadata's "field" is `field` and what
+// is in it ("graph.nodes[3].inputs[0].node").
 absl::StatusOr<Graph> GraphFromMessage(const v1::Graph& message, std::string_view field);
 v1::Graph GraphMessage(const Graph& graph);
 

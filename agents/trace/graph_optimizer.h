@@ -1,6 +1,6 @@
-// GraphOptimizer: what proposes new values of parameters from a problem, that trainers and the optimizer
-// service use. Implementations are OptoPrime and its kin; they hold no state: what is to be known in the next
-// step is in OptimizerState, which its owner keeps.
+// GraphOptimizer: what proposes new values of parameters from a problem, that trainers and the
+// optimizer service use. Implementations are OptoPrime and its kin; they hold no state: what is to
+// be known in the next step is in OptimizerState, which its owner keeps.
 #pragma once
 
 #include <deque>
@@ -45,16 +45,16 @@ class GraphOptimizer {
  public:
   virtual ~GraphOptimizer() = default;
 
-  // Proposes; nothing is applied: whoever called may take the proposal or leave it. Effects are named `name`
-  // and what is below. `problem` and `state` outlive the call. A reply of the model that cannot be used is a
-  // proposal without changes, with the reason among `refused`; a status is a failure of the model or a
-  // limit.
+  // Proposes; nothing is applied: whoever called may take the proposal or leave it. Effects are
+  // named `name` and what is below. `problem` and `state` outlive the call. A reply of the model
+  // that cannot be used is a proposal without changes, with the reason among `refused`; a status is
+  // a failure of the model or a limit.
   virtual Async<Proposal> Propose(const Scope& scope, std::string name, const Problem& problem,
                                   const OptimizerState& state) const = 0;
 };
 
-// The state for the next step: the variables and the feedback of this one are remembered, at most `size` of
-// them.
+// The state for the next step: the variables and the feedback of this one are remembered, at most
+// `size` of them.
 void Remember(const Problem& problem, const Proposal& proposal, size_t size, OptimizerState& state);
 
 }  // namespace troupe

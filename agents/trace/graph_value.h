@@ -30,11 +30,12 @@ using GraphValue =
 // What Python calls the type: NoneType, bool, int, float, str, list, dict; "code".
 std::string_view TypeName(const GraphValue& value);
 
-// As Python prints it (str): None, True, 1.0, text as it is, {'a': [1, 'b']}. What optimizers of the
-// published form are shown.
+// As Python prints it (str): None, True, 1.0, text as it is, {'a': [1, 'b']}. What optimizers of
+// the published form are shown.
 std::string PythonText(const GraphValue& value);
 
-// As JSON: text and code in quotes, numbers that JSON has not as text. What records and schemas have.
+// As JSON: text and code in quotes, numbers that JSON has not as text. What records and schemas
+// have.
 Json JsonOf(const GraphValue& value);
 
 // How many bytes it takes, about.

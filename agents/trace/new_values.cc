@@ -65,15 +65,16 @@ Async<Projected> CheckValue(const Scope& scope, std::string name, const ProblemV
   if (ValueBytes(value) > kMaxValueBytes) {
     co_return Projected{std::move(value), "it is over 256 KiB"};
   }
-  CO_ASSIGN_OR_RETURN(Projected projected, co_await Project(scope, name, rules.projections,
-                                                            std::move(node_name), std::move(value)));
+  CO_ASSIGN_OR_RETURN(
+      Projected projected,
+      co_await Project(scope, name, rules.projections, std::move(node_name), std::move(value)));
   const auto* code = std::get_if<GraphCode>(&projected.value);
   if (!projected.refused.empty() || code == nullptr || rules.checker == nullptr) {
     co_return projected;
   }
   const std::string current = PythonText(variable.value);
-  CO_ASSIGN_OR_RETURN(projected.refused,
-                      co_await rules.checker->WhyRefused(scope, name + ".check", code->text, current));
+  CO_ASSIGN_OR_RETURN(projected.refused, co_await rules.checker->WhyRefused(scope, name + ".check",
+                                                                            code->text, current));
   co_return projected;
 }
 
@@ -144,10 +145,12 @@ Async<ReadValues> ReadSuggestions(const Scope& scope, std::string name, const Pr
       continue;
     }
     if (*typed == variable.value) continue;
-    const std::string effect = fmt::format("{}.value:{}", name, read.changes.size() + read.refused.size());
+    const std::string effect =
+        fmt::format("{}.value:{}", name, read.changes.size() + read.refused.size());
     const std::string node_name = problem.graph->node(variable.node).name;
-    CO_ASSIGN_OR_RETURN(Projected projected, co_await CheckValue(scope, effect, variable, *std::move(typed),
-                                                                 rules, node_name));
+    CO_ASSIGN_OR_RETURN(
+        Projected projected,
+        co_await CheckValue(scope, effect, variable, *std::move(typed), rules, node_name));
     if (!projected.refused.empty()) {
       read.refused.push_back({variable.name, Shown(suggested), std::move(projected.refused)});
     } else if (projected.value != variable.value) {

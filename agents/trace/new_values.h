@@ -1,6 +1,6 @@
-// New values of parameters: the schema that a model's reply must be valid by, derived from what the parameters
-// are now, and what is made of its suggestions. A suggestion is never cast: "False" is not false, a list is a
-// list, code is parsed before it is taken.
+// New values of parameters: the schema that a model's reply must be valid by, derived from what the
+// parameters are now, and what is made of its suggestions. A suggestion is never cast: "False" is
+// not false, a list is a list, code is parsed before it is taken.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -40,15 +40,15 @@ struct ReadValues {
   std::vector<Refusal> refused;
 };
 
-// An object with a member for each variable: a value of its type, or null, which leaves it as it is. All are
-// required, since some servers take no other schema.
+// An object with a member for each variable: a value of its type, or null, which leaves it as it
+// is. All are required, since some servers take no other schema.
 Json SuggestionSchema(const Problem& problem);
 
 // Whether `suggested` is of the type that `current` is of; kInvalidField, in words for the model.
 absl::StatusOr<GraphValue> TypedValue(const GraphValue& current, const Json& suggested);
 
-// Reads an object of suggestions by the variables' names; null and what is missing leave a variable as
-// it is. Effects are named `name` and what is below. `problem` and `rules` outlive it.
+// Reads an object of suggestions by the variables' names; null and what is missing leave a variable
+// as it is. Effects are named `name` and what is below. `problem` and `rules` outlive it.
 Async<ReadValues> ReadSuggestions(const Scope& scope, std::string name, const Problem& problem,
                                   Json suggestions, const ValueRules& rules);
 

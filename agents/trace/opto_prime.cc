@@ -90,8 +90,7 @@ absl::StatusOr<ChatRequest> OptoPrime::RequestFor(const Scope& scope, const Prob
   values["differ"] = variation.use == OptoPrimeVariation::Earlier::kDiffer;
   values["merge"] = variation.use == OptoPrimeVariation::Earlier::kMerge;
   ASSIGN_OR_RETURN(ChatRequest request,
-                   PromptRequest(scope, tags ? "trace.optoprime_tags" : "trace.optoprime",
-                                 values));
+                   PromptRequest(scope, tags ? "trace.optoprime_tags" : "trace.optoprime", values));
   request.temperature =
       variation.temperature.has_value() ? variation.temperature : options_.temperature;
   request.max_tokens = options_.max_tokens;
@@ -126,8 +125,8 @@ Async<Proposal> OptoPrime::ProposeAs(const Scope& scope, std::string name, const
       co_return proposal;
     }
     const Json suggestions = JsonObject(*reply, "suggestion");
-    CO_ASSIGN_OR_RETURN(ReadValues read, co_await ReadSuggestions(scope, effect, problem, suggestions,
-                                                                  options_.rules));
+    CO_ASSIGN_OR_RETURN(ReadValues read, co_await ReadSuggestions(scope, effect, problem,
+                                                                  suggestions, options_.rules));
     proposal.changes = std::move(read.changes);
     proposal.refused = std::move(read.refused);
     if (proposal.refused.empty() || attempt == options_.corrections) break;

@@ -1,7 +1,7 @@
-// OptoPrime: one call of a model a step, which sees the problem and suggests new values (arXiv 2406.16218,
-// section 3.3). Against the published program: values are typed by a schema and never cast, code is parsed
-// before it is taken, TERMINATE is the whole answer and not a word somewhere in it, suggestions that cannot be
-// used are told to the model once, and in the next step.
+// OptoPrime: one call of a model a step, which sees the problem and suggests new values (arXiv
+// 2406.16218, section 3.3). Against the published program: values are typed by a schema and never
+// cast, code is parsed before it is taken, TERMINATE is the whole answer and not a word somewhere
+// in it, suggestions that cannot be used are told to the model once, and in the next step.
 #pragma once
 
 #include <memory>
@@ -27,7 +27,8 @@ struct OptoPrimeOptions {
   bool example = false;  // whether a worked example is shown
   std::optional<double> temperature;
   std::optional<int64_t> max_tokens;
-  int corrections = 1;  // times that the model is told of suggestions that cannot be used, in one step
+  int corrections =
+      1;  // times that the model is told of suggestions that cannot be used, in one step
   ValueRules rules;
 };
 
@@ -63,8 +64,8 @@ class OptoPrime : public GraphOptimizer {
 // {"reasoning", "answer", "suggestion"} for the variables of the problem.
 ReplySchema OptoPrimeReply(const Problem& problem);
 
-// The values that a prompt of the family has for what was remembered: lists of {"number", "variables",
-// "feedback"} and of {"name", "suggested", "why"}.
+// The values that a prompt of the family has for what was remembered: lists of {"number",
+// "variables", "feedback"} and of {"name", "suggested", "why"}.
 Json MemoryValues(const OptimizerState& state);
 Json RefusalValues(const std::vector<Refusal>& refused);
 

@@ -69,8 +69,8 @@ class ProblemMaker {
                        [id](const OutputFeedback& each) { return each.output == id; });
   }
 
-  // Whether the subgraph shows what it was made from. Of other inputs of a path it does not: they are as
-  // given, though the program made them.
+  // Whether the subgraph shows what it was made from. Of other inputs of a path it does not: they
+  // are as given, though the program made them.
   bool IsMade(NodeId id) const {
     if (graph_.node(id).root()) return false;
     for (const GraphInput& input : graph_.inputs(id)) {
@@ -91,10 +91,10 @@ class ProblemMaker {
       if (!arguments.empty()) arguments += ", ";
       arguments += fmt::format("{}={}", input.name, graph_.node(input.node).identifier);
     }
-    problem_.code.push_back({id, node.level,
-                             fmt::format("{} = {}({})", node.identifier, std::string(node.operation),
-                                         arguments),
-                             DistanceOf(id)});
+    problem_.code.push_back(
+        {id, node.level,
+         fmt::format("{} = {}({})", node.identifier, std::string(node.operation), arguments),
+         DistanceOf(id)});
     const std::string operation(node.operation);
     const auto [place, added] = operators_.emplace(operation, problem_.documentation.size());
     if (added) problem_.documentation.push_back({operation, ""});

@@ -1,6 +1,7 @@
-// Problem: what parameters received, arranged as OptoPrime shows it to a model: the program as lines of code,
-// what its operators do, the values that may be changed, those that came in, came out and lay between,
-// and the feedback (arXiv 2406.16218, section 3.3). As data here; as text in problem_text.h.
+// Problem: what parameters received, arranged as OptoPrime shows it to a model: the program as
+// lines of code, what its operators do, the values that may be changed, those that came in, came
+// out and lay between, and the feedback (arXiv 2406.16218, section 3.3). As data here; as text in
+// problem_text.h.
 //
 // Stateless functions.
 #pragma once
@@ -47,26 +48,27 @@ struct Problem {
   std::vector<ProblemValue> inputs;     // what else the program began with, or what lies outside
   std::vector<ProblemValue> others;     // what it came to on the way
   std::vector<ProblemValue> outputs;
-  // Word for word. Where several outputs got feedback that differs, a paragraph each, beginning with
-  // the output's name.
+  // Word for word. Where several outputs got feedback that differs, a paragraph each, beginning
+  // with the output's name.
   std::string feedback;
 };
 
 inline constexpr char kDefaultObjective[] =
-    "Change the values of the variables in #Variables so that the output gets better, judging by #Feedback.";
+    "Change the values of the variables in #Variables so that the output gets better, judging by "
+    "#Feedback.";
 
 struct ProblemOptions {
   std::string objective;  // empty: kDefaultObjective
-  // Whether parameters that an operator used without being given them are shown among the variables.
-  // As published they are not, and so never change.
+  // Whether parameters that an operator used without being given them are shown among the
+  // variables. As published they are not, and so never change.
   bool show_hidden = true;
 };
 
 // `subgraph` is of `parameters`, which feedback reached; empty without nodes.
 Problem MakeProblem(const Graph& graph, const Subgraph& subgraph, const ProblemOptions& options);
 
-// {"code": [...], "documentation": [...], "variables": {name: {"type", "value", "constraint"}} ...}, for records
-// and comparisons.
+// {"code": [...], "documentation": [...], "variables": {name: {"type", "value", "constraint"}}
+// ...}, for records and comparisons.
 Json ProblemJson(const Problem& problem);
 
 }  // namespace troupe

@@ -91,8 +91,8 @@ std::string Constraints(const Problem& problem) {
   for (const ProblemValue& each : problem.variables) {
     if (each.constraint.empty()) continue;
     if (!text.empty()) text += "\n";
-    text += fmt::format("({}) {}: {}", each.is_code() ? "code" : each.type, each.name,
-                        each.constraint);
+    text +=
+        fmt::format("({}) {}: {}", each.is_code() ? "code" : each.type, each.name, each.constraint);
   }
   return text;
 }
@@ -107,7 +107,8 @@ std::string TaggedVariable(const ProblemValue& value) {
   std::string text =
       fmt::format("<variable name=\"{}\" type=\"{}\">\n<value>\n{}\n</value>\n", value.name,
                   value.is_code() ? "code" : value.type, TaggedValue(value, 0));
-  if (!value.constraint.empty()) text += fmt::format("<constraint>{}</constraint>\n", value.constraint);
+  if (!value.constraint.empty())
+    text += fmt::format("<constraint>{}</constraint>\n", value.constraint);
   return text + "</variable>";
 }
 
@@ -153,7 +154,8 @@ ProblemSections SectionsOf(const Problem& problem, const ProblemLayout& layout) 
 
 std::string SectionText(const ProblemSections& sections) {
   return fmt::format(
-      "#Instruction\n{}\n\n#Code\n{}\n\n#Documentation\n{}\n\n#Variables\n{}\n\n#Constraints\n{}\n\n"
+      "#Instruction\n{}\n\n#Code\n{}\n\n#Documentation\n{}\n\n#Variables\n{}\n\n#Constraints\n{}"
+      "\n\n"
       "#Inputs\n{}\n\n#Others\n{}\n\n#Outputs\n{}\n\n#Feedback\n{}\n",
       sections.instruction, sections.code, sections.documentation, sections.variables,
       sections.constraints, sections.inputs, sections.others, sections.outputs, sections.feedback);

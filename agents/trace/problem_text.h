@@ -1,5 +1,6 @@
-// A Problem as text for a model: OptoPrime's sections, or tags as in its second version. Long programs are
-// cut to a budget that keeps what is near the outputs; what may be changed is always shown whole.
+// A Problem as text for a model: OptoPrime's sections, or tags as in its second version. Long
+// programs are cut to a budget that keeps what is near the outputs; what may be changed is always
+// shown whole.
 //
 // Stateless functions.
 #pragma once
@@ -11,15 +12,24 @@
 
 namespace troupe {
 
-enum class Section { kInstruction, kCode, kDocumentation, kVariables, kConstraints, kInputs, kOthers,
-                     kOutputs, kFeedback };
+enum class Section {
+  kInstruction,
+  kCode,
+  kDocumentation,
+  kVariables,
+  kConstraints,
+  kInputs,
+  kOthers,
+  kOutputs,
+  kFeedback
+};
 
 struct ProblemLayout {
-  // Bytes of one value at most that cannot be changed; of a longer one the beginning and the end are
-  // shown. 0: no limit.
+  // Bytes of one value at most that cannot be changed; of a longer one the beginning and the end
+  // are shown. 0: no limit.
   size_t value_bytes = 0;
-  // Bytes of code, of inputs and of intermediate values at most, each; those nearest to the outputs are
-  // kept. 0: no limit.
+  // Bytes of code, of inputs and of intermediate values at most, each; those nearest to the outputs
+  // are kept. 0: no limit.
   size_t section_bytes = 0;
   // Sections that are left empty: without code, documentation, inputs and others, the ablation
   // "without trace".
@@ -38,7 +48,8 @@ ProblemSections SectionsOf(const Problem& problem, const ProblemLayout& layout =
 // "#Instruction", "#Code" ... with their texts.
 std::string SectionText(const ProblemSections& sections);
 
-// The same in tags, with each variable's constraint inside of it, and values that are no text as JSON.
+// The same in tags, with each variable's constraint inside of it, and values that are no text as
+// JSON.
 std::string TaggedText(const Problem& problem, const ProblemLayout& layout = {});
 
 // A value as sections show it; of one that is over `bytes` (0: no limit) the beginning and the end.

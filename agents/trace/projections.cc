@@ -70,16 +70,15 @@ Async<Projected> Format(const Scope& scope, std::string name, std::vector<std::s
   const auto* plain = std::get_if<std::string>(&value);
   if (code == nullptr && plain == nullptr) co_return Projected{std::move(value), ""};
   const std::string& text = code != nullptr ? code->text : *plain;
-  Json arguments = {
-      {"code", fmt::format(kFormatProgram, kFormatterSeconds,
-                           DumpJson(DumpJson(Json::array({command, text}))))},
-      {"from", ""}};
+  Json arguments = {{"code", fmt::format(kFormatProgram, kFormatterSeconds,
+                                         DumpJson(DumpJson(Json::array({command, text}))))},
+                    {"from", ""}};
   CO_ASSIGN_OR_RETURN(const ToolResult result,
                       co_await scope.CallTool(name, "python", std::move(arguments)));
   const auto said = SaidBy(result);
   if (!said.has_value()) {
-    co_return Projected{std::move(value),
-                        fmt::format("the formatter was not run: {}", Elide(TextOf(result), kMaxFormatReason))};
+    co_return Projected{std::move(value), fmt::format("the formatter was not run: {}",
+                                                      Elide(TextOf(result), kMaxFormatReason))};
   }
   CO_ASSIGN_OR_RETURN(const Json outcome, ParseJson(*said, "what the formatter says"));
   const std::string refused = JsonString(outcome, "refused");

@@ -1,11 +1,11 @@
-// Propagation: feedback on outputs of a graph, carried back to the parameters. Nothing is computed of
-// the feedback's text: what a parameter receives is the minimal subgraph, all nodes on its paths to
-// the output together with the other direct inputs of these nodes, and the feedback word for word
-// (the "minimal subgraph propagator" of arXiv 2406.16218, section 3.2). No model is asked.
+// Propagation: feedback on outputs of a graph, carried back to the parameters. Nothing is computed
+// of the feedback's text: what a parameter receives is the minimal subgraph, all nodes on its paths
+// to the output together with the other direct inputs of these nodes, and the feedback word for
+// word (the "minimal subgraph propagator" of arXiv 2406.16218, section 3.2). No model is asked.
 //
-// The paper's algorithm gives each node the union of its children's subgraphs, O(N²) and more. Here a
-// parameter's subgraph is told by two marks a node, whether it leads to the output and whether the
-// parameter leads to it: O(nodes + inputs) an output and no list that is copied.
+// The paper's algorithm gives each node the union of its children's subgraphs, O(N²) and more. Here
+// a parameter's subgraph is told by two marks a node, whether it leads to the output and whether
+// the parameter leads to it: O(nodes + inputs) an output and no list that is copied.
 //
 // Refers to the graph, which may grow meanwhile. Not thread-safe.
 #pragma once
@@ -29,8 +29,8 @@ struct OutputFeedback {
 // What parameters receive.
 struct Subgraph {
   std::vector<NodeId> nodes;  // each once, by level, then by id
-  // Of the outputs that they lead to, in the order in which it was given; a pair that was given twice is
-  // there once.
+  // Of the outputs that they lead to, in the order in which it was given; a pair that was given
+  // twice is there once.
   std::vector<OutputFeedback> feedback;
 
   bool empty() const { return nodes.empty(); }
@@ -40,8 +40,8 @@ class Propagation {
  public:
   explicit Propagation(const Graph& graph) : graph_(graph) {}
 
-  // Carries feedback back from an output. May be called for several outputs before the subgraphs are
-  // asked for. Where the output is an exception and the feedback empty, it is ErrorFeedback.
+  // Carries feedback back from an output. May be called for several outputs before the subgraphs
+  // are asked for. Where the output is an exception and the feedback empty, it is ErrorFeedback.
   //
   // Each node but roots is gone through once, as in automatic differentiation: kInvalidField, and
   // nothing is changed, if one was before, unless that call had `retain`. kInvalidField for a node

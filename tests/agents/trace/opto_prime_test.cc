@@ -188,8 +188,7 @@ TEST_F(OptoPrimeTest, TheTaggedFormShowsTags) {
   options_.form = OptoPrimeOptions::Form::kTags;
   replies_ = {Reply(Suggest({{"count0", 3}}))};
   EXPECT_THAT(Propose().changes, SizeIs(1));
-  EXPECT_THAT(requests_[0].messages.back().text(),
-              HasSubstr("<constraint>at most 9</constraint>"));
+  EXPECT_THAT(requests_[0].messages.back().text(), HasSubstr("<constraint>at most 9</constraint>"));
 }
 
 TEST_F(OptoPrimeTest, ARestartAsksNothingTwice) {
