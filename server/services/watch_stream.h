@@ -186,16 +186,18 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
     }
     std::vector<TaskEvent> events;
     bool terminal = false;
-    int64_t last_sequence = 0;
+    int64_t last_sequence = 0;  // 0: not looked up, as it does not matter yet
     const absl::Status read = manager_->store().Read([&](Connection& connection) -> absl::Status {
-      ASSIGN_OR_RETURN(const TaskRow row, ReadTask(connection, options_.task_id));
-      terminal = row.end_time != absl::InfinitePast();
-      ASSIGN_OR_RETURN(last_sequence, LastSequenceOf(connection, row.key));
-      ASSIGN_OR_RETURN(events, ReadTaskEvents(connection, row.key, after, kBatch));
+      ASSIGN_OR_RETURN(const TaskPulse task, ReadPulse(connection, options_.task_id));
+      terminal = task.ended;
+      ASSIGN_OR_RETURN(events, ReadTaskEvents(connection, task.key, after, kBatch));
+      if (terminal || events.empty()) {
+        ASSIGN_OR_RETURN(last_sequence, LastSequenceOf(connection, task.key));
+      }
       return absl::OkStatus();
     });
     if (!read.ok()) return FinishOnce(read);
-    if (after > last_sequence) {
+    if (events.empty() && after > last_sequence) {
       return FinishOnce(Error(
           Reason::kSequenceOutOfRange,
           fmt::format("after_sequence: {} is beyond the last event, {}", after, last_sequence),

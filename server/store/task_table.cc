@@ -181,6 +181,15 @@ absl::StatusOr<int64_t> TaskKey(Connection& connection, const std::string& name)
   return statement.Int(0);
 }
 
+absl::StatusOr<TaskPulse> ReadPulse(Connection& connection, const std::string& name) {
+  ASSIGN_OR_RETURN(Statement statement,
+                   connection.Prepare("SELECT id, end_time FROM tasks WHERE name = ?"));
+  statement.Bind(std::string_view(name));
+  ASSIGN_OR_RETURN(const bool found, statement.Step());
+  if (!found) return NoSuchTask(name);
+  return TaskPulse{statement.Int(0), statement.Int(1) != 0};
+}
+
 absl::StatusOr<TaskRow> ReadTaskByRequest(Connection& connection, const std::string& request_id) {
   return ReadWhere(connection, "request_id", request_id);
 }

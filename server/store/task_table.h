@@ -31,6 +31,14 @@ absl::Status UpdateTask(Connection& connection, const TaskRow& row);
 absl::StatusOr<TaskRow> ReadTask(Connection& connection, const std::string& name);
 absl::StatusOr<int64_t> TaskKey(Connection& connection, const std::string& name);
 
+// What who watches a task needs of its row each time.
+struct TaskPulse {
+  int64_t key = 0;
+  bool ended = false;
+};
+// kNotFound, naming the task.
+absl::StatusOr<TaskPulse> ReadPulse(Connection& connection, const std::string& name);
+
 // The task submitted with `request_id`; kNotFound if none was.
 absl::StatusOr<TaskRow> ReadTaskByRequest(Connection& connection, const std::string& request_id);
 
