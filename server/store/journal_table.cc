@@ -5,6 +5,7 @@
 
 #include "server/store/packed.h"
 #include "server/store/task_table.h"
+#include "server/store/text_index.h"
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
@@ -148,12 +149,9 @@ absl::Status InsertEnd(Connection& connection, int64_t task_key, const BegunSpan
   return insert.Run();
 }
 
-absl::Status IndexText(Connection& connection, int64_t span_key, const std::string& text,
-                       const StoredContent& prefix) {
-  ASSIGN_OR_RETURN(Statement insert,
-                   connection.Prepare("INSERT INTO span_search (rowid, text) VALUES (?, ?)"));
-  insert.Bind(span_key).Bind(text);
-  RETURN_IF_ERROR(insert.Run());
+// Keeps the text that the index is made from.
+absl::Status KeepText(Connection& connection, int64_t span_key, const std::string& text,
+                      const StoredContent& prefix) {
   const Packed packed = Pack(text, prefix.bytes);
   ASSIGN_OR_RETURN(
       Statement keep,
@@ -217,7 +215,9 @@ constexpr std::string_view kSpanColumns =
 
 }  // namespace
 
-absl::Status AppendEntry(Connection& connection, const JournalEntry& entry) {
+absl::Status AppendEntry(Connection& connection, const JournalEntry& entry, TextIndex* index) {
+  TextIndex without_index;
+  if (index == nullptr) index = &without_index;
   ASSIGN_OR_RETURN(const int64_t task_key, TaskKey(connection, entry.task_id));
   StoredContent largest;
   for (const Content& content : entry.contents) {
@@ -231,7 +231,8 @@ absl::Status AppendEntry(Connection& connection, const JournalEntry& entry) {
     ASSIGN_OR_RETURN(const BegunSpan begun, FindBegun(connection, task_key, span));
     RETURN_IF_ERROR(InsertEnd(connection, task_key, begun, span));
     if (!span.search_text.empty()) {
-      RETURN_IF_ERROR(IndexText(connection, begun.key, span.search_text, largest));
+      RETURN_IF_ERROR(index->Add(connection, begun.key, span.search_text));
+      RETURN_IF_ERROR(KeepText(connection, begun.key, span.search_text, largest));
     }
   }
   for (const EventRecord& event : entry.events) {

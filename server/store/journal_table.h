@@ -11,8 +11,12 @@
 
 namespace troupe {
 
+class TextIndex;
+
 // Appends an entry. kNotFound if the task is gone, kStoreFailed if it ends a span that never began.
-absl::Status AppendEntry(Connection& connection, const JournalEntry& entry);
+// Its texts go to `index`; null: into the full-text index at once.
+absl::Status AppendEntry(Connection& connection, const JournalEntry& entry,
+                         TextIndex* index = nullptr);
 
 // A span with the store's own keys.
 struct StoredSpan {

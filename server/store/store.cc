@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "server/store/journal_table.h"
 #include "server/store/schema.h"
 #include "tools/base/error.h"
@@ -13,13 +15,24 @@ namespace {
 // Short: who writes tries again itself, and must notice soon when the server closes.
 constexpr absl::Duration kWriterBusyTimeout = absl::Milliseconds(250);
 
-absl::Status AppendInChain(Connection& connection, const JournalEntry& entry) {
-  if (entry.chain == nullptr) return AppendEntry(connection, entry);
+absl::Status AppendInChain(Connection& connection, const JournalEntry& entry, TextIndex& index) {
+  if (entry.chain == nullptr) return AppendEntry(connection, entry, &index);
   if (entry.chain->broken) return BrokenChain(entry.task_id);
-  absl::Status appended = AppendEntry(connection, entry);
+  absl::Status appended = AppendEntry(connection, entry, &index);
   // A disk that takes no writes may take them when the whole batch is tried again.
   if (!appended.ok() && !HasReason(appended, Reason::kStoreReadOnly)) entry.chain->broken = true;
   return appended;
+}
+
+// Whether nobody waits for an entry: it says no more than that inner spans began or ended and that
+// model calls began, which are made again if that is lost.
+bool MayWait(const JournalEntry& entry) {
+  const auto is_inner = [](const SpanRecord& span) { return span.kind == SpanKind::kSpan; };
+  const auto is_harmless = [&](const SpanRecord& span) {
+    return is_inner(span) || span.kind == SpanKind::kModelCall;
+  };
+  return entry.events.empty() && std::all_of(entry.ended.begin(), entry.ended.end(), is_inner) &&
+         std::all_of(entry.begun.begin(), entry.begun.end(), is_harmless);
 }
 
 }  // namespace
@@ -42,7 +55,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options) {
     MutexLock lock(&store->mutex_);
     store->idle_readers_.push_back(std::move(reader));
   }
-  store->writer_ = std::make_unique<StoreWriter>(std::move(writer), options.writer);
+  store->writer_ = std::make_unique<StoreWriter>(std::move(writer), options.writer, &store->index_);
   return store;
 }
 
@@ -53,13 +66,16 @@ void Store::SetListener(std::function<void(const std::string&)> listener) {
 }
 
 void Store::Append(JournalEntry entry, std::function<void(absl::Status)> done) {
+  const bool may_wait = MayWait(entry);
   auto shared = std::make_shared<JournalEntry>(std::move(entry));
-  writer_->Submit([shared](Connection& connection) { return AppendInChain(connection, *shared); },
-                  [this, shared, done = std::move(done)](absl::Status status) {
-                    if (!status.ok() && shared->chain != nullptr) shared->chain->broken = true;
-                    if (status.ok() && listener_) listener_(shared->task_id);
-                    if (done) done(std::move(status));
-                  });
+  writer_->Submit(
+      [this, shared](Connection& connection) { return AppendInChain(connection, *shared, index_); },
+      [this, shared, done = std::move(done)](absl::Status status) {
+        if (!status.ok() && shared->chain != nullptr) shared->chain->broken = true;
+        if (status.ok() && listener_) listener_(shared->task_id);
+        if (done) done(std::move(status));
+      },
+      may_wait);
 }
 
 absl::StatusOr<std::vector<SpanRecord>> Store::LoadSpans(const std::string& task_id) {

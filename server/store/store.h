@@ -16,6 +16,7 @@
 #include "agents/runtime/journal.h"
 #include "server/store/task_row.h"
 #include "server/store/task_table.h"
+#include "server/store/text_index.h"
 #include "server/store/writer.h"
 #include "tools/base/mutex.h"
 
@@ -67,6 +68,7 @@ class Store : public Journal {
  private:
   Store() = default;
 
+  TextIndex index_;
   std::unique_ptr<StoreWriter> writer_;
   std::function<void(const std::string&)> listener_;
   Mutex mutex_;

@@ -13,8 +13,12 @@ constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
 
 }  // namespace
 
-StoreWriter::StoreWriter(std::unique_ptr<Connection> connection, Options options)
-    : options_(options), connection_(std::move(connection)), thread_([this] { Loop(); }) {}
+StoreWriter::StoreWriter(std::unique_ptr<Connection> connection, Options options,
+                         Deferred* deferred)
+    : options_(options),
+      connection_(std::move(connection)),
+      deferred_(deferred),
+      thread_([this] { Loop(); }) {}
 
 StoreWriter::~StoreWriter() {
   {
@@ -22,6 +26,7 @@ StoreWriter::~StoreWriter() {
     stopping_ = true;
     retrying_ends_ = true;
   }
+  Wake();
   thread_.join();
 }
 
@@ -30,16 +35,29 @@ void StoreWriter::StopRetrying() {
   retrying_ends_ = true;
 }
 
-void StoreWriter::Submit(Change change, Callback done) {
+void StoreWriter::Wake() {
+  MutexLock lock(&wake_mutex_);
+  woken_ = true;
+}
+
+void StoreWriter::Submit(Change change, Callback done, bool may_wait) {
+  bool taken = false;
+  bool wake = false;
   {
     MutexLock lock(&mutex_);
-    if (queue_.size() < options_.max_queue && !stopping_) {
+    taken = queue_.size() < options_.max_queue && !stopping_;
+    if (taken) {
       queue_.push_back({std::move(change), std::move(done)});
       ++taken_in_;
-      return;
+      const bool hurry = !may_wait || queue_.size() >= options_.max_batch;
+      // One wake is enough: the writer looks again before it waits.
+      wake = (hurry && !hurry_) || asleep_;
+      hurry_ = hurry_ || hurry;
+      asleep_ = false;
     }
   }
-  if (done) {
+  if (wake) Wake();
+  if (!taken && done) {
     done(Error(Reason::kQueueFull, "the store cannot keep up: too many changes wait; try later"));
   }
 }
@@ -63,27 +81,48 @@ absl::Status StoreWriter::SubmitAndWait(Change change) {
 }
 
 void StoreWriter::Drain() {
+  {
+    MutexLock lock(&mutex_);
+    hurry_ = hurry_ || !queue_.empty();
+  }
+  Wake();
   MutexLock lock(&mutex_);
   const auto reached = [this, goal = taken_in_]()
                            ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return done_with_ >= goal; };
   mutex_.Await(Condition(&reached));
 }
 
-void StoreWriter::Loop() {
+bool StoreWriter::WaitForWork() {
+  // Whether max_delay has passed: what may wait has waited then.
+  bool waited = false;
   for (;;) {
-    std::vector<Job> batch;
+    absl::Time deadline = SteadyNow() + options_.max_delay;
     {
       MutexLock lock(&mutex_);
-      const auto ready = [this]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-        return stopping_ || !queue_.empty();
-      };
-      mutex_.Await(Condition(&ready));
-      if (queue_.empty()) return;
-      while (!queue_.empty() && batch.size() < options_.max_batch) {
-        batch.push_back(std::move(queue_.front()));
-        queue_.pop_front();
-      }
+      if (stopping_ || hurry_ || (waited && !queue_.empty())) return !queue_.empty();
+      asleep_ = waited;
+      if (asleep_) deadline = absl::InfiniteFuture();
     }
+    MutexLock lock(&wake_mutex_);
+    waited = !wake_mutex_.AwaitWithDeadline(Condition(&woken_), deadline);
+    woken_ = false;
+  }
+}
+
+std::vector<StoreWriter::Job> StoreWriter::TakeBatch() {
+  std::vector<Job> batch;
+  MutexLock lock(&mutex_);
+  while (!queue_.empty() && batch.size() < options_.max_batch) {
+    batch.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  if (queue_.empty()) hurry_ = false;
+  return batch;
+}
+
+void StoreWriter::Loop() {
+  while (WaitForWork()) {
+    std::vector<Job> batch = TakeBatch();
     const std::vector<absl::Status> results = Commit(batch);
     for (size_t i = 0; i < batch.size(); ++i) {
       if (batch[i].done) batch[i].done(results[i]);
@@ -130,10 +169,16 @@ absl::Status StoreWriter::TryCommit(std::vector<Job>& batch, std::vector<absl::S
 
 absl::StatusOr<bool> StoreWriter::CommitTogether(std::vector<Job>& batch) {
   RETURN_IF_ERROR(connection_->Run("BEGIN IMMEDIATE"));
+  if (deferred_ != nullptr) deferred_->Begin(/*at_once=*/false);
   for (Job& job : batch) {
     const absl::Status applied = job.change(*connection_);
     if (HasReason(applied, Reason::kStoreReadOnly)) return applied;
     if (!applied.ok()) return false;
+  }
+  if (deferred_ != nullptr) {
+    const absl::Status finished = deferred_->Finish(*connection_);
+    if (HasReason(finished, Reason::kStoreReadOnly)) return finished;
+    if (!finished.ok()) return false;
   }
   RETURN_IF_ERROR(connection_->Run("COMMIT"));
   return true;
@@ -141,6 +186,7 @@ absl::StatusOr<bool> StoreWriter::CommitTogether(std::vector<Job>& batch) {
 
 absl::Status StoreWriter::CommitApart(std::vector<Job>& batch, std::vector<absl::Status>& results) {
   RETURN_IF_ERROR(connection_->Run("BEGIN IMMEDIATE"));
+  if (deferred_ != nullptr) deferred_->Begin(/*at_once=*/true);
   for (Job& job : batch) {
     RETURN_IF_ERROR(connection_->Run("SAVEPOINT change"));
     absl::Status applied = job.change(*connection_);

@@ -1,5 +1,7 @@
 // StoreWriter: the one thread that writes to the store. Changes queue up; all that wait are applied
-// in one transaction and made durable by one commit, so that the cost of the disk is shared.
+// in one transaction and made durable by one commit, so that the cost of the disk is shared. A
+// change that nobody waits for does not make it write: it goes with the next that somebody does
+// wait for, or alone after a short time.
 //
 // Thread-safe. A change that fails (a constraint) is undone alone; a commit that fails because the
 // disk is full or busy is tried again until `give_up` has passed, and the queue waits meanwhile.
@@ -29,10 +31,26 @@ class StoreWriter {
   struct Options {
     absl::Duration give_up = absl::Seconds(60);
     size_t max_queue = 1'000'000;  // changes; more are refused with kQueueFull
+    // Whoever waits for the first of a batch waits for the last, but smaller ones write more pages.
     size_t max_batch = 1024;
+    absl::Duration max_delay = absl::Milliseconds(10);  // of a change that may wait
   };
 
-  StoreWriter(std::unique_ptr<Connection> connection, Options options);
+  // What changes put off to the end of their transaction, to do it for all of them together. Called
+  // from the writer's thread.
+  class Deferred {
+   public:
+    virtual ~Deferred() = default;
+    // A transaction begins; what was put off before is void. `at_once`: nothing may be put off, so
+    // that it fails with the change that it belongs to.
+    virtual void Begin(bool at_once) = 0;
+    // All changes are applied: does what they put off.
+    virtual absl::Status Finish(Connection& connection) = 0;
+  };
+
+  // `deferred` may be null, and must outlive this.
+  StoreWriter(std::unique_ptr<Connection> connection, Options options,
+              Deferred* deferred = nullptr);
   // Applies what is queued, then stops.
   ~StoreWriter();
   StoreWriter(const StoreWriter&) = delete;
@@ -40,7 +58,8 @@ class StoreWriter {
 
   // `change` may be applied more than once, what it did before being undone. `done` is called from
   // the writer's thread, in the order of the calls; it may be empty and must not block.
-  void Submit(Change change, Callback done);
+  // `may_wait`: nobody waits for it.
+  void Submit(Change change, Callback done, bool may_wait = false);
   // Submits and waits.
   absl::Status SubmitAndWait(Change change);
 
@@ -59,6 +78,10 @@ class StoreWriter {
     Callback done;
   };
   void Loop();
+  // False when there is nothing left to do and the writer stops.
+  bool WaitForWork();
+  std::vector<Job> TakeBatch();
+  void Wake();
   // Applies and commits the batch; one status per job.
   std::vector<absl::Status> Commit(std::vector<Job>& batch);
   absl::Status TryCommit(std::vector<Job>& batch, std::vector<absl::Status>& results);
@@ -70,13 +93,19 @@ class StoreWriter {
 
   const Options options_;
   std::unique_ptr<Connection> connection_;  // used by the writer's thread alone
+  Deferred* const deferred_;                // the same
   std::atomic<bool> healthy_ = true;
   Mutex mutex_;
   std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
+  bool hurry_ ABSL_GUARDED_BY(mutex_) = false;      // somebody waits for what is queued
+  bool asleep_ ABSL_GUARDED_BY(mutex_) = false;     // the writer waits until it is woken
   uint64_t taken_in_ ABSL_GUARDED_BY(mutex_) = 0;   // changes that were ever queued
   uint64_t done_with_ ABSL_GUARDED_BY(mutex_) = 0;  // of those: their callbacks have returned
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool retrying_ends_ ABSL_GUARDED_BY(mutex_) = false;
+  // A lock of its own, so that who queues what may wait does not wake the writer.
+  Mutex wake_mutex_;
+  bool woken_ ABSL_GUARDED_BY(wake_mutex_) = false;
   std::thread thread_;
 };
 

@@ -1,9 +1,12 @@
 // Full-text search over spans, and how the store packs what it keeps.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "server/store/packed.h"
 #include "server/store/schema.h"
 #include "server/store/task_table.h"
+#include "server/store/text_index.h"
 #include "server/store/trace_queries.h"
 #include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
@@ -60,6 +63,13 @@ class SearchTest : public testing::Test {
   std::string Snippet(const std::string& query) {
     auto page = SearchSpanText(*connection_, query, 0, 0, 1);
     return page.ok() && !page->hits.empty() ? page->hits[0].snippet : "";
+  }
+
+  // What one write of the index leaves is a segment, whose number is part of its rows' keys.
+  int64_t Segments() {
+    auto segments =
+        connection_->Prepare("SELECT count(DISTINCT id >> 37) FROM span_search_data WHERE id > 10");
+    return segments->Step().ok() ? segments->Int(0) : -1;
   }
 
   using Keys = std::vector<int64_t>;
@@ -132,6 +142,31 @@ TEST_F(SearchTest, WritesTheIndexOnceForAllOfATransaction) {
       connection_->Prepare("SELECT count(DISTINCT id >> 37) FROM span_search_data WHERE id > 10");
   ASSERT_TRUE(segments->Step().ok());
   EXPECT_EQ(segments->Int(0), 1);
+  EXPECT_EQ(Find("words").size(), 100u);
+}
+
+TEST_F(SearchTest, WritesTheIndexOnceHoweverSpansEnd) {
+  std::vector<SpanRecord> spans;
+  for (int64_t i = 0; i < 100; ++i) {
+    SpanRecord span;
+    span.path = "call:" + std::to_string(i);
+    span.begin_sequence = i + 1;
+    spans.push_back(span);
+  }
+  TextIndex index;
+  index.Begin(/*at_once=*/false);
+  AddTask("a", {});
+  ASSERT_TRUE(connection_->Execute("BEGIN").ok());
+  ASSERT_TRUE(AppendEntry(*connection_, {.task_id = "a", .begun = spans}, &index).ok());
+  std::reverse(spans.begin(), spans.end());
+  for (SpanRecord& span : spans) {
+    span.end_sequence = span.begin_sequence + 100;
+    span.search_text = "some words";
+    ASSERT_TRUE(AppendEntry(*connection_, {.task_id = "a", .ended = {span}}, &index).ok());
+  }
+  ASSERT_TRUE(index.Finish(*connection_).ok());
+  ASSERT_TRUE(connection_->Execute("COMMIT").ok());
+  EXPECT_EQ(Segments(), 1);
   EXPECT_EQ(Find("words").size(), 100u);
 }
 
