@@ -38,14 +38,51 @@ struct ListDeleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
+// What requests of one kind have in common, by which a handle is set up.
+struct Setup {
+  std::string method;
+  std::string url;
+  std::vector<std::pair<std::string, std::string>> headers;
+  std::vector<std::string> resolve;
+  absl::Duration connect_timeout;
+  absl::Duration total_timeout;
+  bool is_post = false;
+  bool follow_redirects = false;
+  bool direct = false;
+  bool operator==(const Setup&) const = default;
+};
+
+bool IsPost(const HttpRequest& request) {
+  return request.method == "POST" || !request.body.empty();
+}
+
+Setup SetupOf(const HttpRequest& request) {
+  return {request.method,
+          request.url,
+          request.headers,
+          request.resolve,
+          request.timeouts.connect,
+          request.timeouts.total,
+          IsPost(request),
+          request.follow_redirects,
+          request.direct};
+}
+
+// A handle of curl, with the lists that it refers to. Kept between transfers as it was set up: most
+// requests are like the one before.
+struct Handle {
+  std::unique_ptr<curl_slist, ListDeleter> headers;
+  std::unique_ptr<curl_slist, ListDeleter> resolve;
+  Setup setup;
+  std::unique_ptr<CURL, EasyDeleter> easy{curl_easy_init()};  // goes before the lists
+};
+
 struct Transfer {
   uint64_t id = 0;
   HttpRequest request;
   HttpResponse response;
   Done<HttpResponse> done;
-  std::unique_ptr<CURL, EasyDeleter> easy;
-  std::unique_ptr<curl_slist, ListDeleter> headers;
-  std::unique_ptr<curl_slist, ListDeleter> resolve;
+  std::unique_ptr<Handle> handle;
   absl::Time started;
   absl::Time last_byte = absl::InfinitePast();  // of the body
   absl::Status stopped;                         // why we stopped it ourselves
@@ -66,7 +103,7 @@ size_t OnHeader(char* data, size_t, size_t size, void* user) {
   const bool last = absl::StripAsciiWhitespace(std::string(line)).empty();
   if (last && transfer->request.on_headers) {
     long status = 0;
-    curl_easy_getinfo(transfer->easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(transfer->handle->easy.get(), CURLINFO_RESPONSE_CODE, &status);
     transfer->response.status = static_cast<int>(status);
     if (status == 200) transfer->request.on_headers(transfer->response);
   }
@@ -83,7 +120,7 @@ size_t OnBody(char* data, size_t, size_t size, void* user) {
     return 0;
   }
   long status = 0;
-  curl_easy_getinfo(transfer->easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(transfer->handle->easy.get(), CURLINFO_RESPONSE_CODE, &status);
   if (status == 200 && transfer->request.on_data) {
     if (transfer->request.on_data(std::string_view(data, size))) return size;
     transfer->stopped = absl::OutOfRangeError("the reader has enough");
@@ -104,7 +141,7 @@ absl::Status StatusOf(const Transfer& transfer, CURLcode code) {
   }
   absl::Status failure = absl::UnavailableError(detail);
   long sent = 0;
-  curl_easy_getinfo(transfer.easy.get(), CURLINFO_REQUEST_SIZE, &sent);
+  curl_easy_getinfo(transfer.handle->easy.get(), CURLINFO_REQUEST_SIZE, &sent);
   if (sent == 0) failure.SetPayload(kNotSent, absl::Cord("true"));
   return failure;
 }
@@ -269,14 +306,14 @@ class HttpClient::Loop {
 
   void Add(std::unique_ptr<Transfer> transfer) {
     if (idle_handles_.empty()) {
-      transfer->easy.reset(curl_easy_init());
+      transfer->handle = std::make_unique<Handle>();
     } else {
-      transfer->easy = std::move(idle_handles_.back());
+      transfer->handle = std::move(idle_handles_.back());
       idle_handles_.pop_back();
     }
     Prepare(*transfer);
     const uint64_t id = transfer->id;
-    CURL* easy = transfer->easy.get();
+    CURL* easy = transfer->handle->easy.get();
     active_[id] = std::move(transfer);
     curl_multi_add_handle(multi_, easy);
   }
@@ -284,43 +321,52 @@ class HttpClient::Loop {
   static void Prepare(Transfer& transfer) {
     const HttpRequest& request = transfer.request;
     transfer.started = SteadyNow();
-    CURL* easy = transfer.easy.get();
-    curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    Setup setup = SetupOf(request);
+    if (transfer.handle->setup != setup) SetUp(*transfer.handle, std::move(setup));
+    CURL* easy = transfer.handle->easy.get();
     curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
-    if (request.direct) curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error_text);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, request.follow_redirects ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, OnHeader);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, OnBody);
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, &transfer);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     static_cast<long>(absl::ToInt64Milliseconds(request.timeouts.connect)));
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-                     static_cast<long>(absl::ToInt64Milliseconds(request.timeouts.total)));
-    if (request.method == "POST" || !request.body.empty()) {
-      curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    if (IsPost(request)) {
       curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                        static_cast<curl_off_t>(request.body.size()));
       curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
     }
-    if (request.method == "DELETE") curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
+  }
+
+  static void SetUp(Handle& handle, Setup setup) {
+    CURL* easy = handle.easy.get();
+    curl_easy_reset(easy);
+    handle.setup = std::move(setup);
+    const Setup& wanted = handle.setup;
+    curl_easy_setopt(easy, CURLOPT_URL, wanted.url.c_str());
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
+    if (wanted.direct) curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, wanted.follow_redirects ? 1L : 0L);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, OnHeader);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, OnBody);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                     static_cast<long>(absl::ToInt64Milliseconds(wanted.connect_timeout)));
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                     static_cast<long>(absl::ToInt64Milliseconds(wanted.total_timeout)));
+    if (wanted.is_post) curl_easy_setopt(easy, CURLOPT_POST, 1L);
+    if (wanted.method == "DELETE") curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
     curl_slist* headers = nullptr;
-    for (const auto& [name, value] : request.headers) {
+    for (const auto& [name, value] : wanted.headers) {
       headers = curl_slist_append(headers, fmt::format("{}: {}", name, value).c_str());
     }
     // Large bodies would otherwise wait for a "100 Continue" that many servers never send.
     headers = curl_slist_append(headers, "Expect:");
-    transfer.headers.reset(headers);
+    handle.headers.reset(headers);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
     curl_slist* resolve = nullptr;
-    for (const std::string& entry : request.resolve) {
+    for (const std::string& entry : wanted.resolve) {
       resolve = curl_slist_append(resolve, entry.c_str());
     }
-    transfer.resolve.reset(resolve);
+    handle.resolve.reset(resolve);
     if (resolve != nullptr) curl_easy_setopt(easy, CURLOPT_RESOLVE, resolve);
   }
 
@@ -365,10 +411,13 @@ class HttpClient::Loop {
     if (found == active_.end()) return;
     std::unique_ptr<Transfer> transfer = std::move(found->second);
     active_.erase(found);
-    curl_multi_remove_handle(multi_, transfer->easy.get());
+    curl_multi_remove_handle(multi_, transfer->handle->easy.get());
     if (idle_handles_.size() < kMaxIdleHandles) {
-      curl_easy_reset(transfer->easy.get());
-      idle_handles_.push_back(std::move(transfer->easy));
+      // It must not refer to the transfer any longer.
+      CURL* easy = transfer->handle->easy.get();
+      curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, nullptr);
+      if (IsPost(transfer->request)) curl_easy_setopt(easy, CURLOPT_POSTFIELDS, nullptr);
+      idle_handles_.push_back(std::move(transfer->handle));
     }
     if (status.ok()) {
       transfer->done(std::move(transfer->response));
@@ -385,7 +434,7 @@ class HttpClient::Loop {
   std::atomic<bool> stopping_ = false;
   std::atomic<uint64_t> next_id_ = 1;
   std::unordered_map<uint64_t, std::unique_ptr<Transfer>> active_;  // of the loop's thread
-  std::vector<std::unique_ptr<CURL, EasyDeleter>> idle_handles_;    // the same
+  std::vector<std::unique_ptr<Handle>> idle_handles_;               // the same
   absl::Time last_check_;
   Mutex mutex_;
   std::vector<std::unique_ptr<Transfer>> incoming_ ABSL_GUARDED_BY(mutex_);
