@@ -64,6 +64,19 @@ void AppendMessage(std::string& out, const Message& message) {
   out += "\"}";
 }
 
+// Bytes that the messages of text take at least, printed.
+size_t PrintedBytes(const std::vector<const Message*>& messages) {
+  constexpr size_t kAround = 32;  // {"content":"","role":"user"},
+  size_t bytes = 0;
+  for (const Message* message : messages) {
+    bytes += kAround;
+    for (const MessagePart& part : message->parts) {
+      if (const auto* text = std::get_if<TextPart>(&part)) bytes += text->text.size();
+    }
+  }
+  return bytes;
+}
+
 Json EncodeToolChoice(const std::string& choice) {
   if (choice == "auto" || choice == "none" || choice == "required") return choice;
   return {{"type", "function"}, {"function", {{"name", WireToolName(choice)}}}};
@@ -186,13 +199,18 @@ std::string EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& c
     body["stream"] = true;
     body["stream_options"] = {{"include_usage", true}};
   }
-  std::string text = R"({"messages":[)";
-  for (const Message* message : request.messages.InOrder()) {
+  const std::string rest = DumpJson(body);
+  const std::vector<const Message*> messages = request.messages.InOrder();
+  constexpr std::string_view kBegin = R"({"messages":[)";
+  std::string text;
+  text.reserve(kBegin.size() + PrintedBytes(messages) + rest.size() + 16);
+  text += kBegin;
+  for (const Message* message : messages) {
     if (text.back() != '[') text += ',';
     AppendMessage(text, *message);
   }
   text += "],";
-  text += std::string_view(DumpJson(body)).substr(1);  // it has the model at least
+  text += std::string_view(rest).substr(1);  // it has the model at least
   return text;
 }
 
