@@ -22,8 +22,8 @@ Json TextReply(std::string_view member) {
 }
 
 // Takes up what a call suggests.
-AsyncStatus Take(const Scope& scope, std::string name, const Problem& problem, const ValueRules& rules,
-                 Json suggestions, Proposal& proposal) {
+AsyncStatus Take(const Scope& scope, std::string name, const Problem& problem,
+                 const ValueRules& rules, Json suggestions, GraphProposal& proposal) {
   CO_ASSIGN_OR_RETURN(ReadValues read, co_await ReadSuggestions(scope, std::move(name), problem,
                                                                 std::move(suggestions), rules));
   for (Change& each : read.changes) proposal.changes.push_back(std::move(each));
@@ -42,7 +42,8 @@ std::vector<BackwardStep> BackwardSteps(const Problem& problem) {
   std::vector<BackwardStep> steps;
   for (const CodeLine& line : problem.code) {
     std::vector<GraphInput> inputs;
-    for (const GraphInput& input : problem.graph->inputs(line.node)) inputs.push_back(input);
+    const auto given = problem.graph->inputs(line.node);
+    inputs.assign(given.begin(), given.end());
     for (const NodeId hidden : problem.graph->hidden_dependencies(line.node)) {
       inputs.push_back({"(used inside)", hidden});
     }
@@ -58,9 +59,9 @@ std::vector<BackwardStep> BackwardSteps(const Problem& problem) {
 
 }  // namespace
 
-Async<Proposal> Opro::Propose(const Scope& scope, std::string name, const Problem& problem,
-                              const OptimizerState& state) const {
-  Proposal proposal;
+Async<GraphProposal> Opro::Propose(const Scope& scope, std::string name, const Problem& problem,
+                                   const OptimizerState& state) const {
+  GraphProposal proposal;
   if (problem.variables.empty()) co_return proposal;
   const ProblemSections sections = SectionsOf(problem, options_.layout);
   const Json values = {{"instruction", problem.instruction},
@@ -83,8 +84,7 @@ Async<Proposal> Opro::Propose(const Scope& scope, std::string name, const Proble
   proposal.reasoning = JsonString(*reply, "reasoning");
   proposal.answer = JsonString(*reply, "answer");
   const Json suggestions = JsonObject(*reply, "suggestion");
-  CO_RETURN_IF_ERROR(
-      co_await Take(scope, name, problem, options_.rules, suggestions, proposal));
+  CO_RETURN_IF_ERROR(co_await Take(scope, name, problem, options_.rules, suggestions, proposal));
   co_return proposal;
 }
 
@@ -109,14 +109,14 @@ Async<std::string> TextGrad::Criticise(const Scope& scope, std::string name, con
   request.temperature = options_.temperature;
   request.max_tokens = options_.max_tokens;
   request.reply_schema = ReplySchema{"criticism", TextReply("criticism")};
-  CO_ASSIGN_OR_RETURN(const Json reply,
-                      co_await scope.ChatJson(std::move(name), kTraceOptimizer, std::move(request)));
+  CO_ASSIGN_OR_RETURN(const Json reply, co_await scope.ChatJson(std::move(name), kTraceOptimizer,
+                                                                std::move(request)));
   co_return JsonString(reply, "criticism");
 }
 
-Async<Proposal> TextGrad::Propose(const Scope& scope, std::string name, const Problem& problem,
-                                  const OptimizerState& state) const {
-  Proposal proposal;
+Async<GraphProposal> TextGrad::Propose(const Scope& scope, std::string name, const Problem& problem,
+                                       const OptimizerState& state) const {
+  GraphProposal proposal;
   const std::vector<BackwardStep> steps = BackwardSteps(problem);
   if (steps.size() + problem.variables.size() > kMaxTextGradCalls) {
     co_return Error(Reason::kLimitReached,
@@ -132,8 +132,9 @@ Async<Proposal> TextGrad::Propose(const Scope& scope, std::string name, const Pr
     if (known == criticisms.end()) continue;
     const std::string effect = fmt::format("{}.backward:{}", name, ++number);
     const std::string criticism = known->second;
-    CO_ASSIGN_OR_RETURN(const std::string said,
-                        co_await Criticise(scope, effect, problem, step.operation, step.input, criticism));
+    CO_ASSIGN_OR_RETURN(
+        const std::string said,
+        co_await Criticise(scope, effect, problem, step.operation, step.input, criticism));
     std::string& all = criticisms[step.input.node];
     all += (all.empty() ? "" : "\n\n") + said;
   }
@@ -165,8 +166,7 @@ Async<Proposal> TextGrad::Propose(const Scope& scope, std::string name, const Pr
     proposal.reasoning += (proposal.reasoning.empty() ? "" : "\n") + variable.name + ": " +
                           JsonString(*reply, "reasoning");
     const Json suggestions = JsonObject(*reply, "suggestion");
-    CO_RETURN_IF_ERROR(
-        co_await Take(scope, effect, alone, options_.rules, suggestions, proposal));
+    CO_RETURN_IF_ERROR(co_await Take(scope, effect, alone, options_.rules, suggestions, proposal));
   }
   co_return proposal;
 }

@@ -1,6 +1,6 @@
-// Two optimizers to measure others against, on the same graphs: OPRO (arXiv 2309.03409), which sees values and
-// feedback and nothing of the program, and TextGrad (arXiv 2406.07496), which asks a model at every step
-// back through the program.
+// Two optimizers to measure others against, on the same graphs: OPRO (arXiv 2309.03409), which sees
+// values and feedback and nothing of the program, and TextGrad (arXiv 2406.07496), which asks a
+// model at every step back through the program.
 #pragma once
 
 #include <optional>
@@ -22,22 +22,22 @@ struct BaselineOptions {
 class Opro : public GraphOptimizer {
  public:
   explicit Opro(BaselineOptions options) : options_(std::move(options)) {}
-  Async<Proposal> Propose(const Scope& scope, std::string name, const Problem& problem,
-                          const OptimizerState& state) const override;
+  Async<GraphProposal> Propose(const Scope& scope, std::string name, const Problem& problem,
+                               const OptimizerState& state) const override;
 
  private:
   const BaselineOptions options_;
 };
 
-// A call for each input of each operation that leads from a variable to an output, from the outputs back, which
-// says what is wrong with that input; then a call for each variable. kLimitReached for a program
-// that would take over kMaxTextGradCalls.
+// A call for each input of each operation that leads from a variable to an output, from the outputs
+// back, which says what is wrong with that input; then a call for each variable. kLimitReached for
+// a program that would take over kMaxTextGradCalls.
 inline constexpr int kMaxTextGradCalls = 500;
 class TextGrad : public GraphOptimizer {
  public:
   explicit TextGrad(BaselineOptions options) : options_(std::move(options)) {}
-  Async<Proposal> Propose(const Scope& scope, std::string name, const Problem& problem,
-                          const OptimizerState& state) const override;
+  Async<GraphProposal> Propose(const Scope& scope, std::string name, const Problem& problem,
+                               const OptimizerState& state) const override;
 
  private:
   Async<std::string> Criticise(const Scope& scope, std::string name, const Problem& problem,

@@ -27,7 +27,7 @@ OptimizerState OptimizerState::FromJson(const Json& json) {
   return state;
 }
 
-void Remember(const Problem& problem, const Proposal& proposal, size_t size,
+void Remember(const Problem& problem, const GraphProposal& proposal, size_t size,
               OptimizerState& state) {
   state.refused = proposal.refused;
   OptimizerState::Past past{Json::object(), problem.feedback};

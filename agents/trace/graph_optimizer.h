@@ -33,7 +33,7 @@ struct OptimizerState {
   static OptimizerState FromJson(const Json& json);
 };
 
-struct Proposal {
+struct GraphProposal {
   std::vector<Change> changes;
   std::vector<Refusal> refused;
   std::string reasoning;
@@ -49,12 +49,13 @@ class GraphOptimizer {
   // named `name` and what is below. `problem` and `state` outlive the call. A reply of the model
   // that cannot be used is a proposal without changes, with the reason among `refused`; a status is
   // a failure of the model or a limit.
-  virtual Async<Proposal> Propose(const Scope& scope, std::string name, const Problem& problem,
-                                  const OptimizerState& state) const = 0;
+  virtual Async<GraphProposal> Propose(const Scope& scope, std::string name, const Problem& problem,
+                                       const OptimizerState& state) const = 0;
 };
 
 // The state for the next step: the variables and the feedback of this one are remembered, at most
 // `size` of them.
-void Remember(const Problem& problem, const Proposal& proposal, size_t size, OptimizerState& state);
+void Remember(const Problem& problem, const GraphProposal& proposal, size_t size,
+              OptimizerState& state);
 
 }  // namespace troupe

@@ -106,11 +106,10 @@ size_t BytesOf(int32_t given, size_t otherwise) {
 }
 
 ProblemLayout LayoutOf(const Config& config) {
-  static constexpr Section kSections[] = {Section::kInstruction,   Section::kCode,
-                                          Section::kDocumentation, Section::kVariables,
-                                          Section::kConstraints,   Section::kInputs,
-                                          Section::kOthers,        Section::kOutputs,
-                                          Section::kFeedback};
+  static constexpr Section kSections[] = {
+      Section::kInstruction, Section::kCode,        Section::kDocumentation,
+      Section::kVariables,   Section::kConstraints, Section::kInputs,
+      Section::kOthers,      Section::kOutputs,     Section::kFeedback};
   ProblemLayout layout;
   layout.value_bytes = BytesOf(config.max_value_bytes(), kDefaultValueBytes);
   layout.section_bytes = BytesOf(config.max_section_bytes(), kDefaultSectionBytes);
@@ -125,6 +124,7 @@ ValueRules RulesOf(const Config& config) {
   if (config.language() != Config::LANGUAGE_OTHER) {
     rules.checker = config.language() == Config::LANGUAGE_R ? &r : &python;
   }
+  rules.projections.reserve(static_cast<size_t>(config.projections_size()));
   for (const v1::Projection& given : config.projections()) {
     Projection projection;
     projection.parameter = given.parameter();

@@ -68,7 +68,7 @@ Json RefusalValues(const std::vector<Refusal>& refused) {
   return list;
 }
 
-Json ProposalJson(const Proposal& proposal) {
+Json ProposalJson(const GraphProposal& proposal) {
   Json suggestion = Json::object();
   for (const Change& each : proposal.changes) suggestion[each.name] = JsonOf(each.value);
   return {{"reasoning", proposal.reasoning},
@@ -98,16 +98,16 @@ absl::StatusOr<ChatRequest> OptoPrime::RequestFor(const Scope& scope, const Prob
   return request;
 }
 
-Async<Proposal> OptoPrime::Propose(const Scope& scope, std::string name, const Problem& problem,
-                                   const OptimizerState& state) const {
+Async<GraphProposal> OptoPrime::Propose(const Scope& scope, std::string name,
+                                        const Problem& problem, const OptimizerState& state) const {
   OptoPrimeVariation plain;
   co_return co_await ProposeAs(scope, name, problem, state, std::move(plain));
 }
 
-Async<Proposal> OptoPrime::ProposeAs(const Scope& scope, std::string name, const Problem& problem,
-                                     const OptimizerState& state,
-                                     OptoPrimeVariation variation) const {
-  Proposal proposal;
+Async<GraphProposal> OptoPrime::ProposeAs(const Scope& scope, std::string name,
+                                          const Problem& problem, const OptimizerState& state,
+                                          OptoPrimeVariation variation) const {
+  GraphProposal proposal;
   if (problem.variables.empty()) co_return proposal;
   CO_ASSIGN_OR_RETURN(ChatRequest request, RequestFor(scope, problem, state, variation));
   for (int attempt = 0; attempt <= options_.corrections; ++attempt) {

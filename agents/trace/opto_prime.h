@@ -44,12 +44,12 @@ class OptoPrime : public GraphOptimizer {
  public:
   explicit OptoPrime(OptoPrimeOptions options) : options_(std::move(options)) {}
 
-  Async<Proposal> Propose(const Scope& scope, std::string name, const Problem& problem,
-                          const OptimizerState& state) const override;
+  Async<GraphProposal> Propose(const Scope& scope, std::string name, const Problem& problem,
+                               const OptimizerState& state) const override;
 
   // One proposal by one call, corrections apart.
-  Async<Proposal> ProposeAs(const Scope& scope, std::string name, const Problem& problem,
-                            const OptimizerState& state, OptoPrimeVariation variation) const;
+  Async<GraphProposal> ProposeAs(const Scope& scope, std::string name, const Problem& problem,
+                                 const OptimizerState& state, OptoPrimeVariation variation) const;
 
   const OptoPrimeOptions& options() const { return options_; }
 
@@ -70,6 +70,6 @@ Json MemoryValues(const OptimizerState& state);
 Json RefusalValues(const std::vector<Refusal>& refused);
 
 // A proposal as JSON: what candidates are shown as.
-Json ProposalJson(const Proposal& proposal);
+Json ProposalJson(const GraphProposal& proposal);
 
 }  // namespace troupe

@@ -56,7 +56,7 @@ double Distance(const std::string& left, const std::string& right) {
   return all <= 2 ? 1 : 1 - 2.0 * both / static_cast<double>(all - 2);
 }
 
-std::string SuggestionText(const Proposal& proposal) {
+std::string SuggestionText(const GraphProposal& proposal) {
   return DumpJson(JsonMember(ProposalJson(proposal), "suggestion"));
 }
 
@@ -81,25 +81,25 @@ size_t Majority(const std::vector<std::string>& texts) {
   return best;
 }
 
-Async<std::vector<Proposal>> OptoPrimeMulti::SideBySide(
+Async<std::vector<GraphProposal>> OptoPrimeMulti::SideBySide(
     const Scope& scope, std::string name, const Problem& problem, const OptimizerState& state,
     std::vector<OptoPrimeVariation> variations) const {
-  std::vector<NamedBranch<Proposal>> branches;
+  std::vector<NamedBranch<GraphProposal>> branches;
+  branches.reserve(variations.size());
   for (size_t i = 0; i < variations.size(); ++i) {
     // All waits for every branch, so what they refer to outlives them.
-    branches.push_back({"proposal", fmt::format("{}.candidate:{}", name, i + 1), "",
-                        [this, &problem, &state, variation = variations[i]](
-                            Scope branch) -> Async<Proposal> {
-                          auto proposal =
-                              co_await one_.ProposeAs(branch, "propose", problem, state, variation);
-                          branch.End(proposal.status());
-                          co_return proposal;
-                        }});
+    branches.push_back(
+        {"proposal", fmt::format("{}.candidate:{}", name, i + 1), "",
+         [this, &problem, &state, variation = variations[i]](Scope branch) -> Async<GraphProposal> {
+           auto proposal = co_await one_.ProposeAs(branch, "propose", problem, state, variation);
+           branch.End(proposal.status());
+           co_return proposal;
+         }});
   }
-  std::vector<Proposal> proposals;
+  std::vector<GraphProposal> proposals;
   absl::Status failure;
   auto results = co_await All(scope, std::move(branches));
-  for (absl::StatusOr<Proposal>& result : results) {
+  for (absl::StatusOr<GraphProposal>& result : results) {
     if (!result.ok() && failure.ok()) failure = result.status();
     if (result.ok()) proposals.push_back(*std::move(result));
   }
@@ -107,10 +107,10 @@ Async<std::vector<Proposal>> OptoPrimeMulti::SideBySide(
   co_return proposals;
 }
 
-Async<std::vector<Proposal>> OptoPrimeMulti::OneAfterAnother(const Scope& scope, std::string name,
-                                                             const Problem& problem,
-                                                             const OptimizerState& state) const {
-  std::vector<Proposal> proposals;
+Async<std::vector<GraphProposal>> OptoPrimeMulti::OneAfterAnother(
+    const Scope& scope, std::string name, const Problem& problem,
+    const OptimizerState& state) const {
+  std::vector<GraphProposal> proposals;
   OptoPrimeVariation variation;
   for (int i = 1; i <= options_.count; ++i) {
     const std::string effect = fmt::format("{}.candidate:{}", name, i);
@@ -139,9 +139,9 @@ Async<std::vector<std::string>> OptoPrimeMulti::Experts(const Scope& scope, std:
   co_return experts;
 }
 
-Async<std::vector<Proposal>> OptoPrimeMulti::Generate(const Scope& scope, std::string name,
-                                                      const Problem& problem,
-                                                      const OptimizerState& state) const {
+Async<std::vector<GraphProposal>> OptoPrimeMulti::Generate(const Scope& scope, std::string name,
+                                                           const Problem& problem,
+                                                           const OptimizerState& state) const {
   std::vector<OptoPrimeVariation> variations(static_cast<size_t>(options_.count));
   switch (options_.generation) {
     case MultiOptions::Generation::kTemperature:
@@ -168,9 +168,9 @@ Async<std::vector<Proposal>> OptoPrimeMulti::Generate(const Scope& scope, std::s
 }
 
 Async<size_t> OptoPrimeMulti::Best(const Scope& scope, std::string name, const Problem& problem,
-                                   const std::vector<Proposal>& proposals) const {
+                                   const std::vector<GraphProposal>& proposals) const {
   Json shown = Json::array();
-  for (const Proposal& each : proposals) {
+  for (const GraphProposal& each : proposals) {
     shown.push_back({{"number", shown.size() + 1}, {"answer", PrettyJson(ProposalJson(each))}});
   }
   const Json values = {{"problem", SectionText(SectionsOf(problem, one_.options().layout))},
@@ -185,14 +185,15 @@ Async<size_t> OptoPrimeMulti::Best(const Scope& scope, std::string name, const P
   co_return static_cast<size_t>(JsonInt(*reply, "best", 1)) - 1;
 }
 
-Async<Proposal> OptoPrimeMulti::Propose(const Scope& scope, std::string name,
-                                        const Problem& problem, const OptimizerState& state) const {
-  if (problem.variables.empty()) co_return Proposal();
-  CO_ASSIGN_OR_RETURN(std::vector<Proposal> proposals,
+Async<GraphProposal> OptoPrimeMulti::Propose(const Scope& scope, std::string name,
+                                             const Problem& problem,
+                                             const OptimizerState& state) const {
+  if (problem.variables.empty()) co_return GraphProposal();
+  CO_ASSIGN_OR_RETURN(std::vector<GraphProposal> proposals,
                       co_await Generate(scope, name, problem, state));
   // One that could not be read, or changes nothing, is no candidate beside those that do.
-  std::vector<Proposal> useful;
-  for (const Proposal& each : proposals) {
+  std::vector<GraphProposal> useful;
+  for (const GraphProposal& each : proposals) {
     if (!each.changes.empty() || each.finished) useful.push_back(each);
   }
   if (useful.empty()) co_return proposals.front();
@@ -202,19 +203,22 @@ Async<Proposal> OptoPrimeMulti::Propose(const Scope& scope, std::string name,
       break;
     case MultiOptions::Selection::kMajority: {
       std::vector<std::string> texts;
-      for (const Proposal& each : useful) texts.push_back(SuggestionText(each));
+      texts.reserve(useful.size());
+      for (const GraphProposal& each : useful) texts.push_back(SuggestionText(each));
       co_return useful[Majority(texts)];
     }
     case MultiOptions::Selection::kMerge: {
       OptoPrimeVariation merge;
       merge.use = OptoPrimeVariation::Earlier::kMerge;
-      for (const Proposal& each : useful) {
+      merge.earlier.reserve(useful.size());
+      for (const GraphProposal& each : useful) {
         merge.earlier.push_back(PrettyJson(ProposalJson(each)));
       }
       co_return co_await one_.ProposeAs(scope, name + ".merge", problem, state, std::move(merge));
     }
     case MultiOptions::Selection::kBest: {
-      CO_ASSIGN_OR_RETURN(const size_t best, co_await Best(scope, name + ".select", problem, useful));
+      CO_ASSIGN_OR_RETURN(const size_t best,
+                          co_await Best(scope, name + ".select", problem, useful));
       co_return useful[std::min(best, useful.size() - 1)];
     }
   }

@@ -1,5 +1,5 @@
-// The problem instances of 29 programs, recorded by hand as their runs would be, are those that microsoft/Trace
-// builds for them: tests/agents/trace/expected.
+// The problem instances of 29 programs, recorded by hand as their runs would be, are those that
+// microsoft/Trace builds for them: tests/agents/trace/expected.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -28,8 +28,9 @@ struct Recorded {
   // An operation whose result is named as it is.
   NodeId Make(std::string_view operation, std::vector<GraphInput> inputs, GraphValue value,
               std::string name = "", std::vector<NodeId> hidden = {}) {
-    return output = graph.AddOperation(operation, inputs, std::move(value),
-                                       {.name = std::move(name), .hidden_dependencies = std::move(hidden)});
+    return output = graph.AddOperation(
+               operation, inputs, std::move(value),
+               {.name = std::move(name), .hidden_dependencies = std::move(hidden)});
   }
   void Fail(std::string_view operation, std::vector<GraphInput> inputs, std::string name,
             std::string type, std::string message) {
@@ -69,7 +70,8 @@ const std::map<std::string, Program>& Programs() {
       {"strings",
        [](Recorded& r) {
          const NodeId greeting = r.Parameter("greeting", "hello");
-         const NodeId both = r.Make("concat", {{"x", greeting}, {"y", r.Value("", " world")}}, "hello world");
+         const NodeId both =
+             r.Make("concat", {{"x", greeting}, {"y", r.Value("", " world")}}, "hello world");
          r.Make("upper", {{"x", both}}, "HELLO WORLD");
        }},
       {"formatted",
@@ -88,23 +90,27 @@ const std::map<std::string, Program>& Programs() {
        }},
       {"list_length",
        [](Recorded& r) {
-         const NodeId length = r.Make("len_", {{"x", r.Parameter("words", JsonValue(R"(["a", "b"])"))}}, 2_i);
+         const NodeId length =
+             r.Make("len_", {{"x", r.Parameter("words", JsonValue(R"(["a", "b"])"))}}, 2_i);
          r.Make("multiply", {{"x", length}, {"y", r.Value("weight", 10_i)}}, 20_i);
        }},
       {"dict_items",
        [](Recorded& r) {
          const NodeId settings = r.Parameter("settings", JsonValue(R"({"high": 9, "low": 2})"));
-         const NodeId high = r.Make("getitem", {{"x", settings}, {"index", r.Value("", "high")}}, 9_i);
-         const NodeId low = r.Make("getitem", {{"x", settings}, {"index", r.Value("", "low")}}, 2_i);
+         const NodeId high =
+             r.Make("getitem", {{"x", settings}, {"index", r.Value("", "high")}}, 9_i);
+         const NodeId low =
+             r.Make("getitem", {{"x", settings}, {"index", r.Value("", "low")}}, 2_i);
          r.Make("subtract", {{"x", high}, {"y", low}}, 7_i);
        }},
       {"nested_values",
        [](Recorded& r) {
-         const NodeId table =
-             r.Parameter("table", JsonValue(R"({"rows": [[1, 2.5], ["it's", null]], "title": "t"})"));
+         const NodeId table = r.Parameter(
+             "table", JsonValue(R"({"rows": [[1, 2.5], ["it's", null]], "title": "t"})"));
          const NodeId rows = r.Make("getitem", {{"x", table}, {"index", r.Value("", "rows")}},
                                     JsonValue(R"([[1, 2.5], ["it's", null]])"));
-         r.Make("getitem", {{"x", rows}, {"index", r.Value("", 1_i)}}, JsonValue(R"(["it's", null])"));
+         r.Make("getitem", {{"x", rows}, {"index", r.Value("", 1_i)}},
+                JsonValue(R"(["it's", null])"));
        }},
       {"compared",
        [](Recorded& r) {
@@ -136,7 +142,8 @@ const std::map<std::string, Program>& Programs() {
       {"bundled",
        [](Recorded& r) {
          const NodeId x = r.Parameter("x", 2_i);
-         r.Make("bundled.<locals>.scaled", {{"x", x}, {"factor", r.Value("factor", 3_i)}}, 6_i, "scale");
+         r.Make("bundled.<locals>.scaled", {{"x", x}, {"factor", r.Value("factor", 3_i)}}, 6_i,
+                "scale");
        }},
       {"bundled_docstring",
        [](Recorded& r) {
@@ -174,8 +181,9 @@ const std::map<std::string, Program>& Programs() {
        }},
       {"code_that_fails",
        [](Recorded& r) {
-         const NodeId code = r.Parameter("__code", Code("def rule(x):\n        return x[\"missing\"]"),
-                                         "The code should start with:\ndef rule(x):");
+         const NodeId code =
+             r.Parameter("__code", Code("def rule(x):\n        return x[\"missing\"]"),
+                         "The code should start with:\ndef rule(x):");
          r.Fail("eval", {{"x", r.Value("x", JsonValue(R"({"there": 1})"))}, {"__code", code}},
                 "exception_eval", "KeyError", "'missing'");
        }},
@@ -245,7 +253,8 @@ const std::map<std::string, Program>& Programs() {
 class AgreementTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(AgreementTest, TheProblemIsTheOneThatThePublishedPackageBuilds) {
-  std::ifstream file(std::string(TROUPE_SOURCE_DIR "/tests/agents/trace/expected/") + GetParam() + ".json");
+  std::ifstream file(std::string(TROUPE_SOURCE_DIR "/tests/agents/trace/expected/") + GetParam() +
+                     ".json");
   std::ostringstream text;
   text << file.rdbuf();
   const auto expected = ParseJson(text.str(), "the expected problem");

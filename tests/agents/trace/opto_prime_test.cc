@@ -52,9 +52,9 @@ class OptoPrimeTest : public RunTest {
     return all;
   }
 
-  Proposal Propose() {
+  GraphProposal Propose() {
     const OptoPrime optimizer(options_);
-    auto proposal = Live<Proposal>([&](Scope& root) -> Async<Proposal> {
+    auto proposal = Live<GraphProposal>([&](Scope& root) -> Async<GraphProposal> {
       co_return co_await optimizer.Propose(root, "step", problem_, state_);
     });
     EXPECT_TRUE(proposal.ok()) << proposal.status();
@@ -79,7 +79,7 @@ class OptoPrimeTest : public RunTest {
 
 TEST_F(OptoPrimeTest, TakesTypedValues) {
   replies_ = {Reply(Suggest({{"count0", 5}, {"words0", {"long", "word"}}}))};
-  const Proposal proposal = Propose();
+  const GraphProposal proposal = Propose();
   ASSERT_THAT(proposal.changes, SizeIs(2));
   EXPECT_EQ(proposal.changes[0].node, count_);
   EXPECT_EQ(proposal.changes[0].value, GraphValue(int64_t{5}));
@@ -96,7 +96,7 @@ TEST_F(OptoPrimeTest, TakesTypedValues) {
 TEST_F(OptoPrimeTest, NeverCastsAndTellsTheModelOnce) {
   // By the schema "False" is no truth value, so the reply is repaired as any that does not fit.
   replies_ = {Reply(Suggest({{"flag0", "False"}})), Reply(Suggest({{"flag0", false}}))};
-  const Proposal proposal = Propose();
+  const GraphProposal proposal = Propose();
   ASSERT_THAT(proposal.changes, SizeIs(1));
   EXPECT_EQ(proposal.changes[0].value, GraphValue(false));
   EXPECT_EQ(model_.calls, 2);
@@ -118,7 +118,7 @@ TEST_F(OptoPrimeTest, TypedValuesAreWhatTheyAre) {
 TEST_F(OptoPrimeTest, CodeThatDoesNotParseIsSentBack) {
   replies_ = {Reply(Suggest({{"__code0", "broken"}, {"count0", 3}})),
               Reply(Suggest({{"__code0", "def f(x):\n  return x + x"}, {"count0", 3}}))};
-  const Proposal proposal = Propose();
+  const GraphProposal proposal = Propose();
   EXPECT_THAT(proposal.changes, SizeIs(2));
   EXPECT_THAT(proposal.refused, SizeIs(0));
   ASSERT_THAT(requests_, SizeIs(2));
@@ -127,7 +127,7 @@ TEST_F(OptoPrimeTest, CodeThatDoesNotParseIsSentBack) {
 
 TEST_F(OptoPrimeTest, WhatStaysWrongIsRefusedAndToldInTheNextStep) {
   replies_ = {Reply(Suggest({{"__code0", "broken"}, {"count0", 3}}))};
-  const Proposal proposal = Propose();
+  const GraphProposal proposal = Propose();
   EXPECT_THAT(proposal.changes, SizeIs(1));  // the good one is kept
   ASSERT_THAT(proposal.refused, SizeIs(1));
   EXPECT_EQ(proposal.refused[0].name, "__code0");
@@ -150,7 +150,7 @@ TEST_F(OptoPrimeTest, TerminateIsTheWholeAnswerAndNotAWordInIt) {
   ForgetRecord();
   requests_.clear();
   replies_ = {Reply(Suggest({{"count0", 3}}), " TERMINATE\n")};
-  const Proposal proposal = Propose();
+  const GraphProposal proposal = Propose();
   EXPECT_TRUE(proposal.finished);
   EXPECT_THAT(proposal.changes, SizeIs(0));
 }
@@ -159,7 +159,7 @@ TEST_F(OptoPrimeTest, RemembersTheLastRoundsAndShowsThem) {
   for (int64_t i = 1; i <= 7; ++i) {
     problem_.variables[0].value = i;
     problem_.feedback = "feedback number " + std::to_string(i);
-    Remember(problem_, Proposal(), kDefaultMemory, state_);
+    Remember(problem_, GraphProposal(), kDefaultMemory, state_);
   }
   EXPECT_THAT(state_.memory, SizeIs(5));
   const OptimizerState back = OptimizerState::FromJson(state_.ToJson());
@@ -177,7 +177,7 @@ TEST_F(OptoPrimeTest, ProjectionsClipAndRefuse) {
   options_.rules.projections = {{.parameter = "count:*", .most = 9},
                                 {.parameter = "words:0", .max_length = 1}};
   replies_ = {Reply(Suggest({{"count0", 100}, {"words0", {"a", "b"}}}))};
-  const Proposal proposal = Propose();
+  const GraphProposal proposal = Propose();
   ASSERT_THAT(proposal.changes, SizeIs(1));
   EXPECT_EQ(proposal.changes[0].value, GraphValue(int64_t{9}));
   ASSERT_THAT(proposal.refused, SizeIs(1));
@@ -201,7 +201,7 @@ TEST_F(OptoPrimeTest, ARestartAsksNothingTwice) {
 
 TEST_F(OptoPrimeTest, AReplyThatIsNeverValidChangesNothing) {
   replies_ = {"no JSON at all"};
-  const Proposal proposal = Propose();
+  const GraphProposal proposal = Propose();
   EXPECT_THAT(proposal.changes, SizeIs(0));
   EXPECT_THAT(proposal.refused, SizeIs(1));
 }

@@ -1,4 +1,5 @@
-// OptoPrimeMulti, OPRO and TextGrad with a model in its place: how many calls they make, what each sees.
+// OptoPrimeMulti, OPRO and TextGrad with a model in its place: how many calls they make, what each
+// sees.
 #include <gmock/gmock.h>
 
 #include <map>
@@ -36,7 +37,8 @@ class VariantsTest : public RunTest {
     };
     answer_ = [this](const std::string& prompt, const std::string&) {
       if (prompt == "trace.select") return DumpJson({{"reasoning", "r"}, {"best", 2}});
-      if (prompt == "trace.experts") return DumpJson({{"experts", {"a baker", "a judge", "a sailor"}}});
+      if (prompt == "trace.experts")
+        return DumpJson({{"experts", {"a baker", "a judge", "a sailor"}}});
       if (prompt == "trace.textgrad_backward") return DumpJson({{"criticism", "it is too small"}});
       return Suggestion(++suggested_ * 10);
     };
@@ -49,14 +51,14 @@ class VariantsTest : public RunTest {
     return DumpJson({{"reasoning", "try"}, {"answer", ""}, {"suggestion", {{"x0", value}}}});
   }
 
-  Proposal Propose(const GraphOptimizer& optimizer) {
-    auto proposal = Live<Proposal>([&](Scope& root) -> Async<Proposal> {
+  GraphProposal Propose(const GraphOptimizer& optimizer) {
+    auto proposal = Live<GraphProposal>([&](Scope& root) -> Async<GraphProposal> {
       co_return co_await optimizer.Propose(root, "step", problem_, state_);
     });
     EXPECT_TRUE(proposal.ok()) << proposal.status();
-    return proposal.ok() ? *std::move(proposal) : Proposal();
+    return proposal.ok() ? *std::move(proposal) : GraphProposal();
   }
-  static int64_t ValueIn(const Proposal& proposal) {
+  static int64_t ValueIn(const GraphProposal& proposal) {
     return proposal.changes.empty() ? -1 : std::get<int64_t>(proposal.changes[0].value);
   }
 
@@ -76,7 +78,7 @@ class VariantsTest : public RunTest {
 };
 
 TEST_F(VariantsTest, TemperaturesAreSpreadAndTheModelChooses) {
-  const Proposal proposal = Propose(OptoPrimeMulti({}, {.count = 3}));
+  const GraphProposal proposal = Propose(OptoPrimeMulti({}, {.count = 3}));
   EXPECT_EQ(calls_["trace.optoprime"], 3);
   EXPECT_EQ(calls_["trace.select"], 1);
   EXPECT_THAT(temperatures_, ElementsAre(1, 0.5, 0, 0));
@@ -142,7 +144,7 @@ TEST_F(VariantsTest, OneThatFailsLeavesTheOthers) {
 
 TEST_F(VariantsTest, OproSeesWhatWasTriedAndNothingOfTheProgram) {
   problem_.feedback = "It was 8.";
-  Remember(problem_, Proposal(), 5, state_);
+  Remember(problem_, GraphProposal(), 5, state_);
   problem_.feedback = "It must be 100.";
   EXPECT_EQ(ValueIn(Propose(Opro({}))), 10);
   ASSERT_THAT(texts_["trace.opro"], SizeIs(1));
@@ -154,15 +156,14 @@ TEST_F(VariantsTest, OproSeesWhatWasTriedAndNothingOfTheProgram) {
 }
 
 TEST_F(VariantsTest, TextGradGoesBackThroughEveryInputThatLeadsToAVariable) {
-  const Proposal proposal = Propose(TextGrad({}));
+  const GraphProposal proposal = Propose(TextGrad({}));
   // add's two inputs and multiply's first; its second leads to no variable.
   EXPECT_EQ(calls_["trace.textgrad_backward"], 3);
   EXPECT_EQ(calls_["trace.textgrad_update"], 1);
   EXPECT_EQ(ValueIn(proposal), 10);
   EXPECT_THAT(texts_["trace.textgrad_backward"][0], HasSubstr("It must be 100."));
   EXPECT_THAT(texts_["trace.textgrad_backward"][2], HasSubstr("it is too small"));
-  EXPECT_THAT(texts_["trace.textgrad_update"][0],
-              HasSubstr("it is too small\n\nit is too small"));
+  EXPECT_THAT(texts_["trace.textgrad_update"][0], HasSubstr("it is too small\n\nit is too small"));
 }
 
 TEST_F(VariantsTest, TextGradRefusesProgramsThatWouldTakeTooMuch) {
@@ -172,7 +173,7 @@ TEST_F(VariantsTest, TextGradRefusesProgramsThatWouldTakeTooMuch) {
   ASSERT_TRUE(propagation.Backward(last, "f").ok());
   problem_ = MakeProblem(graph_, propagation.Whole(), {});
   const TextGrad optimizer({});
-  const auto proposal = Live<Proposal>([&](Scope& root) -> Async<Proposal> {
+  const auto proposal = Live<GraphProposal>([&](Scope& root) -> Async<GraphProposal> {
     co_return co_await optimizer.Propose(root, "step", problem_, state_);
   });
   EXPECT_TRUE(HasReason(proposal.status(), Reason::kLimitReached)) << proposal.status();
