@@ -20,11 +20,13 @@
 #include "agents/models/model_directory.h"
 #include "agents/solve/solve_kind.h"
 #include "agents/spo/spo_kind.h"
+#include "agents/trace/optimizer_step_kind.h"
 #include "server/providers/provider_hub.h"
 #include "server/repeating.h"
 #include "server/scheduler/resource_name.h"
 #include "server/services/api_threads.h"
 #include "server/services/dataset_service.h"
+#include "server/services/optimizer_service.h"
 #include "server/services/prompt_service.h"
 #include "server/services/task_service.h"
 #include "server/services/tool_service.h"
@@ -164,7 +166,9 @@ struct Server::Parts {
   std::unique_ptr<ProviderHub> providers;
   std::unique_ptr<McpHub> mcp;
   PermissionPolicy permissions;
+  std::unique_ptr<OptimizerStore> optimizer_store;
   std::unique_ptr<TaskManager> manager;
+  std::unique_ptr<Optimizers> optimizers;
   std::unique_ptr<PageTokens> tokens;
   OpenStreams streams;
   std::unique_ptr<ApiThreads> api_threads;
@@ -174,6 +178,7 @@ struct Server::Parts {
   std::unique_ptr<ToolServiceImpl> tool_service;
   std::unique_ptr<PromptServiceImpl> prompt_service;
   std::unique_ptr<DatasetServiceImpl> dataset_service;
+  std::unique_ptr<OptimizerServiceImpl> optimizer_service;
   std::unique_ptr<grpc::Server> grpc;
   std::string address;
   bool stopped = false;
@@ -243,9 +248,11 @@ struct Server::Parts {
     kinds.push_back(std::make_unique<SolveKind>(&tools, config.shown_tools));
     kinds.push_back(std::make_unique<SpoKind>(prompts.get(), FindAmong(kinds)));
     kinds.push_back(std::make_unique<CompareKind>());
+    kinds.push_back(std::make_unique<OptimizerStepKind>());
     kinds.push_back(MakeEvaluateKind(kinds));
     for (const auto& kind : kinds) prompts->Reserve(std::string(kind->name()));
-    prompts->Reserve("tool");  // cards of tools
+    prompts->Reserve("tool");   // cards of tools
+    prompts->Reserve("trace");  // of what optimizes graphs
     TaskManagerOptions options;
     options.data_folder = config.data_folder;
     options.threads = config.threads;
@@ -283,6 +290,10 @@ struct Server::Parts {
     dataset_service = std::make_unique<DatasetServiceImpl>(
         datasets.get(), [this](const std::string& name) { return CheckUnused(*store, name); },
         tokens.get(), &streams, api_threads.get());
+    optimizer_store = std::make_unique<OptimizerStore>(store.get());
+    optimizers = std::make_unique<Optimizers>(optimizer_store.get(), manager.get());
+    optimizer_service = std::make_unique<OptimizerServiceImpl>(optimizers.get(), tokens.get(),
+                                                               &streams, api_threads.get());
     grpc::EnableDefaultHealthCheckService(true);
     if (config.reflection) grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     grpc::ServerBuilder builder;
@@ -299,6 +310,7 @@ struct Server::Parts {
     builder.RegisterService(tool_service.get());
     builder.RegisterService(prompt_service.get());
     builder.RegisterService(dataset_service.get());
+    builder.RegisterService(optimizer_service.get());
     grpc = builder.BuildAndStart();
     if (grpc == nullptr || port == 0) {
       return Error(
@@ -338,6 +350,7 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(ServerConfig config,
   RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/compare/prompts"));
   RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/spo/prompts"));
   RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/evaluate/prompts"));
+  RETURN_IF_ERROR(parts.library.LoadFolder(share / "agents/trace/prompts"));
   for (const std::string& folder : parts.config.tool_card_folders) {
     RETURN_IF_ERROR(parts.library.LoadCards(folder));
   }

@@ -59,6 +59,8 @@ class TaskManager {
   // Writes that fail are not tried again.
   void Shutdown(absl::Time deadline);
 
+  // Why the request would be refused, whatever tasks there are.
+  absl::Status Check(const v1::SubmitTaskRequest& request) const;
   // Checks the request at once. `done` is called, from any thread, when the task is durable or
   // refused, so that many submissions share one commit.
   using Accepted = std::function<void(absl::StatusOr<LiveTask::Snapshot>)>;
@@ -84,7 +86,6 @@ class TaskManager {
 
  private:
   const TaskKind* KindOf(const std::string& name) const;
-  absl::Status Check(const v1::SubmitTaskRequest& request) const;
   // Holds an id for one submission at a time; false if it is held already. `then` is called when
   // it is free.
   bool Reserve(const std::string& id);

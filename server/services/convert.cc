@@ -60,7 +60,14 @@ v1::Task TaskMessage(const LiveTask::Snapshot& snapshot, const Workspace& worksp
   task.set_replay_of(row.replay_of);
   task.set_seed(row.seed);
   task.set_etag(std::to_string(row.revision));
-  if (detail == TaskDetail::kListed) return task;
+  if (detail == TaskDetail::kListed) {
+    // A page of them would be too large for a message.
+    if (task.spec().has_optimizer_step()) {
+      task.mutable_spec()->mutable_optimizer_step()->clear_graph();
+      task.mutable_spec()->mutable_optimizer_step()->clear_state_json();
+    }
+    return task;
+  }
   task.set_last_sequence(snapshot.last_sequence);
   if (!row.result.empty()) {
     task.mutable_result()->ParseFromString(row.result);

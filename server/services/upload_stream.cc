@@ -17,9 +17,9 @@ namespace {
 constexpr int kMaxUploads = 8;
 constexpr auto kIdleTime = std::chrono::seconds(60);
 constexpr size_t kMaxChunk = 1024 * 1024;
-constexpr size_t kMaxDescription = 1000;
+constexpr size_t kMaxUploadDescription = 1000;
 
-absl::Status Wrong(std::string_view field, std::string_view what) {
+absl::Status WrongUpload(std::string_view field, std::string_view what) {
   return Error(Reason::kInvalidField, fmt::format("{}: {}", field, what),
                {{"field", std::string(field)}});
 }
@@ -66,10 +66,10 @@ void UploadStream::OnReadDone(bool ok) {
 }
 
 absl::Status UploadStream::TakeHeader(const v1::DatasetHeader& header) {
-  if (parser_ != nullptr) return Wrong("header", "is given twice");
+  if (parser_ != nullptr) return WrongUpload("header", "is given twice");
   RETURN_IF_ERROR(CheckDatasetId(header.dataset_id(), "header.dataset_id"));
-  if (header.description().size() > kMaxDescription) {
-    return Wrong("header.description", "at most 1,000 bytes");
+  if (header.description().size() > kMaxUploadDescription) {
+    return WrongUpload("header.description", "at most 1,000 bytes");
   }
   SplitRule rule;
   rule.field = header.split_field();
@@ -78,7 +78,7 @@ absl::Status UploadStream::TakeHeader(const v1::DatasetHeader& header) {
   }
   RETURN_IF_ERROR(CheckSplitRule(rule));
   if (header.format() != v1::DATASET_FORMAT_JSONL && header.format() != v1::DATASET_FORMAT_CSV) {
-    return Wrong("header.format", "give DATASET_FORMAT_JSONL or DATASET_FORMAT_CSV");
+    return WrongUpload("header.format", "give DATASET_FORMAT_JSONL or DATASET_FORMAT_CSV");
   }
   const bool csv = header.format() == v1::DATASET_FORMAT_CSV;
   dataset_id_ = header.dataset_id();
@@ -90,8 +90,8 @@ absl::Status UploadStream::TakeHeader(const v1::DatasetHeader& header) {
 
 absl::Status UploadStream::TakeMessage() {
   if (incoming_.has_header()) RETURN_IF_ERROR(TakeHeader(incoming_.header()));
-  if (parser_ == nullptr) return Wrong("header", "must come first");
-  if (incoming_.chunk().size() > kMaxChunk) return Wrong("chunk", "at most 1 MiB");
+  if (parser_ == nullptr) return WrongUpload("header", "must come first");
+  if (incoming_.chunk().size() > kMaxChunk) return WrongUpload("chunk", "at most 1 MiB");
   return parser_->Add(incoming_.chunk());
 }
 
@@ -102,7 +102,7 @@ absl::Status UploadStream::Store() {
   }
   // A stream that broke off also ends: what came of it is no data set.
   if (context_->IsCancelled()) return Error(Reason::kCancelled, "the upload was broken off");
-  if (parser_ == nullptr) return Wrong("header", "must come first");
+  if (parser_ == nullptr) return WrongUpload("header", "must come first");
   ASSIGN_OR_RETURN(ParsedDataset parsed, parser_->Finish());
   ASSIGN_OR_RETURN(const DatasetStore::Added added,
                    datasets_->Add(dataset_id_, description_, std::move(parsed)));

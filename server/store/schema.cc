@@ -11,7 +11,7 @@ namespace troupe {
 namespace {
 
 // Times are microseconds since 1970, hashes are 32 bytes, JSON and protobuf messages are opaque.
-constexpr std::array<const char*, 6> kMigrations = {R"sql(
+constexpr std::array<const char*, 7> kMigrations = {R"sql(
 CREATE TABLE tasks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,             -- the id in tasks/{id}
@@ -306,6 +306,27 @@ CREATE TABLE datasets (
   UNIQUE (name, content)
 );
 CREATE INDEX datasets_content ON datasets (content);
+)sql",
+                                                    R"sql(
+CREATE TABLE optimizers (
+  id INTEGER PRIMARY KEY AUTOINCREMENT,
+  name TEXT NOT NULL UNIQUE,             -- the {optimizer} of optimizers/{optimizer}
+  message BLOB NOT NULL,                 -- troupe.v1.Optimizer
+  state TEXT NOT NULL                    -- what the next step is to know, JSON
+);
+CREATE TABLE optimizer_steps (
+  optimizer INTEGER NOT NULL,            -- optimizers.id
+  number INTEGER NOT NULL,               -- from 1
+  request_id TEXT,                       -- NULL: the client gave none
+  request_hash BLOB,
+  task TEXT NOT NULL,                    -- the id in tasks/{id}; '': none
+  running INTEGER NOT NULL,
+  message BLOB NOT NULL,                 -- troupe.v1.OptimizerStep
+  PRIMARY KEY (optimizer, number)
+) WITHOUT ROWID;
+CREATE UNIQUE INDEX optimizer_steps_request ON optimizer_steps (optimizer, request_id)
+  WHERE request_id IS NOT NULL;
+CREATE UNIQUE INDEX optimizer_steps_running ON optimizer_steps (optimizer) WHERE running = 1;
 )sql"};
 
 absl::StatusOr<int64_t> UserVersion(Connection& connection) {

@@ -181,6 +181,25 @@ def evaluate_answer(tools, request):
     return {"content": str(number) if "careful" in text or number % 2 else "unknown"}
 
 
+# --- optimizer_step: proposals that each make the one before better, of code that the sandbox parses ---
+
+def optimizer_spec(tools):
+    nodes = [{"name": "x", "trainable": True, "value": {"int_value": "1"}},
+             {"name": "rule", "trainable": True, "value": {"code": "def rule(x):\n    return x"}},
+             {"name": "y", "operator": "eval", "value": {"int_value": "1"},
+              "inputs": [{"name": "x", "node": 0}, {"name": "code", "node": 1}]}]
+    return {"optimizer_step": {"graph": {"nodes": nodes}, "feedback": [{"output": 2, "feedback": "It must be 9."}],
+                               "optimizer": {"algorithm": "ALGORITHM_OPTOPRIME_MULTI", "candidates": {
+                                   "count": 6, "generation": "GENERATION_REFINEMENT", "selection": "SELECTION_LAST"}}}}
+
+
+def optimizer_answer(tools, request):
+    text = str(request["messages"][0]["content"])
+    tried = text.count("<proposal number=")
+    return {"content": json.dumps({"reasoning": f"try {tried}", "answer": "", "suggestion": {
+        "x0": tried + 2, "rule0": f"def rule(x):\n    return x * {tried + 2}"}})}
+
+
 EVALUATE_ITEMS = "".join(json.dumps({"question": f"What is {i}?", "answer": str(i)}) + "\n" for i in range(1, 9))
 
 KINDS = {
@@ -193,6 +212,7 @@ KINDS = {
     "cellagent": Kind(cellagent_spec, cellagent_answer("work", 4), "All is summed up.", {"total.txt": "10"}),
     "cellagent_wide": Kind(cellagent_spec, cellagent_answer("wide", 2), "All is summed up.", {"total.txt": "3"},
                            sequential=False),
+    "optimizer_step": Kind(optimizer_spec, optimizer_answer, re.compile(r"^try 5\n"), {}),
     # Four held-out questions do not prove a prompt better than the first one, which stays.
     # The report tells of tokens, which are the requests' own numbers here.
     "spo": Kind(spo_spec, spo_answer, "Quality 1.", {}, sequential=False, varies=("sha256", "size_bytes", "input_tokens")),

@@ -38,8 +38,8 @@ TEST(ContentTest, ARequestIsPrintedAsItsValue) {
   plain.messages = {UserMessage("Hello.")};
   const StoredValue stored = StoreChatRequest(plain, "r", none);
   ExpectPrintedAsJson(stored);
-  EXPECT_EQ(stored.root_bytes, R"({"messages":")" + plain.messages.stored_hash() +
-                                   R"(","role":"r"})");
+  EXPECT_EQ(stored.root_bytes,
+            R"({"messages":")" + plain.messages.stored_hash() + R"(","role":"r"})");
 }
 
 TEST(ContentTest, AReplyIsPrintedAsItsValueAndReadBack) {
