@@ -1,6 +1,9 @@
 // trouped: the server.
 #include <absl/strings/str_split.h>
 #include <fmt/format.h>
+#ifdef TROUPE_MIMALLOC
+#include <mimalloc.h>
+#endif
 #include <signal.h>
 #include <spdlog/spdlog.h>
 
@@ -14,6 +17,17 @@
 
 namespace troupe {
 namespace {
+
+// The allocator gives pages that are free back to the system after this many milliseconds (25 by
+// its own choice), and pays for them when they are needed again: calls of models take and free
+// memory all the time.
+[[maybe_unused]] constexpr long kKeepFreePages = 1000;
+
+void SetUpAllocator() {
+#ifdef TROUPE_MIMALLOC
+  mi_option_set_default(mi_option_decommit_delay, kKeepFreePages);
+#endif
+}
 
 // Waits for a polite request to stop. The signals are blocked in all threads.
 void WaitForStop(const sigset_t& signals) {
@@ -39,6 +53,7 @@ absl::Status Run(const std::string& config_file, const std::string& share_folder
 }  // namespace troupe
 
 int main(int argc, char** argv) {
+  troupe::SetUpAllocator();
   CLI::App app{"trouped: a durable service for LLM agents"};
   std::string config = "troupe.toml";
   std::string share = TROUPE_SHARE_FOLDER;
