@@ -26,7 +26,10 @@ namespace {
 
 // How often the time-outs that curl does not know are looked at.
 constexpr int kTickMilliseconds = 200;
-constexpr long kMaxIdleConnections = 20'000;
+// Transfers that share one multi handle, and so the most connections that it keeps. curl looks for
+// a free connection to a host among all that the handle has to it, one by one: with thousands of
+// transfers under way that took more time than all else.
+constexpr size_t kTransfersOfAMulti = 128;
 constexpr size_t kMaxIdleHandles = 1024;
 constexpr size_t kMaxEvents = 256;
 constexpr char kNotSent[] = "troupe.not_sent";  // a payload of the failure of a request
@@ -68,9 +71,19 @@ Setup SetupOf(const HttpRequest& request) {
           request.direct};
 }
 
+// One multi handle of curl, of several that one thread drives.
+struct Multi {
+  int epoll = -1;
+  CURLM* multi = curl_multi_init();
+  uint32_t number = 0;
+  size_t handles = 0;                         // that belong to it, idle ones too
+  absl::Time timer = absl::InfiniteFuture();  // when curl wants to be called
+};
+
 // A handle of curl, with the lists that it refers to. Kept between transfers as it was set up: most
 // requests are like the one before.
 struct Handle {
+  Multi* multi = nullptr;  // always the same: it keeps the connections that the handle used
   std::unique_ptr<curl_slist, ListDeleter> headers;
   std::unique_ptr<curl_slist, ListDeleter> resolve;
   Setup setup;
@@ -162,17 +175,15 @@ std::string_view HttpResponse::header(std::string_view lower_case_name) const {
 class HttpClient::Loop {
  public:
   Loop()
-      : multi_(curl_multi_init()),
+      : share_(curl_share_init()),
         epoll_(epoll_create1(EPOLL_CLOEXEC)),
         wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    curl_multi_setopt(multi_, CURLMOPT_MAXCONNECTS, kMaxIdleConnections);
-    curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, OnSocket);
-    curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
-    curl_multi_setopt(multi_, CURLMOPT_TIMERFUNCTION, OnTimer);
-    curl_multi_setopt(multi_, CURLMOPT_TIMERDATA, this);
+    // One thread uses what is shared: it needs no locks.
+    curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+    curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     epoll_event event{};
     event.events = EPOLLIN;
-    event.data.fd = wake_;
+    event.data.u64 = kWakeUp;
     epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
     thread_ = std::thread([this] { Run(); });
   }
@@ -182,7 +193,8 @@ class HttpClient::Loop {
     Wake();
     thread_.join();
     idle_handles_.clear();
-    curl_multi_cleanup(multi_);
+    for (const auto& multi : multis_) curl_multi_cleanup(multi->multi);
+    curl_share_cleanup(share_);
     close(wake_);
     close(epoll_);
   }
@@ -219,26 +231,26 @@ class HttpClient::Loop {
   }
 
   static int OnSocket(CURL*, curl_socket_t socket, int what, void* user, void* known) {
-    auto* loop = static_cast<Loop*>(user);
+    auto* multi = static_cast<Multi*>(user);
+    const int epoll = multi->epoll;
     if (what == CURL_POLL_REMOVE) {
-      epoll_ctl(loop->epoll_, EPOLL_CTL_DEL, socket, nullptr);
-      curl_multi_assign(loop->multi_, socket, nullptr);
+      epoll_ctl(epoll, EPOLL_CTL_DEL, socket, nullptr);
+      curl_multi_assign(multi->multi, socket, nullptr);
       return 0;
     }
     epoll_event event{};
     if ((what & CURL_POLL_IN) != 0) event.events |= EPOLLIN;
     if ((what & CURL_POLL_OUT) != 0) event.events |= EPOLLOUT;
-    event.data.fd = socket;
-    epoll_ctl(loop->epoll_, known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event);
-    curl_multi_assign(loop->multi_, socket, loop);
+    event.data.u64 = uint64_t{multi->number} << 32 | static_cast<uint32_t>(socket);
+    epoll_ctl(epoll, known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event);
+    curl_multi_assign(multi->multi, socket, multi);
     return 0;
   }
 
   static int OnTimer(CURLM*, long timeout_milliseconds, void* user) {
-    auto* loop = static_cast<Loop*>(user);
-    loop->timer_ = timeout_milliseconds < 0
-                       ? absl::InfiniteFuture()
-                       : SteadyNow() + absl::Milliseconds(timeout_milliseconds);
+    static_cast<Multi*>(user)->timer = timeout_milliseconds < 0
+                                           ? absl::InfiniteFuture()
+                                           : SteadyNow() + absl::Milliseconds(timeout_milliseconds);
     return 0;
   }
 
@@ -256,7 +268,7 @@ class HttpClient::Loop {
     incoming_.clear();
   }
 
-  // Waits for sockets, the timer of curl, or a wake-up, and lets curl do what there is to do.
+  // Waits for sockets, a timer of curl, or a wake-up, and lets curl do what there is to do.
   void Perform() {
     int running = 0;
     std::array<epoll_event, kMaxEvents> events;
@@ -264,7 +276,7 @@ class HttpClient::Loop {
         epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), WaitMilliseconds());
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<size_t>(i)];
-      if (event.data.fd == wake_) {
+      if (event.data.u64 == kWakeUp) {
         uint64_t wakes = 0;
         [[maybe_unused]] const ssize_t taken = read(wake_, &wakes, sizeof(wakes));
         woken_ = false;
@@ -274,16 +286,22 @@ class HttpClient::Loop {
       if ((event.events & EPOLLIN) != 0) ready |= CURL_CSELECT_IN;
       if ((event.events & EPOLLOUT) != 0) ready |= CURL_CSELECT_OUT;
       if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) ready |= CURL_CSELECT_ERR;
-      curl_multi_socket_action(multi_, event.data.fd, ready, &running);
+      CURLM* multi = multis_[event.data.u64 >> 32]->multi;
+      const auto socket = static_cast<curl_socket_t>(event.data.u64 & 0xFFFFFFFF);
+      curl_multi_socket_action(multi, socket, ready, &running);
     }
-    if (SteadyNow() >= timer_) {
-      timer_ = absl::InfiniteFuture();
-      curl_multi_socket_action(multi_, CURL_SOCKET_TIMEOUT, 0, &running);
+    const absl::Time now = SteadyNow();
+    for (const auto& multi : multis_) {
+      if (now < multi->timer) continue;
+      multi->timer = absl::InfiniteFuture();
+      curl_multi_socket_action(multi->multi, CURL_SOCKET_TIMEOUT, 0, &running);
     }
   }
 
   int WaitMilliseconds() const {
-    const absl::Duration until_timer = timer_ - SteadyNow();
+    absl::Time timer = absl::InfiniteFuture();
+    for (const auto& multi : multis_) timer = std::min(timer, multi->timer);
+    const absl::Duration until_timer = timer - SteadyNow();
     if (until_timer <= absl::ZeroDuration()) return 0;
     // Without transfers nothing but a wake-up can happen.
     const int64_t longest = active_.empty() ? 60'000 : kTickMilliseconds;
@@ -307,18 +325,37 @@ class HttpClient::Loop {
   void Add(std::unique_ptr<Transfer> transfer) {
     if (idle_handles_.empty()) {
       transfer->handle = std::make_unique<Handle>();
+      transfer->handle->multi = MultiWithRoom();
+      ++transfer->handle->multi->handles;
     } else {
       transfer->handle = std::move(idle_handles_.back());
       idle_handles_.pop_back();
     }
     Prepare(*transfer);
     const uint64_t id = transfer->id;
-    CURL* easy = transfer->handle->easy.get();
+    const Handle& handle = *transfer->handle;
     active_[id] = std::move(transfer);
-    curl_multi_add_handle(multi_, easy);
+    curl_multi_add_handle(handle.multi->multi, handle.easy.get());
   }
 
-  static void Prepare(Transfer& transfer) {
+  // The first, so that few transfers share their connections.
+  Multi* MultiWithRoom() {
+    for (const auto& multi : multis_) {
+      if (multi->handles < kTransfersOfAMulti) return multi.get();
+    }
+    auto multi = std::make_unique<Multi>();
+    multi->epoll = epoll_;
+    multi->number = static_cast<uint32_t>(multis_.size());
+    curl_multi_setopt(multi->multi, CURLMOPT_MAXCONNECTS, static_cast<long>(kTransfersOfAMulti));
+    curl_multi_setopt(multi->multi, CURLMOPT_SOCKETFUNCTION, OnSocket);
+    curl_multi_setopt(multi->multi, CURLMOPT_SOCKETDATA, multi.get());
+    curl_multi_setopt(multi->multi, CURLMOPT_TIMERFUNCTION, OnTimer);
+    curl_multi_setopt(multi->multi, CURLMOPT_TIMERDATA, multi.get());
+    multis_.push_back(std::move(multi));
+    return multis_.back().get();
+  }
+
+  void Prepare(Transfer& transfer) {
     const HttpRequest& request = transfer.request;
     transfer.started = SteadyNow();
     Setup setup = SetupOf(request);
@@ -335,7 +372,7 @@ class HttpClient::Loop {
     }
   }
 
-  static void SetUp(Handle& handle, Setup setup) {
+  void SetUp(Handle& handle, Setup setup) {
     CURL* easy = handle.easy.get();
     curl_easy_reset(easy);
     handle.setup = std::move(setup);
@@ -343,6 +380,7 @@ class HttpClient::Loop {
     curl_easy_setopt(easy, CURLOPT_URL, wanted.url.c_str());
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_SHARE, share_);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
     if (wanted.direct) curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, wanted.follow_redirects ? 1L : 0L);
@@ -371,8 +409,12 @@ class HttpClient::Loop {
   }
 
   void FinishCompleted() {
+    for (size_t i = 0; i < multis_.size(); ++i) FinishCompletedOf(multis_[i]->multi);
+  }
+
+  void FinishCompletedOf(CURLM* multi) {
     int left = 0;
-    while (CURLMsg* message = curl_multi_info_read(multi_, &left)) {
+    while (CURLMsg* message = curl_multi_info_read(multi, &left)) {
       if (message->msg != CURLMSG_DONE) continue;
       Transfer* transfer = nullptr;
       curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &transfer);
@@ -411,13 +453,16 @@ class HttpClient::Loop {
     if (found == active_.end()) return;
     std::unique_ptr<Transfer> transfer = std::move(found->second);
     active_.erase(found);
-    curl_multi_remove_handle(multi_, transfer->handle->easy.get());
+    Multi& multi = *transfer->handle->multi;
+    CURL* easy = transfer->handle->easy.get();
+    curl_multi_remove_handle(multi.multi, easy);
     if (idle_handles_.size() < kMaxIdleHandles) {
       // It must not refer to the transfer any longer.
-      CURL* easy = transfer->handle->easy.get();
       curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, nullptr);
       if (IsPost(transfer->request)) curl_easy_setopt(easy, CURLOPT_POSTFIELDS, nullptr);
       idle_handles_.push_back(std::move(transfer->handle));
+    } else {
+      --multi.handles;
     }
     if (status.ok()) {
       transfer->done(std::move(transfer->response));
@@ -426,15 +471,17 @@ class HttpClient::Loop {
     }
   }
 
-  CURLM* multi_;
+  static constexpr uint64_t kWakeUp = ~uint64_t{0};  // the event of wake_
+
+  CURLSH* share_;  // what all multi handles know of hosts
   const int epoll_;
   const int wake_;
   std::atomic<bool> woken_ = false;
-  absl::Time timer_ = absl::InfiniteFuture();  // when curl wants to be called
   std::atomic<bool> stopping_ = false;
   std::atomic<uint64_t> next_id_ = 1;
   std::unordered_map<uint64_t, std::unique_ptr<Transfer>> active_;  // of the loop's thread
   std::vector<std::unique_ptr<Handle>> idle_handles_;               // the same
+  std::vector<std::unique_ptr<Multi>> multis_;                      // the same
   absl::Time last_check_;
   Mutex mutex_;
   std::vector<std::unique_ptr<Transfer>> incoming_ ABSL_GUARDED_BY(mutex_);
