@@ -1,10 +1,14 @@
 """Generates the protocol's stubs while the package is built: they are in no source tree."""
 import pathlib
+import re
+import shutil
+import subprocess
 
 from setuptools import setup
 from setuptools.command.build_py import build_py
 
-PROTOS = ("troupe/v1/attach.proto", "troupe/v1/tool_service.proto")
+# With what they import.
+PROTOS = ("troupe/v1/attach.proto", "troupe/v1/tool_service.proto", "troupe/v1/graph.proto")
 
 
 def proto_folder() -> pathlib.Path:
@@ -16,16 +20,35 @@ def proto_folder() -> pathlib.Path:
     raise SystemExit("setup.py: the folder proto/ of Troupe's sources is missing")
 
 
-def generate(target: pathlib.Path) -> None:
+def with_imports(folder: pathlib.Path) -> list[str]:
+    found, waiting = set(), list(PROTOS)
+    while waiting:
+        each = waiting.pop()
+        if each in found or each.startswith("google/protobuf/"):
+            continue
+        found.add(each)
+        waiting += re.findall(r'^import "([^"]+)";', (folder / each).read_text(), re.MULTILINE)
+    return sorted(found)
+
+
+def compile_protos(*arguments: str) -> bool:
+    """By protoc and its plugin where they are installed: Debian's grpc_tools is too old for `optional`."""
+    plugin = shutil.which("grpc_python_plugin")
+    if plugin and shutil.which("protoc"):
+        done = subprocess.run(["protoc", f"--plugin=protoc-gen-grpc_python={plugin}", *arguments], check=False)
+        return done.returncode == 0
     import grpc_tools
     from grpc_tools import protoc
-    protos = proto_folder()
     well_known = pathlib.Path(grpc_tools.__file__).parent / "_proto"
-    failed = protoc.main(["protoc", f"-I{protos}", f"-I{well_known}", f"--python_out={target}",
-                          f"--grpc_python_out={target}", *PROTOS])
-    if failed:
+    return protoc.main(["protoc", f"-I{well_known}", *arguments]) == 0
+
+
+def generate(target: pathlib.Path) -> None:
+    protos = proto_folder()
+    if not compile_protos(f"-I{protos}", f"--python_out={target}", f"--grpc_python_out={target}", *with_imports(protos)):
         raise SystemExit("setup.py: protoc failed")
-    (target / "troupe/v1/__init__.py").touch()
+    made = target / "troupe/v1"
+    (made / "__init__.py").touch()
 
 
 class BuildWithStubs(build_py):
