@@ -8,7 +8,16 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 # With what they import.
-PROTOS = ("troupe/v1/attach.proto", "troupe/v1/tool_service.proto", "troupe/v1/graph.proto")
+PROTOS = ("troupe/v1/attach.proto", "troupe/v1/tool_service.proto", "troupe/v1/optimizer_service.proto")
+# google.rpc is a package of its own elsewhere, and none of Debian's: it is used if it is there.
+STATUS = '''"""google.rpc.status_pb2 of whoever has it."""
+try:
+    from google.rpc import status_pb2
+except ImportError:
+    from . import own_status_pb2 as status_pb2
+
+__all__ = ["status_pb2"]
+'''
 
 
 def proto_folder() -> pathlib.Path:
@@ -45,10 +54,17 @@ def compile_protos(*arguments: str) -> bool:
 
 def generate(target: pathlib.Path) -> None:
     protos = proto_folder()
-    if not compile_protos(f"-I{protos}", f"--python_out={target}", f"--grpc_python_out={target}", *with_imports(protos)):
+    if not compile_protos(f"-I{protos}", f"--python_out={target}", f"--grpc_python_out={target}",
+                          *with_imports(protos)):
         raise SystemExit("setup.py: protoc failed")
     made = target / "troupe/v1"
     (made / "__init__.py").touch()
+    for each in made.glob("*_pb2.py"):
+        each.write_text(each.read_text().replace("from google.rpc import", "from troupe.v1.status import"))
+    (target / "google/rpc/status_pb2.py").replace(made / "own_status_pb2.py")
+    (made / "status.py").write_text(STATUS)
+    for each in [*(target / "google/rpc").iterdir(), target / "google/rpc", target / "google"]:
+        each.rmdir() if each.is_dir() else each.unlink()
 
 
 class BuildWithStubs(build_py):

@@ -127,6 +127,21 @@ TEST(TapeTest, WhatFailsIsTheOutput) {
   EXPECT_TRUE(tape.status().ok());
 }
 
+TEST(TapeTest, WhatIsNoTextIsSentAsFarAsItCanBe) {
+  Tape tape;
+  auto x = tape.parameter("x", "\xff ok");
+  auto f = bundle("f", "Fails.", {"x"}, [](const std::string&) -> int {
+    throw std::runtime_error(std::string(100'000, '\xe4'));
+  });
+  tape.backward(f(x), "\xff");
+  const Recorded recorded = Written(tape);
+  EXPECT_EQ(recorded.graph.nodes(0).value().text(), "\xef\xbf\xbd ok");
+  EXPECT_LE(recorded.graph.nodes(1).exception().message().size(), 64 << 10);
+  v1::Graph back;
+  EXPECT_TRUE(back.ParseFromString(recorded.graph.SerializeAsString()));
+  EXPECT_TRUE(GraphFromMessage(back, "graph").ok());
+}
+
 TEST(TapeTest, FeedbackGoesThroughAnOperationOnce) {
   Tape tape;
   auto x = tape.parameter("x", 1);

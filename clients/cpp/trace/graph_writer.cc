@@ -3,6 +3,13 @@
 #include "troupe/v1/graph.pb.h"
 
 namespace troupe::trace {
+namespace {
+
+// What a server takes.
+constexpr size_t kMostTypeBytes = 200;
+constexpr size_t kMostErrorBytes = 64 << 10;
+
+}  // namespace
 
 absl::Status GraphWriter::Write(v1::Graph& graph,
                                 google::protobuf::RepeatedPtrField<v1::GraphFeedback>& feedback) {
@@ -18,7 +25,7 @@ absl::Status GraphWriter::Write(v1::Graph& graph,
     v1::GraphFeedback& given = *feedback.Add();
     given.set_output(each.output < 0 ? -each.output - 1
                                      : places_[static_cast<size_t>(each.output)]);
-    given.set_feedback(each.text);
+    given.set_feedback(ValidText(each.text));
   }
   return absl::OkStatus();
 }
@@ -68,8 +75,9 @@ void GraphWriter::WriteEntry(int32_t id, v1::Graph& graph) {
     node.add_hidden_dependencies(place(used));
   }
   if (entry.failure != nullptr) {
-    node.mutable_exception()->set_type(entry.failure->type.substr(0, 200));
-    node.mutable_exception()->set_message(entry.failure->message.substr(0, 64 << 10));
+    // A mark for a byte that is no character takes three.
+    node.mutable_exception()->set_type(ValidText(entry.failure->type, kMostTypeBytes / 3));
+    node.mutable_exception()->set_message(ValidText(entry.failure->message, kMostErrorBytes / 3));
   } else {
     WriteValue(entry.value, /*finite=*/false, *node.mutable_value());
   }

@@ -1,5 +1,6 @@
 #include "clients/cpp/trace/value.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "troupe/v1/graph.pb.h"
@@ -13,12 +14,21 @@ bool WriteValue(const Value& value, bool finite, v1::GraphValue& message) {
     if (finite && !std::isfinite(*number)) return false;
     message.set_double_value(*number);
   }
-  if (const std::string* text = std::get_if<std::string>(&value)) message.set_text(*text);
+  if (const std::string* text = std::get_if<std::string>(&value))
+    message.set_text(ValidText(*text));
   if (const auto* json = std::get_if<nlohmann::json>(&value)) {
     const std::string text = json->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     json->is_structured() ? message.set_json(text) : message.set_text(text);
   }
   return true;
+}
+
+std::string ValidText(std::string_view text, size_t most) {
+  std::string cut(text.substr(0, most));
+  const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  if (std::all_of(cut.begin(), cut.end(), is_ascii)) return cut;
+  using nlohmann::json;
+  return json::parse(json(cut).dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 bool ReadInto(const v1::GraphValue& message, Value& current) {

@@ -81,6 +81,9 @@ bool WriteValue(const Value& value, bool finite, v1::GraphValue& message);
 // of another type. A whole number may stand for any number.
 bool ReadInto(const v1::GraphValue& message, Value& current);
 
+// The text, cut to so many bytes, with marks for what is no character.
+std::string ValidText(std::string_view text, size_t most = SIZE_MAX);
+
 // For people.
 std::string TextOf(const v1::GraphValue& message);
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """The package's recording of programs, without a server."""
 import asyncio
+import copy
 import gc
 import json
 import pathlib
@@ -11,8 +12,8 @@ import weakref
 
 import installed  # noqa: F401
 
-from troupe.trace import (ExceptionNode, ExecutionError, MissingInputsError, Tape, TraceError, batch, bundle, model, node,
-                          operators, stop_tracing)
+from troupe.trace import (ExceptionNode, ExecutionError, MissingInputsError, Tape, TraceError, batch, bundle, model,
+                          node, operators, stop_tracing)
 from troupe.trace.message import GraphMessage
 from troupe.trace.values import LONGEST_TEXT, value_message, value_of
 
@@ -49,17 +50,22 @@ class NodeTest(Fresh):
     def test_operators_compute_what_python_does_and_name_what_they_make(self):
         x, word = node(7, name="x"), node("ab", name="word")
         for made, value, operator in (
-                (x + 1, 8, "add"), (1 + x, 8, "add"), (x - 1, 6, "subtract"), (1 - x, -6, "subtract"), (2 * x, 14, "multiply"),
+                (x + 1, 8, "add"), (1 + x, 8, "add"), (x - 1, 6, "subtract"), (1 - x, -6, "subtract"),
+                (2 * x, 14, "multiply"),
                 (x / 2, 3.5, "divide"), (14 / x, 2.0, "divide"), (x // 2, 3, "floor_divide"), (x % 4, 3, "mod"),
                 (x ** 2, 49, "power"), (2 ** x, 128, "power"), (x << 1, 14, "lshift"), (x >> 1, 3, "rshift"),
-                (x & 3, 3, "and_"), (x | 8, 15, "or_"), (x ^ 1, 6, "xor"), (-x, -7, "neg"), (+x, 7, "pos"), (~x, -8, "invert"),
-                (abs(-x), 7, "abs"), (round(x / 2, 0), 4.0, "round"), (divmod(x, 2), (3, 1), "divmod"), (x < 8, True, "lt"),
+                (x & 3, 3, "and_"), (x | 8, 15, "or_"), (x ^ 1, 6, "xor"), (-x, -7, "neg"), (+x, 7, "pos"),
+                (~x, -8, "invert"),
+                (abs(-x), 7, "abs"), (round(x / 2, 0), 4.0, "round"), (divmod(x, 2), (3, 1), "divmod"),
+                (x < 8, True, "lt"),
                 (x <= 6, False, "le"), (x > 6, True, "gt"), (x >= 8, False, "ge"), (x.eq(7), True, "eq"),
-                (x.neq(7), False, "neq"), (word + "c", "abc", "concat"), ("c" + word, "cab", "concat"), (word * 2, "abab", "multiply"),
+                (x.neq(7), False, "neq"), (word + "c", "abc", "concat"), ("c" + word, "cab", "concat"),
+                (word * 2, "abab", "multiply"),
                 (word.upper(), "AB", "upper"), (word.title(), "Ab", "title"), (word.replace("a", "c"), "cb", "replace"),
                 (node("{}-{n}").format(word, n=x), "ab-7", "format"), (node(",").join(["a", word]), "a,ab", "join"),
                 (node("a b").split(), ["a", "b"], "split"), (word.len(), 2, "len_"), (word[0], "a", "getitem"),
-                (node([3, 1])[0:1], [3], "getitem"), (node({"k": 5})["k"], 5, "getitem"), (operators.list_sort([2, 1]), [1, 2], "list_sort"),
+                (node([3, 1])[0:1], [3], "getitem"), (node({"k": 5})["k"], 5, "getitem"),
+                (operators.list_sort([2, 1]), [1, 2], "list_sort"),
                 (operators.make_dict(a=x), {"a": 7}, "make_dict"), (operators.in_("a", word), True, "in_"),
                 (operators.abs(-3), 3, "abs"), (node([1, 2]).call("count", 1), 1, "call")):
             self.assertEqual((made.value, made.operator), (value, operator))
@@ -80,7 +86,8 @@ class NodeTest(Fresh):
     def test_values_of_what_cannot_be_sent_are_texts_without_addresses(self):
         class Thing:
             pass
-        for value, text, kind in ((Thing(), f"<{__name__}.{Thing.__qualname__} object>", "Thing"), ((1, 2), "(1, 2)", "tuple"),
+        for value, text, kind in ((Thing(), f"<{__name__}.{Thing.__qualname__} object>", "Thing"),
+                                  ((1, 2), "(1, 2)", "tuple"),
                                   ({1: 2}, "{1: 2}", "dict"), (2**70, str(2**70), "int"), ([].append, None, None)):
             message = value_message(value)
             self.assertNotRegex(message.text, "0x[0-9a-f]{6}")
@@ -88,6 +95,21 @@ class NodeTest(Fresh):
                 self.assertEqual((message.text, message.type), (text, kind))
         self.assertLess(len(value_message("a" * 10**6).text), LONGEST_TEXT + 100)
         self.assertEqual(len(value_message("a" * 10**6, trainable=True).text), 10**6)
+
+    def test_what_is_too_long_or_no_text_is_sent_as_far_as_it_can_be(self):
+        def fail(x):
+            raise ValueError("\ud800" + "é" * 10**6)
+        fail.__doc__ = "d" * 10**6
+        x = node("ok", name="x", trainable=True, constraint="c" * 10**6)
+        with self.assertRaises(ExecutionError) as caught:
+            bundle()(fail)(x)
+        graph = graph_of(caught.exception.exception_node, x, feedback="\ud800").graph
+        failed = graph.nodes[1].exception
+        for text, most in ((failed.message, 64), (graph.operators[0].description, 64), (graph.nodes[0].constraint, 16)):
+            self.assertIn("characters left out", text)
+            self.assertLess(len(text.encode()), most * 1024)
+        self.assertEqual(failed.line, 2)
+        self.assertEqual(value_message(["\ud800"]).text, "['\\ud800']")
 
     def test_a_parameter_keeps_its_type(self):
         for value in (True, 3, 2.5, "s", [1, "a"], {"k": None}, (1, 2)):
@@ -190,9 +212,11 @@ class BundleTest(Fresh):
             """The weighted sum."""
             return scale * (first + sum(others)) + options["offset"]
         y = weigh(1, node(2, name="two"), 3, offset=4)
-        self.assertEqual((y.value, y.base), (16, "BundleTest.test_arguments_defaults_and_values_become_inputs.<locals>.weigh"))
-        self.assertEqual({name: each.name for name, each in y.inputs.items()},
-                         {"first": "first:0", "args_0": "two:0", "args_1": "int:0", "scale": "scale:0", "offset": "offset:0"})
+        self.assertEqual(y.value, 16)
+        self.assertRegex(y.base, r"^BundleTest\.[a-z_]+\.<locals>\.weigh$")
+        self.assertEqual([(name, each.name) for name, each in y.inputs.items()],
+                         [("first", "first:0"), ("args_0", "two:0"), ("args_1", "int:0"), ("scale", "scale:0"),
+                          ("offset", "offset:0")])
         self.assertIn("] The weighted sum.", y.description)
 
     def test_a_description_names_its_nodes(self):
@@ -217,7 +241,8 @@ class BundleTest(Fresh):
         failed = caught.exception.exception_node
         self.assertEqual(failed.line, 5)
         self.assertTrue(failed.source.startswith("def pick(items, i):\n"))
-        self.assertIn("    return items[i]   <-- fails here: (IndexError) list index out of range", failed.create_feedback("full"))
+        self.assertIn("    return items[i]   <-- fails here: (IndexError) list index out of range",
+                      failed.create_feedback("full"))
 
     def test_what_fails_in_a_call_tells_the_line_of_the_call(self):
         def helper(x):
@@ -229,7 +254,8 @@ class BundleTest(Fresh):
             return helper(y)
         with self.assertRaises(ExecutionError) as caught:
             outer(1)
-        self.assertEqual((caught.exception.exception_node.line, caught.exception.exception_node.value), (3, "(KeyError) 'k'"))
+        failed = caught.exception.exception_node
+        self.assertEqual((failed.line, failed.value), (3, "(KeyError) 'k'"))
 
     def test_an_error_may_be_raised_as_it_is(self):
         with self.assertRaises(ZeroDivisionError):
@@ -367,6 +393,23 @@ class TrainableTest(Fresh):
 
 
 class ModuleTest(Fresh):
+    def test_traceable_methods_use_the_parameters_of_their_object(self):
+        @model
+        class Agent:
+            def __init__(self):
+                self.word = node("hi ", name="word", trainable=True)
+
+            @bundle(traceable_code=True)
+            def greet(self, name):
+                """A greeting."""
+                return self.word + name
+        agent = Agent()
+        y = agent.greet("Ada")
+        self.assertEqual((y.value, y.hidden), ("hi Ada", {agent.word}))
+        other = copy.deepcopy(agent)
+        other.word._set("ho ")
+        self.assertEqual((other.greet("Ada").value, agent.greet("Ada").value), ("ho Ada", "hi Ada"))
+
     def test_parameters_are_kept_in_a_file(self):
         @model
         class Settings:

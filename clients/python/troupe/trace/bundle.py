@@ -97,7 +97,8 @@ class Bundle:
         return run.finish_later() if inspect.iscoroutinefunction(run.function) else run.finish()
 
     # --- before the call ---
-    def _inputs(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[str, Node[Any]], inspect.BoundArguments]:
+    def _inputs(self, args: tuple[Any, ...],
+                kwargs: dict[str, Any]) -> tuple[dict[str, Node[Any]], inspect.BoundArguments]:
         """The arguments and defaults as nodes: by the names that they have as inputs, and as they are passed on."""
         bound = self._signature.bind(*args, **kwargs)
         bound.apply_defaults()
@@ -135,8 +136,9 @@ class Bundle:
             if not self._catch:
                 raise
             raise ExecutionError(ExceptionNode(
-                error, operator=self._operator, inputs={"code": self.parameter}, line=line, source=self.parameter.value,
-                description=f"[{self._operator}] Defines the function.", name=f"exception_{self.parameter.py_name}")) from error
+                error, operator=self._operator, inputs={"code": self.parameter}, line=line,
+                source=self.parameter.value, description=f"[{self._operator}] Defines the function.",
+                name=f"exception_{self.parameter.py_name}")) from error
 
     def _defined(self, text: str) -> Callable[..., Any]:
         scope = dict(getattr(self._function, "__globals__", {}))
@@ -165,7 +167,8 @@ class Run:
     def __init__(self, caller: Bundle, function: Callable[..., Any], inputs: dict[str, Node[Any]],
                  arguments: inspect.BoundArguments):
         self.caller, self.function, self.arguments = caller, function, arguments
-        self.inputs = {name: each._parameter if isinstance(each, _CodeArgument) else each for name, each in inputs.items()}
+        self.inputs = {name: each._parameter if isinstance(each, _CodeArgument) else each
+                       for name, each in inputs.items()}
         self._reads = watch_reads()
         self._token: contextvars.Token[Any] | None = None
 
@@ -193,7 +196,9 @@ class Run:
 
     def _begin(self) -> dict[int, Node[Any]]:
         for name, given in self.arguments.arguments.items():
-            self.arguments.arguments[name] = _passed(given, self.caller._traceable)
+            # A method works on its object, never on a copy of it.
+            traceable = self.caller._traceable and given is not self.caller._instance
+            self.arguments.arguments[name] = _passed(given, traceable)
         if self.caller._plain_recursion:
             self._token = _plain_calls.set((*_plain_calls.get(), self.caller))
         return self._reads.__enter__()
@@ -209,8 +214,8 @@ class Run:
         outside = [each for key, each in reads.items() if key not in given]
         if outside and not self.caller._external:
             raise MissingInputsError(
-                f"{self.caller._operator} read {', '.join(each.name for each in outside)}, which it was not given: pass it "
-                "as an argument, or say allow_external_dependencies=True")
+                f"{self.caller._operator} read {', '.join(each.name for each in outside)}, which it was not given: "
+                "pass it as an argument, or say allow_external_dependencies=True")
         used = NOTHING
         for each in [*outside, *_nodes_in(result)]:
             used = used | each.leading_parameters()
@@ -225,8 +230,8 @@ class Run:
     def _node(self, result: Any, reads: dict[int, Node[Any]]) -> MessageNode[Any]:
         used = self._used(reads, result)
         inputs, operator, name, description = self._recorded()
-        return MessageNode(_value(result), operator=operator, inputs=inputs, name=name, description=description, used=used,
-                           inner=result if self.caller._traceable and isinstance(result, Node) else None)
+        return MessageNode(_value(result), operator=operator, inputs=inputs, name=name, description=description,
+                           used=used, inner=result if self.caller._traceable and isinstance(result, Node) else None)
 
     def _failed(self, error: Exception, reads: dict[int, Node[Any]]) -> MessageNode[Any]:
         if not self.caller._catch or isinstance(error, MissingInputsError):
@@ -239,9 +244,10 @@ class Run:
             cause = error
         inputs, operator, name, description = self._recorded()
         text, first = self._source()
-        line = failed_line(self.function.__code__, error.__traceback__) if hasattr(self.function, "__code__") else 0
+        line = failed_line(getattr(self.function, "__code__", None), error.__traceback__)
         raise ExecutionError(ExceptionNode(cause, operator=operator, inputs=inputs, name=f"exception_{name}", used=used,
-                                           description=description, source=text, line=max(line - first + 1, 0) if line else 0)) from cause
+                                           description=description, source=text,
+                                           line=max(line - first + 1, 0))) from cause
 
     def _source(self) -> tuple[str, int]:
         if self.caller.parameter is not None:

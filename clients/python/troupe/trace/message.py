@@ -6,7 +6,7 @@ from typing import Any, Iterable, Sequence
 from ..v1 import graph_pb2
 from .errors import TraceError
 from .nodes import ExceptionNode, MessageNode, Node, ParameterNode, Pass, nodes_behind
-from .values import shortened, value_message
+from .values import LONGEST_CONSTRAINT, LONGEST_DESCRIPTION, LONGEST_TEXT, shortened, value_message
 
 
 class GraphMessage:
@@ -23,19 +23,22 @@ class GraphMessage:
         for each in nodes:
             self._add(each, names.of(each), described)
         for name, description in described.items():
-            self.graph.operators.add(name=name, description=description)
-        self.feedback = [graph_pb2.GraphFeedback(output=self._ids[id(each.output)], feedback=each.feedback)
+            self.graph.operators.add(name=name, description=shortened(description, LONGEST_DESCRIPTION))
+        self.feedback = [graph_pb2.GraphFeedback(output=self._ids[id(each.output)],
+                                                 feedback=each.feedback.encode("utf-8", "replace").decode())
                          for each in passes]
 
     def _add(self, each: Node[Any], name: str, described: dict[str, str]) -> None:
         message = self.graph.nodes.add(name=name)
         if isinstance(each, ParameterNode):
-            message.trainable, message.constraint = True, each.constraint or ""
+            message.trainable, message.constraint = True, shortened(each.constraint or "", LONGEST_CONSTRAINT)
             message.value.CopyFrom(value_message(each.value, trainable=True, code=each.code))
             return
         if isinstance(each, ExceptionNode):
-            message.exception.type, message.exception.message = each.error_type[:200], shortened(each.message)
-            message.exception.source, message.exception.line = each.source, each.line
+            message.exception.type = each.error_type[:200]
+            message.exception.message = shortened(each.message, LONGEST_DESCRIPTION)
+            if len(each.source) <= LONGEST_TEXT:
+                message.exception.source, message.exception.line = shortened(each.source), each.line
         else:
             message.value.CopyFrom(value_message(each.value))
         if each.is_root or not isinstance(each, MessageNode):
@@ -48,7 +51,7 @@ class GraphMessage:
             message.inputs.add(name=argument[:200], node=self._ids[id(given)])
         message.hidden_dependencies.extend(sorted(self._ids[id(used)] for used in each.hidden))
         if each.description and described.setdefault(each.operator, each.description) != each.description:
-            message.description = each.description
+            message.description = shortened(each.description, LONGEST_DESCRIPTION)
 
 
 class Names:

@@ -11,7 +11,7 @@ from .errors import TraceError
 from .tape import Tape, current_tape, note_read
 
 T = TypeVar("T")
-MOST_FEEDBACK = 1_000  # that waits for a step, of one parameter
+MOST_FEEDBACK = 256  # that waits for a step, of one parameter; a server takes no more
 _orders = itertools.count()
 _passes = itertools.count()
 NOTHING: frozenset["ParameterNode"] = frozenset()
@@ -41,7 +41,8 @@ class Node(operators.Traced, Generic[T]):
     not."""
     trainable = False
 
-    def __init__(self, value: Any, *, name: str | None = None, description: str | None = None, tape: Tape | None = None):
+    def __init__(self, value: Any, *, name: str | None = None, description: str | None = None,
+                 tape: Tape | None = None):
         self._value = value.value if isinstance(value, Node) else value
         self._name = (tape or current_tape()).name(name if name is not None else type(self._value).__name__)
         self._order = next(_orders)
@@ -100,8 +101,8 @@ class Node(operators.Traced, Generic[T]):
         behind = nodes_behind([self])
         for each in behind:
             if each._gone_through:
-                raise TraceError(f"feedback on {self.name} goes through {each.name}, which feedback went through before: "
-                                 "say retain_graph=True in the first call to allow it")
+                raise TraceError(f"feedback on {self.name} goes through {each.name}, which feedback went through "
+                                 "before: say retain_graph=True in the first call to allow it")
         reached = {each for each in behind if each.trainable}
         for parameter in reached:
             parameter._check_room()
@@ -139,7 +140,8 @@ class Node(operators.Traced, Generic[T]):
         return operators.iterate(self)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Node[T]":
-        memo[id(self)] = copied = self.detach()
+        copied = Node(copy.deepcopy(self._value, memo), name=self.base, description=self.description)
+        memo[id(self)] = copied
         return copied
 
     def __repr__(self) -> str:
@@ -167,18 +169,19 @@ class ParameterNode(Node[T]):
 
     def _check_room(self) -> None:
         if len(self._feedback) >= MOST_FEEDBACK:
-            raise TraceError(f"{MOST_FEEDBACK} feedbacks wait at {self.name}: step an optimizer that has it, or call its "
-                             "zero_feedback()")
+            raise TraceError(f"{MOST_FEEDBACK} feedbacks wait at {self.name}: step an optimizer that has it, or call "
+                             "its zero_feedback()")
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "ParameterNode[T]":
-        memo[id(self)] = copied = ParameterNode(copy.deepcopy(self._value, memo), name=self.base,
-                                                description=self.description, constraint=self.constraint, code=self.code)
+        copied = ParameterNode(copy.deepcopy(self._value, memo), name=self.base, description=self.description,
+                               constraint=self.constraint, code=self.code)
+        memo[id(self)] = copied
         return copied
 
 
 class MessageNode(Node[T]):
-    """What an operation made of its inputs. `inner` is the node inside the function that was its result, if the function
-    was recorded too."""
+    """What an operation made of its inputs. `inner` is the node inside the function that was its result, if the
+    function was recorded too."""
 
     def __init__(self, value: Any, *, operator: str, inputs: dict[str, Node[Any]], name: str | None = None,
                  description: str | None = None, used: frozenset[ParameterNode] = NOTHING,
@@ -201,7 +204,8 @@ class ExceptionNode(MessageNode[str]):
     failed, from 1; 0 if that is not known."""
 
     def __init__(self, error: BaseException, *, operator: str, inputs: dict[str, Node[Any]], name: str,
-                 description: str | None = None, used: frozenset[ParameterNode] = NOTHING, source: str = "", line: int = 0):
+                 description: str | None = None, used: frozenset[ParameterNode] = NOTHING, source: str = "",
+                 line: int = 0):
         self.error_type, self.message = type(error).__name__, str(error)
         self.source, self.line = source, line
         super().__init__(f"({self.error_type}) {self.message}", operator=operator, inputs=inputs, name=name,

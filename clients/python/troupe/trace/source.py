@@ -8,8 +8,6 @@ import traceback
 from types import CodeType, TracebackType
 from typing import Any, Callable
 
-LONGEST_SOURCE = 256 * 1024
-
 
 class Source:
     """The text of a function from its first line behind @bundle on. `first_line` is that line's number in its file."""
@@ -50,7 +48,7 @@ def _lines_of_bundle(text: str) -> int:
 
 
 def signature_of(text: str) -> str:
-    """The head of the function that a text defines, with its docstring, as it stands there; empty if it defines none."""
+    """The head of the function that a text defines, with its docstring, as it stands there; else empty."""
     try:
         definition = ast.parse(text).body[0]
     except (SyntaxError, IndexError):
@@ -67,7 +65,7 @@ def signature_of(text: str) -> str:
     return "\n".join(head).rstrip()
 
 
-def failed_line(code: CodeType, trace: TracebackType | None) -> int:
+def failed_line(code: CodeType | None, trace: TracebackType | None) -> int:
     """Which line of its file was at work in a function when it failed; 0 if it was not at work."""
     line = 0
     for frame, number in traceback.walk_tb(trace):

@@ -20,8 +20,8 @@ def base_name(text: str) -> str:
 
 
 class Tape:
-    """Names the nodes of one run, from "x:0" on, and says whether operations are recorded. A script needs none: there is
-    one in the background. With a tape of its own a run begins with fresh names, and runs side by side (on threads,
+    """Names the nodes of one run, from "x:0" on, and says whether operations are recorded. A script needs none: there
+    is one in the background. With a tape of its own a run begins with fresh names, and runs side by side (on threads,
     in coroutines) do not mix:
 
         with Tape():

@@ -9,30 +9,43 @@ from typing import Any
 from ..v1 import graph_pb2
 
 LONGEST_TEXT = 64 * 1024  # of a value that no optimizer may change; more would not reach a model anyhow
+LONGEST_DESCRIPTION = 15_000  # of an operator, and of what an error says: a server takes 64 KiB
+LONGEST_CONSTRAINT = 4_000  # a server takes 16 KiB
 PARAMETER_TYPES = (bool, int, float, str, list, tuple, dict)
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+(?=>)")
 _INT64 = range(-2**63, 2**63)
 
 
+def _characters(text: str) -> bool:
+    """Whether it is text throughout: "\\ud800" is half a character."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def is_plain(value: Any) -> bool:
     """Whether it is the same after having been JSON."""
-    if value is None or isinstance(value, (bool, str)):
+    if value is None or type(value) is bool:
         return True
+    if type(value) is str:
+        return _characters(value)
     if type(value) is int:
         return value in _INT64
     if type(value) is float:
         return math.isfinite(value)
     if type(value) is list:
         return all(map(is_plain, value))
-    return type(value) is dict and all(type(key) is str and is_plain(each) for key, each in value.items())
+    return type(value) is dict and all(type(key) is str and _characters(key) and is_plain(each) for key, each in value.items())
 
 
 def check_parameter(value: Any, name: str) -> None:
     """Raises TypeError for what an optimizer could not give another value."""
     plain = is_plain(list(value)) if type(value) is tuple else is_plain(value)
     if type(value) not in PARAMETER_TYPES or not plain:
-        raise TypeError(f"parameter {name}: an optimizer can change finite numbers, truth values, texts, and lists, tuples "
-                        f"and dictionaries (with texts as keys) of them, not {value!r:.200}")
+        raise TypeError(f"parameter {name}: an optimizer can change finite numbers, truth values, texts, and lists, "
+                        f"tuples and dictionaries (with texts as keys) of them, not {value!r:.200}")
 
 
 def text_of(value: Any) -> str:
@@ -43,10 +56,12 @@ def text_of(value: Any) -> str:
         return f"<{type(value).__name__} object that cannot be shown: {type(error).__name__}>"
 
 
-def shortened(text: str) -> str:
-    if len(text) <= LONGEST_TEXT:
+def shortened(text: str, longest: int = LONGEST_TEXT) -> str:
+    """The beginning and the end of a longer text, and without what is no character ("\\ud800")."""
+    text = text.encode("utf-8", "replace").decode()
+    if len(text) <= longest:
         return text
-    half = LONGEST_TEXT // 2
+    half = longest // 2
     return f"{text[:half]}\n... {len(text) - 2 * half} characters left out ...\n{text[-half:]}"
 
 
