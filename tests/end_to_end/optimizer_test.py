@@ -34,6 +34,9 @@ def stubs():
 
 FOLDER, (graph_pb, config_pb, pb, rpc) = stubs()
 CODE = "def rule(n):\n    return n"
+R_CODE = "rule <- function(n) n"
+BROKEN = {"python": "def rule(n:\n    return", "r": "rule <- function(n, k) n"}
+MENDED = {"python": "def rule(n):\n    return n * 2", "r": "rule <- function(n) {\n  n * 2\n}"}
 
 
 def answer(request):
@@ -46,7 +49,8 @@ def answer(request):
         suggestion["x0"] = int(re.findall(r"\(int\) x0=(-?\d+)", text)[-1]) + 1
     if "rule0" in suggestion:
         mended = len(request["messages"]) > 1
-        suggestion["rule0"] = "def rule(n):\n    return n * 2" if mended else "def rule(n:\n    return"
+        language = "r" if "function(n)" in text else "python"
+        suggestion["rule0"] = MENDED[language] if mended else BROKEN[language]
     return json.dumps({"reasoning": "one more", "answer": "", "suggestion": suggestion})
 
 
@@ -142,11 +146,30 @@ class OptimizerTest(unittest.TestCase):
         self.start()
         step = self.step(1, code=CODE)
         self.assertEqual(step.state, pb.OptimizerStep.STATE_SUCCEEDED, step.error)
-        self.assertEqual(step.changes[0].new_value.code, "def rule(n):\n    return n * 2")
+        self.assertEqual(step.changes[0].new_value.code, MENDED["python"])
         self.assertEqual(len(self.model.requests), 2)
         correction = json.loads(self.model.requests[1])["messages"][-1]["content"]
         self.assertIn("rule0: it does not parse", correction)
         self.assertIn("line 1", correction)
+
+    def test_code_of_r_is_parsed_by_r_and_keeps_its_arguments(self):
+        self.start(language="LANGUAGE_R")
+        step = self.step(1, code=R_CODE)
+        self.assertEqual(step.state, pb.OptimizerStep.STATE_SUCCEEDED, step.error)
+        self.assertEqual([change.new_value.code for change in step.changes], [MENDED["r"]], step.refused)
+        correction = json.loads(self.model.requests[1])["messages"][-1]["content"]
+        self.assertIn("rule0: it must define rule(n)", correction)
+
+    def test_a_formatter_runs_in_the_sandbox_and_may_refuse(self):
+        self.start(projections=[{"parameter": "rule:*", "formatter": ["sed", "s/return/return  /"]}])
+        step = self.step(1, code=CODE)
+        self.assertEqual(step.changes[0].new_value.code, "def rule(n):\n    return   n * 2")
+        settings = pb.OptimizerSettings()
+        settings.config.projections.add(parameter="*", formatter=["sh", "-c", "echo not so >&2; exit 3"])
+        self.name = self.stub.CreateOptimizer(pb.CreateOptimizerRequest(settings=settings)).optimizer.name
+        step = self.step(1, code=CODE)
+        self.assertEqual(len(step.changes), 0)
+        self.assertIn("the formatter refuses it: not so", step.refused[0].reason)
 
     def test_a_kill_in_the_middle_of_a_step_pays_nothing_twice(self):
         self.start(delay=0.3, algorithm="ALGORITHM_OPTOPRIME_MULTI",
