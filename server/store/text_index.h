@@ -1,7 +1,7 @@
 // TextIndex: what full-text search finds spans by. SQLite's index wants its rows in the order of
-// their keys: before one that comes out of order it writes what it holds, as a piece of its own that
-// must be merged later. Spans end in another order than they begin, so the texts of a transaction
-// are put off to its end and then added in order.
+// their keys: before one that comes out of order it writes what it holds, as a piece of its own
+// that must be merged later. Spans end in another order than they begin, so the texts of a
+// transaction are put off to its end and then added in order.
 //
 // Thread-confined, to the store's writer. A task is deleted only after what it wrote is durable, so
 // no text is put off of a span that goes in the same transaction.
