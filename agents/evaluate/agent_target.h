@@ -3,19 +3,16 @@
 
 #include <absl/status/statusor.h>
 
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "agents/evaluate/target.h"
+#include "agents/prompts/agent_run.h"
 #include "agents/runtime/task_kind.h"
 #include "tools/base/json.h"
 
 namespace troupe {
-
-// Finds a kind by its name; null: there is none.
-using FindKindFn = std::function<const TaskKind*(const std::string& name)>;
 
 class AgentTarget : public Target {
  public:
@@ -26,10 +23,6 @@ class AgentTarget : public Target {
   static absl::StatusOr<std::shared_ptr<const AgentTarget>> Make(
       const Json& task, std::string prompt_name, const std::vector<std::string>& known,
       const FindKindFn& find_kind);
-
-  // The kind that a task of this spec would be of, to be known before its templates are: "" if the
-  // spec names none or several.
-  static std::string KindNameOf(const Json& task);
 
   Async<TargetAnswer> Run(const Scope& scope, Item item, PromptUnderTest prompt) const override;
 

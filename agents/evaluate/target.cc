@@ -73,29 +73,6 @@ absl::StatusOr<std::string> FillPrompt(const PromptUnderTest& prompt, const Item
   return text;
 }
 
-bool IsFailureOfRun(const absl::Status& status) {
-  if (status.code() == absl::StatusCode::kCancelled) return false;
-  const auto reason = ReasonOf(status);
-  if (!reason.has_value()) return false;
-  switch (*reason) {
-    case Reason::kInvalidField:
-    case Reason::kNotFound:
-    case Reason::kModelUnavailable:
-    case Reason::kModelRejected:
-    case Reason::kModelBadReply:
-    case Reason::kToolUnknown:
-    case Reason::kToolArgumentsInvalid:
-    case Reason::kToolFailed:
-    case Reason::kSandboxFailed:
-    case Reason::kSandboxLimit:
-    case Reason::kPermissionDenied:
-    case Reason::kNoProgress:
-      return true;
-    default:
-      return false;
-  }
-}
-
 Async<TargetAnswer> PromptTarget::Run(const Scope& scope, Item item, PromptUnderTest prompt) const {
   CO_ASSIGN_OR_RETURN(std::string message, FillPrompt(prompt, item));
   ChatRequest request;

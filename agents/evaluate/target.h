@@ -11,6 +11,7 @@
 #include "agents/evaluate/item.h"
 #include "agents/prompts/prompt_template.h"
 #include "agents/runtime/scope.h"
+#include "agents/runtime/task_result.h"
 #include "agents/runtime/usage.h"
 #include "tools/base/async.h"
 
@@ -47,12 +48,9 @@ class Target {
 
   // One run, all of whose effects are below `scope`, which is the run's own and outlives it. A
   // failure is the run's (a model that refuses, an agent that fails) or the task's (a limit, a
-  // cancellation, a store that takes no writes): IsFailureOfRun tells which.
+  // cancellation, a store that takes no writes): IsFailureOfRun (task_result.h) tells which.
   virtual Async<TargetAnswer> Run(const Scope& scope, Item item, PromptUnderTest prompt) const = 0;
 };
-
-// Whether a run that failed with `status` is one that a target could not do, and others go on.
-bool IsFailureOfRun(const absl::Status& status);
 
 // One call of the model that plays `role`: the filled prompt in, its text out. The effect is "call"
 // in the scope of the run.

@@ -8,6 +8,29 @@ bool IsLimit(const absl::Status& status) {
   return HasReason(status, Reason::kBudgetExceeded) || HasReason(status, Reason::kDeadlineExceeded);
 }
 
+bool IsFailureOfRun(const absl::Status& status) {
+  if (status.code() == absl::StatusCode::kCancelled) return false;
+  const auto reason = ReasonOf(status);
+  if (!reason.has_value()) return false;
+  switch (*reason) {
+    case Reason::kInvalidField:
+    case Reason::kNotFound:
+    case Reason::kModelUnavailable:
+    case Reason::kModelRejected:
+    case Reason::kModelBadReply:
+    case Reason::kToolUnknown:
+    case Reason::kToolArgumentsInvalid:
+    case Reason::kToolFailed:
+    case Reason::kSandboxFailed:
+    case Reason::kSandboxLimit:
+    case Reason::kPermissionDenied:
+    case Reason::kNoProgress:
+      return true;
+    default:
+      return false;
+  }
+}
+
 v1::TaskResult::StopReason StopReasonOf(const absl::Status& stopped) {
   if (stopped.ok()) return v1::TaskResult::STOP_REASON_COMPLETED;
   return HasReason(stopped, Reason::kDeadlineExceeded) ? v1::TaskResult::STOP_REASON_TIMEOUT

@@ -13,6 +13,11 @@ namespace troupe {
 // Whether the status is a limit of the task's budget or time, after which what was done is kept.
 bool IsLimit(const absl::Status& status);
 
+// Whether what failed with `status` is a piece of work that could not be done (a model that
+// refuses, an agent or code that fails), beside which others go on; else the task itself has no
+// future.
+bool IsFailureOfRun(const absl::Status& status);
+
 // COMPLETED for OkStatus, else which limit it was.
 v1::TaskResult::StopReason StopReasonOf(const absl::Status& stopped);
 
