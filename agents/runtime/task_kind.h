@@ -15,6 +15,12 @@
 
 namespace troupe {
 
+// What is wrong with one field of a spec.
+struct SpecProblem {
+  std::string field;
+  std::string what;
+};
+
 class TaskKind {
  public:
   virtual ~TaskKind() = default;
@@ -27,6 +33,10 @@ class TaskKind {
 
   // kInvalidField, naming the field, for a spec that cannot run.
   virtual absl::Status Validate(const v1::TaskSpec& spec) const = 0;
+
+  // All that is wrong with a spec, of kinds that can say more than the first thing; empty where
+  // Validate has nothing against it.
+  virtual std::vector<SpecProblem> FindSpecProblems(const v1::TaskSpec& spec) const;
 
   // The kinds whose prompts the task uses, "solve" for those named solve.*: in which version they
   // are is settled when it is submitted.

@@ -1,5 +1,6 @@
 #include "agents/runtime/task_result.h"
 
+#include "agents/runtime/task_kind.h"
 #include "tools/base/error.h"
 
 namespace troupe {
@@ -48,6 +49,14 @@ absl::Status ErrorOf(v1::TaskResult::StopReason reason) {
       Reason::kBudgetExceeded,
       "the budget was nearly used up and its rest was spent on the answer; raise the budget "
       "to go further");
+}
+
+std::vector<SpecProblem> TaskKind::FindSpecProblems(const v1::TaskSpec& spec) const {
+  const absl::Status valid = Validate(spec);
+  if (valid.ok()) return {};
+  const ErrorMetadata metadata = MetadataOf(valid);
+  const auto field = metadata.find("field");
+  return {{field == metadata.end() ? "spec" : field->second, std::string(MessageOf(valid))}};
 }
 
 void AddArtifacts(const std::vector<Artifact>& artifacts, v1::TaskResult& result) {

@@ -186,7 +186,19 @@ absl::StatusOr<std::optional<TaskRow>> TaskManager::EarlierSubmission(
   return *std::move(row);
 }
 
+absl::StatusOr<std::vector<SpecProblem>> TaskManager::FindProblems(
+    const v1::SubmitTaskRequest& request) const {
+  ASSIGN_OR_RETURN(const TaskKind* kind, CheckShared(request));
+  return kind->FindSpecProblems(request.spec());
+}
+
 absl::Status TaskManager::Check(const v1::SubmitTaskRequest& request) const {
+  ASSIGN_OR_RETURN(const TaskKind* kind, CheckShared(request));
+  return kind->Validate(request.spec());
+}
+
+absl::StatusOr<const TaskKind*> TaskManager::CheckShared(
+    const v1::SubmitTaskRequest& request) const {
   RETURN_IF_ERROR(CheckRequestId(request.request_id()));
   RETURN_IF_ERROR(CheckTaskId(request.task_id()));
   RETURN_IF_ERROR(CheckSharedFields(request.spec(), options_.allowed_input_folders));
@@ -211,7 +223,7 @@ absl::Status TaskManager::Check(const v1::SubmitTaskRequest& request) const {
                    {{"field", fmt::format("spec.prompts[{}]", prompt)}});
     }
   }
-  return kind->Validate(request.spec());
+  return kind;
 }
 
 void TaskManager::PinPrompts(const TaskKind& kind, v1::TaskSpec& spec) const {

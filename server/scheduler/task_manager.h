@@ -59,6 +59,9 @@ class TaskManager {
   // Writes that fail are not tried again.
   void Shutdown(absl::Time deadline);
 
+  // What Submit would refuse of the settings of the task's kind; a failure is anything else that it
+  // would refuse.
+  absl::StatusOr<std::vector<SpecProblem>> FindProblems(const v1::SubmitTaskRequest& request) const;
   // Why the request would be refused, whatever tasks there are.
   absl::Status Check(const v1::SubmitTaskRequest& request) const;
   // Checks the request at once. `done` is called, from any thread, when the task is durable or
@@ -86,6 +89,8 @@ class TaskManager {
 
  private:
   const TaskKind* KindOf(const std::string& name) const;
+  // All but the settings of the kind, which is returned.
+  absl::StatusOr<const TaskKind*> CheckShared(const v1::SubmitTaskRequest& request) const;
   // Holds an id for one submission at a time; false if it is held already. `then` is called when
   // it is free.
   bool Reserve(const std::string& id);

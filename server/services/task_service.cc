@@ -82,6 +82,17 @@ v1::Task TaskServiceImpl::Message(const LiveTask::Snapshot& snapshot) const {
 grpc::ServerUnaryReactor* TaskServiceImpl::SubmitTask(Context* context,
                                                       const v1::SubmitTaskRequest* request,
                                                       v1::SubmitTaskResponse* response) {
+  if (request->validate_only()) {
+    return Answer(context, *threads_, [=, this]() -> absl::Status {
+      ASSIGN_OR_RETURN(const auto problems, manager_->FindProblems(*request));
+      for (const SpecProblem& problem : problems) {
+        v1::FieldProblem& message = *response->add_problems();
+        message.set_field(problem.field);
+        message.set_problem(problem.what);
+      }
+      return absl::OkStatus();
+    });
+  }
   return AnswerLater(context, *threads_, [=, this](const FinishCall& finish) {
     manager_->Submit(*request, [=, this](const absl::StatusOr<LiveTask::Snapshot>& accepted) {
       if (accepted.ok()) *response->mutable_task() = Message(*accepted);

@@ -605,6 +605,7 @@ const std::vector<Row>& Table() {
 const std::set<std::string>& FreeFields() {
   static const auto* const fields = new std::set<std::string>{
       "SubmitTask spec.seed",
+      "SubmitTask validate_only",
       "SubmitTask spec.cellagent.ask_clarification",
       "SubmitTask spec.solve.plan",
       "SubmitTask spec.evaluate.graders.normalized.contains",
