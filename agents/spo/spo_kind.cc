@@ -7,7 +7,7 @@
 #include "agents/prompts/prompt_library.h"
 #include "agents/runtime/task_result.h"
 #include "agents/spo/model_roles.h"
-#include "agents/spo/report/publish.h"
+#include "agents/spo/report/report.h"
 #include "agents/spo/spo.h"
 #include "agents/spo/spo_result.h"
 #include "tools/base/error.h"
@@ -253,7 +253,9 @@ Async<v1::TaskResult> SpoKind::Run(Scope& scope, v1::TaskSpec spec) const {
   FillCosts(scope, spo.has_agent(), detail);
   // Without the agent that uses it the template was tried as it stands, which proves nothing of it.
   if (spo.has_agent()) AddPromptWin(outcome, spo.registered_prompt(), result);
-  CO_ASSIGN_OR_RETURN(const std::vector<Artifact> report, co_await PublishSpoReport(scope, detail));
+  std::vector<ReportFile> files = MakeSpoReport(detail);
+  CO_ASSIGN_OR_RETURN(const std::vector<Artifact> report,
+                      co_await PublishReport(scope, std::move(files)));
   AddArtifacts(report, result);
   co_return result;
 }

@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <cmath>
 
+#include "agents/report/svg.h"
 #include "agents/spo/report/figure_parts.h"
 #include "agents/spo/report/figures.h"
 #include "agents/spo/report/published_costs.h"
-#include "agents/spo/report/svg.h"
 
 namespace troupe {
 namespace {

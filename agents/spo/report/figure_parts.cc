@@ -19,22 +19,8 @@ std::string PromptLabel(const v1::SpoResult& result, int number) {
   return label;
 }
 
-SvgText SmallText(SvgAnchor anchor) {
-  return {.size = 11, .anchor = anchor, .part = SvgPart::kMuted};
-}
-
-void AddHeading(SvgCanvas& canvas, std::string_view title, std::string_view subtitle) {
-  canvas.Text({20, 28}, title, {.size = 16, .bold = true});
-  canvas.Text({20, 47}, subtitle, {.size = 12, .part = SvgPart::kMuted}, 125);
-}
-
 bool WasAccepted(const v1::SpoPrompt& prompt) {
   return prompt.fate() == v1::SpoPrompt::FATE_SEED || prompt.fate() == v1::SpoPrompt::FATE_ACCEPTED;
-}
-
-std::string DollarText(int64_t microusd) {
-  const double dollars = static_cast<double>(microusd) * 1e-6;
-  return dollars < 0.1 ? fmt::format("${:.4f}", dollars) : fmt::format("${:.2f}", dollars);
 }
 
 int64_t TotalCost(const v1::SpoResult& result) {

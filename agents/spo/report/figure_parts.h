@@ -4,12 +4,10 @@
 #include <string>
 #include <string_view>
 
-#include "agents/spo/report/svg.h"
+#include "agents/report/svg.h"
 #include "troupe/v1/spo.pb.h"
 
 namespace troupe {
-
-inline constexpr double kFigureWidth = 860;
 
 // Null if there is none of the number.
 const v1::SpoPrompt* PromptNumber(const v1::SpoResult& result, int number);
@@ -19,10 +17,5 @@ std::string PromptLabel(const v1::SpoResult& result, int number);
 
 // Whether it is the first prompt or won against its incumbent.
 bool WasAccepted(const v1::SpoPrompt& prompt);
-
-// The style of labels of axes.
-SvgText SmallText(SvgAnchor anchor = SvgAnchor::kMiddle);
-
-void AddHeading(SvgCanvas& canvas, std::string_view title, std::string_view subtitle);
 
 }  // namespace troupe

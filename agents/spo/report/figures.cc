@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "agents/report/svg.h"
 #include "agents/spo/report/figure_parts.h"
-#include "agents/spo/report/svg.h"
 
 namespace troupe {
 namespace {

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/report/markdown.h"
 #include "troupe/v1/spo.pb.h"
 
 namespace troupe {
@@ -37,9 +38,6 @@ Record RecordOf(const v1::SpoResult& result, int prompt, int other);
 // Prompts that were compared, the strongest first; at most `max`, the first and the best among
 // them.
 std::vector<int> StrongestFirst(const v1::SpoResult& result, size_t max);
-
-// "$0.0123"
-std::string DollarText(int64_t microusd);
 
 int64_t TotalCost(const v1::SpoResult& result);
 int64_t TotalCalls(const v1::SpoResult& result);

@@ -4,9 +4,9 @@
 #include <map>
 #include <set>
 
+#include "agents/report/svg.h"
 #include "agents/spo/report/figure_parts.h"
 #include "agents/spo/report/figures.h"
-#include "agents/spo/report/svg.h"
 
 namespace troupe {
 namespace {

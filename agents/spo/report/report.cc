@@ -6,6 +6,7 @@
 #include <set>
 #include <string_view>
 
+#include "agents/report/markdown.h"
 #include "agents/spo/report/figure_parts.h"
 #include "agents/spo/report/figures.h"
 #include "agents/spo/report/published_costs.h"
@@ -16,44 +17,7 @@ namespace {
 
 constexpr size_t kMaxDiffs = 30;
 constexpr size_t kMaxRejected = 60;
-constexpr size_t kMaxReason = 400;
 constexpr DiffLayout kDiffLayout{.context = 2, .max_lines = 80, .max_width = 400};
-
-// In a line of Markdown, as it is: models write it.
-std::string Inline(std::string_view text, size_t max_bytes = kMaxReason) {
-  std::string shown;
-  for (const char c : text.substr(0, max_bytes)) {
-    if (static_cast<unsigned char>(c) < 0x20) {
-      shown += ' ';
-    } else if (std::string_view("\\`*_{}[]()<>#!|~&:@").find(c) != std::string_view::npos) {
-      shown += fmt::format("&#{};", static_cast<int>(c));
-    } else {
-      shown += c;
-    }
-  }
-  // A character that was cut in two is none.
-  if (text.size() > max_bytes) {
-    while (!shown.empty() && (static_cast<unsigned char>(shown.back()) & 0xC0) == 0x80) {
-      shown.pop_back();
-    }
-    if (!shown.empty() && static_cast<unsigned char>(shown.back()) >= 0xC0) shown.pop_back();
-    shown += "…";
-  }
-  return shown;
-}
-
-// A block of text as it is, in a fence that is longer than any in it.
-std::string Fenced(std::string_view text, std::string_view language) {
-  size_t longest = 2;
-  size_t run = 0;
-  for (const char c : text) {
-    run = c == '`' ? run + 1 : 0;
-    longest = std::max(longest, run);
-  }
-  const std::string fence(longest + 1, '`');
-  const std::string_view end = text.ends_with('\n') ? "" : "\n";
-  return fmt::format("{}{}\n{}{}{}\n", fence, language, text, end, fence);
-}
 
 std::string PercentText(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
@@ -96,7 +60,7 @@ std::string Summary(const v1::SpoResult& result) {
                       result.prompts_size(),
                       best->fate() == v1::SpoPrompt::FATE_SEED ? ", the first one" : "");
   if (!result.choice().empty()) {
-    text += fmt::format("| chosen | {} |\n", Inline(result.choice(), 2'000));
+    text += fmt::format("| chosen | {} |\n", InlineText(result.choice(), 2'000));
   }
   if (best->fate() != v1::SpoPrompt::FATE_SEED) {
     Record held_out;
@@ -114,7 +78,7 @@ std::string Summary(const v1::SpoResult& result) {
   text += fmt::format(
       "| cost | {} calls, {} |\n\n", TotalCalls(result),
       TotalCost(result) > 0 ? DollarText(TotalCost(result)) : "no prices are configured");
-  return text + "The result:\n\n" + Fenced(best->text(), "text") + "\n";
+  return text + "The result:\n\n" + FencedText(best->text(), "text") + "\n";
 }
 
 std::string CurveSection(const v1::SpoResult& result) {
@@ -139,17 +103,17 @@ std::string DiffSection(const v1::SpoResult& result, const v1::SpoPrompt& prompt
       "### P{}, round {}, {}{}\n\n", prompt.number(), prompt.round(), FateText(prompt.fate()),
       parent == nullptr ? "" : fmt::format(", made from P{}", parent->number()));
   if (!prompt.analysis().empty()) {
-    text += fmt::format("Found wanting: {}\n\n", Inline(prompt.analysis(), 1'000));
+    text += fmt::format("Found wanting: {}\n\n", InlineText(prompt.analysis(), 1'000));
   }
   if (!prompt.modification().empty()) {
-    text += fmt::format("Changed: {}\n\n", Inline(prompt.modification(), 1'000));
+    text += fmt::format("Changed: {}\n\n", InlineText(prompt.modification(), 1'000));
   }
-  if (!prompt.reason().empty()) text += fmt::format("{}\n\n", Inline(prompt.reason()));
-  if (parent == nullptr) return text + Fenced(prompt.text(), "text") + "\n";
+  if (!prompt.reason().empty()) text += fmt::format("{}\n\n", InlineText(prompt.reason()));
+  if (parent == nullptr) return text + FencedText(prompt.text(), "text") + "\n";
   const std::string diff =
       UnifiedDiff(parent->text(), prompt.text(), fmt::format("P{}", parent->number()),
                   fmt::format("P{}", prompt.number()), kDiffLayout);
-  return text + Fenced(diff, "diff") + "\n";
+  return text + FencedText(diff, "diff") + "\n";
 }
 
 std::string LineageSection(const v1::SpoResult& result) {
@@ -176,8 +140,8 @@ std::string RejectedSection(const v1::SpoResult& result) {
   for (const v1::SpoPrompt& prompt : result.prompts()) {
     if (WasAccepted(prompt) || ++count > kMaxRejected) continue;
     rows += fmt::format("| P{} | {} | P{} | {} | {} | {} |\n", prompt.number(), prompt.round(),
-                        prompt.parent(), FateText(prompt.fate()), Inline(prompt.modification()),
-                        Inline(prompt.reason()));
+                        prompt.parent(), FateText(prompt.fate()), InlineText(prompt.modification()),
+                        InlineText(prompt.reason()));
   }
   if (count == 0) return "";
   std::string text =
@@ -227,7 +191,7 @@ std::string StrengthSection(
       title);
   for (const v1::CompareStrength& strength : strengths) {
     text += fmt::format("| P{} | {:+.2f} | {:+.2f} to {:+.2f} | {} | {} | {} |\n",
-                        Inline(strength.name()), strength.strength(), strength.low(),
+                        InlineText(strength.name()), strength.strength(), strength.low(),
                         strength.high(), strength.wins(), strength.losses(), strength.ties());
   }
   return text + "\n";
@@ -239,7 +203,7 @@ std::string CostSection(const v1::SpoResult& result) {
       "|---|--:|--:|--:|--:|\n";
   for (const v1::SpoRoleCost& cost : result.costs()) {
     text +=
-        fmt::format("| {} | {} | {} | {} | {} |\n", Inline(cost.role()), cost.model_calls(),
+        fmt::format("| {} | {} | {} | {} | {} |\n", InlineText(cost.role()), cost.model_calls(),
                     cost.input_tokens(), cost.output_tokens(), DollarText(cost.cost_microusd()));
   }
   text +=

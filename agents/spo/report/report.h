@@ -5,15 +5,10 @@
 #include <string>
 #include <vector>
 
+#include "agents/report/publish.h"
 #include "troupe/v1/spo.pb.h"
 
 namespace troupe {
-
-struct ReportFile {
-  std::string name;  // of the artifact
-  std::string description;
-  std::string text;
-};
 
 // The page is the first. What models wrote is quoted so that it is shown and not obeyed: no image,
 // link or markup of it comes through.

@@ -1,9 +1,8 @@
-#include "agents/spo/report/publish.h"
+#include "agents/report/publish.h"
 
 #include <string>
 #include <utility>
 
-#include "agents/spo/report/report.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 
@@ -19,10 +18,9 @@ bool IsOfTheTool(const absl::Status& status) {
 
 }  // namespace
 
-Async<std::vector<Artifact>> PublishSpoReport(const Scope& task, const v1::SpoResult& result) {
+Async<std::vector<Artifact>> PublishReport(const Scope& task, std::vector<ReportFile> files) {
   Scope scope = task.ForClosing().Open("report", "report", "Write the report");
   std::vector<Artifact> artifacts;
-  std::vector<ReportFile> files = MakeSpoReport(result);
   for (ReportFile& file : files) {
     const std::string effect = "write " + file.name;
     Json arguments = {

@@ -59,4 +59,11 @@ class SvgCanvas {
   std::string shapes_;
 };
 
+inline constexpr double kFigureWidth = 860;
+
+// The style of labels of axes.
+SvgText SmallText(SvgAnchor anchor = SvgAnchor::kMiddle);
+
+void AddHeading(SvgCanvas& canvas, std::string_view title, std::string_view subtitle);
+
 }  // namespace troupe

@@ -1,4 +1,4 @@
-#include "agents/spo/report/svg.h"
+#include "agents/report/svg.h"
 
 #include <fmt/format.h>
 
@@ -156,6 +156,15 @@ std::string SvgCanvas::Finish() const {
       "viewBox=\"0 0 {0:.0f} {1:.0f}\" role=\"img\">\n<title>{2}</title>\n{3}"
       "<rect width=\"{0:.0f}\" height=\"{1:.0f}\" class=\"ground\"/>\n{4}</svg>\n",
       width_, height_, Escaped(title_), kStyle, shapes_);
+}
+
+SvgText SmallText(SvgAnchor anchor) {
+  return {.size = 11, .anchor = anchor, .part = SvgPart::kMuted};
+}
+
+void AddHeading(SvgCanvas& canvas, std::string_view title, std::string_view subtitle) {
+  canvas.Text({20, 28}, title, {.size = 16, .bold = true});
+  canvas.Text({20, 47}, subtitle, {.size = 12, .part = SvgPart::kMuted}, 125);
 }
 
 }  // namespace troupe
