@@ -21,6 +21,7 @@
 #include "agents/solve/solve_kind.h"
 #include "agents/spo/spo_kind.h"
 #include "agents/trace/optimizer_step_kind.h"
+#include "agents/workflow/workflow_kind.h"
 #include "server/providers/provider_hub.h"
 #include "server/repeating.h"
 #include "server/scheduler/resource_name.h"
@@ -225,12 +226,26 @@ struct Server::Parts {
     };
   }
 
+  // Steps run tasks of the kinds before it.
+  WorkflowServices ServicesOfWorkflows(const std::vector<std::unique_ptr<TaskKind>>& kinds) {
+    WorkflowServices services;
+    services.find_kind = FindAmong(kinds);
+    services.find_tool =
+        [this](const std::string& tool) -> absl::StatusOr<std::shared_ptr<const ToolSpec>> {
+      ASSIGN_OR_RETURN(std::shared_ptr<Tool> found, tools.Find(tool));
+      const ToolSpec* const spec = &found->spec();
+      return std::shared_ptr<const ToolSpec>(std::move(found), spec);
+    };
+    services.prompts = prompts.get();
+    return services;
+  }
+
   // It runs tasks of the kinds before it.
   std::unique_ptr<TaskKind> MakeEvaluateKind(const std::vector<std::unique_ptr<TaskKind>>& kinds) {
     EvaluateServices services;
     services.datasets = datasets.get();
     services.prompts = prompts.get();
-    services.find_kind = FindAmong(kinds);
+    services.workflows = ServicesOfWorkflows(kinds);
     services.read_result = [this](const std::string& name) { return ReadResult(*store, name); };
     return std::make_unique<EvaluateKind>(std::move(services));
   }
@@ -246,6 +261,7 @@ struct Server::Parts {
     kinds.push_back(std::make_unique<CellAgentKind>(std::move(toolboxes)));
     kinds.push_back(std::make_unique<ChatKind>(&tools));
     kinds.push_back(std::make_unique<SolveKind>(&tools, config.shown_tools));
+    kinds.push_back(std::make_unique<WorkflowKind>(ServicesOfWorkflows(kinds)));
     kinds.push_back(std::make_unique<SpoKind>(prompts.get(), FindAmong(kinds)));
     kinds.push_back(std::make_unique<CompareKind>());
     kinds.push_back(std::make_unique<OptimizerStepKind>());

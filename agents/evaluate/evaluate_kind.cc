@@ -8,6 +8,7 @@
 #include "agents/evaluate/evaluate_report.h"
 #include "agents/evaluate/evaluate_spec.h"
 #include "agents/runtime/task_result.h"
+#include "agents/workflow/operations.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 
@@ -104,6 +105,7 @@ std::string EvaluateKind::TitleOf(const v1::TaskSpec& spec) const {
   std::string what = "a prompt";
   if (evaluate.variants_size() > 1) what = fmt::format("{} prompts", evaluate.variants_size());
   if (evaluate.has_agent() && evaluate.variants_size() < 2) what = "an agent";
+  if (evaluate.has_workflow() && evaluate.variants_size() < 2) what = "a workflow";
   return fmt::format("Evaluate {} on {}", what, evaluate.items().dataset());
 }
 
@@ -117,7 +119,7 @@ absl::Status EvaluateKind::Validate(const v1::TaskSpec& spec) const {
                             evaluate.repeats()));
   const auto& fields = found->dataset.fields;
   RETURN_IF_ERROR(graders.CheckItems(fields, !found->fields.answer.empty()));
-  RETURN_IF_ERROR(MakeTarget(evaluate, fields, services_.find_kind).status());
+  RETURN_IF_ERROR(MakeTarget(evaluate, fields, services_.workflows).status());
   ASSIGN_OR_RETURN(const Json registered, ReadRegistered(evaluate, *services_.prompts));
   RETURN_IF_ERROR(MakeVariants(evaluate, registered, fields, *services_.prompts).status());
   if (evaluate.baseline().empty()) return absl::OkStatus();
@@ -131,6 +133,10 @@ std::vector<std::string> EvaluateKind::PromptFamilies(const v1::TaskSpec& spec) 
   if (spec.evaluate().has_agent() && spec.evaluate().agent().task().fields_size() == 1) {
     families.push_back(spec.evaluate().agent().task().fields().begin()->first);
   }
+  if (!spec.evaluate().has_workflow()) return families;
+  for (std::string& family : PromptFamiliesOf(spec.evaluate().workflow().workflow())) {
+    families.push_back(std::move(family));
+  }
   return families;
 }
 
@@ -143,7 +149,7 @@ Async<v1::TaskResult> EvaluateKind::Run(Scope& scope, v1::TaskSpec spec) const {
   EvaluateOptions options;
   CO_ASSIGN_OR_RETURN(options.graders, MakeGraders(evaluate));
   CO_RETURN_IF_ERROR(options.graders.CheckItems(fields, !items->fields().answer.empty()));
-  CO_ASSIGN_OR_RETURN(options.target, MakeTarget(evaluate, fields, services_.find_kind));
+  CO_ASSIGN_OR_RETURN(options.target, MakeTarget(evaluate, fields, services_.workflows));
   const auto read_registered = [&] { return ReadRegistered(evaluate, *services_.prompts); };
   CO_ASSIGN_OR_RETURN(const Json registered, co_await FixOnce(scope, "variants", read_registered));
   CO_ASSIGN_OR_RETURN(options.variants,

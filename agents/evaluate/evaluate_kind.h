@@ -10,6 +10,7 @@
 #include "agents/evaluate/evaluate.h"
 #include "agents/prompts/prompt_library.h"
 #include "agents/runtime/task_kind.h"
+#include "agents/workflow/workflow_services.h"
 
 namespace troupe {
 
@@ -17,8 +18,8 @@ namespace troupe {
 struct EvaluateServices {
   const DatasetSource* datasets = nullptr;
   const PromptSource* prompts = nullptr;
-  // Kinds that an agent target may run.
-  FindKindFn find_kind;
+  // What a workflow target may use; an agent target runs its kinds.
+  WorkflowServices workflows;
   // The result of a task that has ended, "tasks/{task}"; kNotFound, or kTaskNotTerminal.
   std::function<absl::StatusOr<v1::TaskResult>(const std::string& task)> read_result;
 };

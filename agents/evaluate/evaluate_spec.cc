@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <set>
 
+#include "agents/evaluate/workflow_target.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 
@@ -56,10 +57,16 @@ absl::Status CheckTarget(const v1::EvaluateSpec& spec) {
         return WrongEvaluate("agent.task", "at most 512 KiB");
       }
       return absl::OkStatus();
+    case v1::EvaluateSpec::kWorkflow:
+      if (spec.workflow().parameter().empty() && !spec.variants().empty()) {
+        return WrongEvaluate("workflow.parameter",
+                             "say in the place of which parameter the variants are tried");
+      }
+      return absl::OkStatus();
     case v1::EvaluateSpec::TARGET_NOT_SET:
       break;
   }
-  return WrongEvaluate("target", "say what is tried: prompt or agent");
+  return WrongEvaluate("target", "say what is tried: prompt, agent or workflow");
 }
 
 absl::Status CheckVariant(const v1::EvaluateSpec& spec, int i) {
@@ -164,7 +171,11 @@ ItemSelection SelectionOf(const v1::EvaluateSpec& spec) {
 
 absl::StatusOr<std::shared_ptr<const Target>> MakeTarget(const v1::EvaluateSpec& spec,
                                                          const std::vector<std::string>& known,
-                                                         const FindKindFn& find_kind) {
+                                                         const WorkflowServices& services) {
+  if (spec.has_workflow()) {
+    ASSIGN_OR_RETURN(auto target, WorkflowTarget::Make(spec.workflow(), known, services));
+    return std::shared_ptr<const Target>(std::move(target));
+  }
   if (spec.has_prompt()) {
     PromptTarget::Options options;
     if (!spec.prompt().role().empty()) options.role = spec.prompt().role();
@@ -178,7 +189,7 @@ absl::StatusOr<std::shared_ptr<const Target>> MakeTarget(const v1::EvaluateSpec&
   ASSIGN_OR_RETURN(const Json task, ParseJson(text, "spec.evaluate.agent.task"));
   ASSIGN_OR_RETURN(std::string prompt_name, PromptNameOf(spec));
   if (spec.variants().empty()) prompt_name.clear();
-  return AgentTarget::Make(task, std::move(prompt_name), known, find_kind);
+  return AgentTarget::Make(task, std::move(prompt_name), known, services.find_kind);
 }
 
 absl::StatusOr<GraderSet> MakeGraders(const v1::EvaluateSpec& spec) {
@@ -216,8 +227,10 @@ absl::StatusOr<std::vector<EvaluatedVariant>> MakeVariants(const v1::EvaluateSpe
                                                            const PromptSource& prompts) {
   std::vector<EvaluatedVariant> variants;
   if (spec.variants().empty()) {
-    const bool agent = spec.has_agent();
-    variants.push_back({agent ? "agent" : "question", PlainPrompt(""), ""});
+    const char* const name = spec.has_agent()      ? "agent"
+                             : spec.has_workflow() ? "workflow"
+                                                   : "question";
+    variants.push_back({name, PlainPrompt(""), ""});
     return variants;
   }
   std::set<std::string> names;

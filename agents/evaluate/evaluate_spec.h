@@ -11,6 +11,7 @@
 #include "agents/evaluate/agent_target.h"
 #include "agents/evaluate/evaluate.h"
 #include "agents/prompts/prompt_library.h"
+#include "agents/workflow/workflow_services.h"
 #include "troupe/v1/evaluate.pb.h"
 
 namespace troupe {
@@ -25,7 +26,7 @@ ItemSelection SelectionOf(const v1::EvaluateSpec& spec);
 // The target, over items with these fields.
 absl::StatusOr<std::shared_ptr<const Target>> MakeTarget(const v1::EvaluateSpec& spec,
                                                          const std::vector<std::string>& known,
-                                                         const FindKindFn& find_kind);
+                                                         const WorkflowServices& services);
 
 // The graders, "normalized" where the spec names none.
 absl::StatusOr<GraderSet> MakeGraders(const v1::EvaluateSpec& spec);

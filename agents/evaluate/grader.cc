@@ -14,7 +14,7 @@ namespace troupe {
 namespace {
 
 constexpr int kMaxGraders = 16;
-constexpr size_t kMaxName = 100;
+constexpr size_t kMaxGraderName = 100;
 constexpr double kMaxWeight = 1e6;
 
 absl::StatusOr<std::shared_ptr<const AnswerGrader>> MakeGrader(const v1::Grader& spec) {
@@ -84,7 +84,7 @@ absl::StatusOr<GraderSet> GraderSet::Make(
     const std::string where = fmt::format("{}[{}]", field, i);
     Entry entry;
     entry.name = spec.name().empty() ? KindOf(spec) : spec.name();
-    if (entry.name.size() > kMaxName) return Wrong(where + ".name", "at most 100 bytes");
+    if (entry.name.size() > kMaxGraderName) return Wrong(where + ".name", "at most 100 bytes");
     entry.weight = spec.has_weight() ? spec.weight() : 1;
     if (!(entry.weight >= 0 && entry.weight <= kMaxWeight)) {
       return Wrong(where + ".weight", "give 0 to 1,000,000");

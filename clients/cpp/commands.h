@@ -30,6 +30,7 @@ void AddPromptCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddDatasetCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddEvaluateCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddOptimizerCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
+void AddWorkflowCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddOptimizeCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddMcpCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 

@@ -5,7 +5,9 @@
 #include <filesystem>
 
 #include "clients/cpp/commands.h"
+#include "clients/cpp/grader_option.h"
 #include "clients/cpp/submit.h"
+#include "clients/cpp/workflow_file.h"
 
 namespace troupe::client {
 namespace {
@@ -24,6 +26,10 @@ struct EvaluateOptions {
   int64_t max_reply_tokens = 0;
   std::string agent;
   std::string agent_prompt;
+  std::string workflow;
+  std::vector<std::string> workflow_inputs;
+  std::vector<std::string> values;
+  std::string parameter;
   std::vector<std::string> graders;
   std::string answer_tag;
   std::string answer_pattern;
@@ -42,51 +48,6 @@ bool IsFile(const std::string& text) {
 // Files give their names to what is in them.
 void NameAfterFile(const std::string& given, v1::PromptVariant& variant) {
   if (IsFile(given)) variant.set_name(std::filesystem::path(given).stem().string());
-}
-
-double NumberOf(const std::string& text, const std::string& value) {
-  double number = 0;
-  if (value.empty()) return 0;
-  if (!CLI::detail::lexical_cast(value, number)) {
-    throw CLI::ValidationError(text, "give a number behind =");
-  }
-  return number;
-}
-
-// "numeric=0.01" and so on.
-v1::Grader GraderOf(const std::string& text) {
-  const size_t equals = text.find('=');
-  const std::string kind = text.substr(0, equals);
-  const std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
-  v1::Grader grader;
-  if (kind == "exact") {
-    grader.mutable_exact();
-  } else if (kind == "normalized") {
-    grader.mutable_normalized();
-  } else if (kind == "contains") {
-    grader.set_name("contains");
-    grader.mutable_normalized()->set_contains(true);
-  } else if (kind == "numeric") {
-    grader.mutable_numeric()->set_absolute_tolerance(NumberOf(text, value));
-  } else if (kind == "choice") {
-    grader.mutable_choice()->set_choices(static_cast<int>(NumberOf(text, value)));
-  } else if (kind == "regex") {
-    grader.mutable_regex()->set_pattern(value);
-  } else if (kind == "schema") {
-    grader.mutable_json_schema()->set_schema(TextOrFile(value));
-  } else if (kind == "code") {
-    grader.mutable_code()->set_code(TextOrFile(value));
-  } else if (kind == "tests") {
-    grader.mutable_code()->set_tests_field(value);
-  } else if (kind == "rubric") {
-    grader.mutable_model()->set_rubric(TextOrFile(value));
-  } else {
-    throw CLI::ValidationError(
-        text,
-        "give exact, normalized, contains, numeric[=TOLERANCE], choice[=HOW_MANY], regex[=RE2], "
-        "schema=FILE, code=FILE, tests=FIELD or rubric=TEXT");
-  }
-  return grader;
 }
 
 // "solve.solver" or "solve.solver@2".
@@ -112,7 +73,22 @@ void AddVariants(const EvaluateOptions& options, v1::EvaluateSpec& spec) {
   }
 }
 
+void SetWorkflow(const EvaluateOptions& options, v1::EvaluateWorkflowTarget& target) {
+  DocumentLines lines;
+  *target.mutable_workflow() = ReadWorkflowFile(options.workflow, lines);
+  for (const std::string& text : options.workflow_inputs) {
+    const auto [input, field] = KeyValue(text);
+    (*target.mutable_inputs())[input] = field;
+  }
+  for (const std::string& text : options.values) {
+    const auto [name, value] = KeyValue(text);
+    (*target.mutable_values())[name] = GivenValue(value);
+  }
+  target.set_parameter(options.parameter);
+}
+
 void SetTarget(const EvaluateOptions& options, v1::EvaluateSpec& spec) {
+  if (!options.workflow.empty()) return SetWorkflow(options, *spec.mutable_workflow());
   if (options.agent.empty()) {
     v1::EvaluatePromptTarget& target = *spec.mutable_prompt();
     target.set_role(options.role);
@@ -163,7 +139,8 @@ void AddEvaluateCommand(CLI::App& app, GlobalOptions& global, int& exit_code) {
   auto options = std::make_shared<SubmitOptions>();
   auto evaluate = std::make_shared<EvaluateOptions>();
   CLI::App* command = app.add_subcommand(
-      "evaluate", "Try prompts or an agent on the items of a data set, and watch to the result");
+      "evaluate",
+      "Try prompts, an agent or a workflow on the items of a data set, and watch to the result");
   command->add_option("dataset", evaluate->dataset, "NAME, or NAME@DIGEST for an older version")
       ->required();
   command->add_option("--split", evaluate->split, "Items of this split alone");
@@ -188,9 +165,20 @@ void AddEvaluateCommand(CLI::App& app, GlobalOptions& global, int& exit_code) {
       ->add_option("--agent-prompt", evaluate->agent_prompt,
                    "The agent's prompt that the texts stand for, as solve.solver")
       ->needs(agent);
-  AddList(*command, "--grader", evaluate->graders,
-          "exact, normalized, contains, numeric[=TOLERANCE], choice[=N], regex[=RE2], schema=FILE, "
-          "code=FILE, tests=FIELD or rubric=TEXT; several count alike. Without, normalized");
+  auto* document =
+      command->add_option("--workflow", evaluate->workflow, "A workflow for each item: a file")
+          ->excludes(agent);
+  AddList(*command, "--workflow-input", evaluate->workflow_inputs,
+          "The field of the items that an input of the workflow is: INPUT=FIELD")
+      ->needs(document);
+  AddList(*command, "--value", evaluate->values,
+          "Another value of a parameter of the workflow: NAME=VALUE")
+      ->needs(document);
+  command
+      ->add_option("--parameter", evaluate->parameter,
+                   "The workflow's parameter that the texts stand for")
+      ->needs(document);
+  AddList(*command, "--grader", evaluate->graders, kGraderHelp);
   command->add_option("--answer-tag", evaluate->answer_tag,
                       "Judge what stands in the last tag of this name in an answer");
   command->add_option("--answer-pattern", evaluate->answer_pattern,

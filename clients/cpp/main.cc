@@ -46,6 +46,7 @@ int Run(int argc, char** argv) {
   AddEvaluateCommand(app, options, exit_code);
   AddDatasetCommands(app, options, exit_code);
   AddOptimizerCommands(app, options, exit_code);
+  AddWorkflowCommands(app, options, exit_code);
   AddSpoCommands(app, options, exit_code);
   AddTaskCommands(app, options, exit_code);
   AddArtifactCommands(app, options, exit_code);

@@ -202,6 +202,34 @@ def optimizer_answer(tools, request):
 
 EVALUATE_ITEMS = "".join(json.dumps({"question": f"What is {i}?", "answer": str(i)}) + "\n" for i in range(1, 9))
 
+# --- workflow: a map of model calls side by side, code, a loop, and what tools send out ---
+
+def workflow_spec(tools):
+    code = "import time\n\ndef number(text):\n    time.sleep(0.05)\n    return int(text.split()[-1])\n"
+    post_step = {"name": "posted", "tool": {"tool": "http_request", "arguments": {
+        "method": "POST", "url": tools + "/orders", "body": "order one"}}}
+    return {"workflow": {"inputs": {"words": ["one", "two", "three"]}, "workflow": {
+        "inputs": {"words": {}},
+        "parameters": {"number": {"code": {"source": code}},
+                       "add": {"code": {"source": "def add(a, b):\n    return a + b\n"}}},
+        "steps": [
+            {"name": "numbers", "map": {"each": "$words", "as": "word", "steps": [
+                {"name": "said", "model": {"messages": [{"text": "How much is {{word}}?"}]}},
+                {"name": "value", "code": {"function": "number", "arguments": {"text": "$said"}}}]}},
+            post_step,
+            {"name": "total", "for": {"each": "$numbers", "as": "one", "carry": {"sum": 0}, "steps": [
+                {"name": "more", "code": {"function": "add", "arguments": {"a": "$sum", "b": "$one"}}}],
+                "next": {"sum": "$more"}}},
+            {"name": "kept", "tool": {"tool": "write_artifact", "arguments": {
+                "name": "total.txt", "text": "the total", "description": "what it came to"}}}],
+        "answer": "$total.sum"}}}
+
+
+def workflow_answer(tools, request):
+    word = re.search(r"How much is (\w+)", str(request["messages"][-1]["content"])).group(1)
+    return {"content": f"That is {['one', 'two', 'three'].index(word) + 1}"}
+
+
 KINDS = {
     "chat": Kind(chat_spec, chat_answer, "Kept the notes.", {"notes.txt": "one\ntwo\nthree\n"},
                  posts=("order one", "order two")),
@@ -213,6 +241,7 @@ KINDS = {
     "cellagent_wide": Kind(cellagent_spec, cellagent_answer("wide", 2), "All is summed up.", {"total.txt": "3"},
                            sequential=False),
     "optimizer_step": Kind(optimizer_spec, optimizer_answer, re.compile(r"^try 5\n"), {}),
+    "workflow": Kind(workflow_spec, workflow_answer, "6", {"total.txt": "the total"}, posts=("order one",), sequential=False, varies=("value",)),
     # Four held-out questions do not prove a prompt better than the first one, which stays.
     # The report tells of tokens, which are the requests' own numbers here.
     "spo": Kind(spo_spec, spo_answer, "Quality 1.", {}, sequential=False, varies=("sha256", "size_bytes", "input_tokens")),

@@ -12,6 +12,7 @@
 #include "google/rpc/status.pb.h"
 #include "server/server.h"
 #include "tests/server/raw_call.h"
+#include "tests/server/wrong_workflows.h"
 #include "tests/support/temp_folder.h"
 #include "troupe/v1/dataset_service.pb.h"
 #include "troupe/v1/optimizer_service.pb.h"
@@ -594,6 +595,7 @@ const std::vector<Row>& Table() {
   };
   static const auto* const all = [] {
     auto* rows = new std::vector<Row>(*table);
+    for (auto& [field, request] : WrongWorkflows()) rows->push_back({"SubmitTask", field, request});
     for (Row& row : OptimizerRows()) rows->push_back(std::move(row));
     return rows;
   }();
@@ -606,6 +608,9 @@ const std::set<std::string>& FreeFields() {
   static const auto* const fields = new std::set<std::string>{
       "SubmitTask spec.seed",
       "SubmitTask validate_only",
+      "SubmitTask spec.workflow.workflow.steps.keep_error",
+      "SubmitTask spec.workflow.workflow.steps.if.condition.is_set",
+      "SubmitTask spec.workflow.workflow.steps.while.condition.is_set",
       "SubmitTask spec.cellagent.ask_clarification",
       "SubmitTask spec.solve.plan",
       "SubmitTask spec.evaluate.graders.normalized.contains",
@@ -688,19 +693,31 @@ std::string WithoutIndices(const std::string& field) {
   return plain;
 }
 
-// The paths of all fields that hold a value.
+bool IsOneValue(const Descriptor& type) {
+  return type.full_name() == "google.protobuf.Duration" ||
+         type.full_name() == "google.protobuf.Struct" ||
+         type.full_name() == "google.protobuf.Value";
+}
+
+// The paths of all fields that hold a value. `around`: the types of the messages they are in.
 void AddFields(const Descriptor& message, const std::string& prefix,
-               std::set<std::string>& fields) {
+               std::vector<const Descriptor*>& around, std::set<std::string>& fields) {
   for (int i = 0; i < message.field_count(); ++i) {
     const FieldDescriptor& field = *message.field(i);
     const std::string path = prefix + field.name();
     const Descriptor* type = field.message_type();
     if (field.is_map()) type = type->FindFieldByName("value")->message_type();
-    if (type == nullptr || type->full_name() == "google.protobuf.Duration" ||
-        type->full_name() == "google.protobuf.Struct") {
+    // Workflows are checked alike wherever they stand; what they hold is looked at once.
+    const bool looked_at = type == v1::Workflow::descriptor() && path != "spec.workflow.workflow";
+    if (looked_at) {
+      fields.insert(path + ".steps");
+    } else if (type == nullptr || IsOneValue(*type)) {
       fields.insert(path);
-    } else {
-      AddFields(*type, path + ".", fields);
+    } else if (std::find(around.begin(), around.end(), type) == around.end()) {
+      // Not again what is within itself: steps, conditions.
+      around.push_back(type);
+      AddFields(*type, path + ".", around, fields);
+      around.pop_back();
     }
   }
 }
@@ -814,7 +831,8 @@ TEST_F(WrongInputTest, EveryFieldOfTheContractHasARow) {
   for (const Row& row : Table()) covered.insert(row.method + " " + WithoutIndices(row.field));
   for (const MethodDescriptor* method : Methods()) {
     std::set<std::string> fields;
-    AddFields(*method->input_type(), "", fields);
+    std::vector<const Descriptor*> around;
+    AddFields(*method->input_type(), "", around, fields);
     for (const std::string& field : fields) {
       EXPECT_TRUE(covered.contains(method->name() + " " + field))
           << "no wrong value for " << method->name() << " " << field;

@@ -60,7 +60,7 @@ class EvaluateKindTest : public RunTest {
     std::filesystem::create_directories(options_.workspace.root);
     services_.datasets = &datasets_;
     services_.prompts = &library_;
-    services_.find_kind = [this](const std::string& name) {
+    services_.workflows.find_kind = [this](const std::string& name) {
       return name == "chat" ? &one_call_ : nullptr;
     };
     services_.read_result = [this](const std::string&) -> absl::StatusOr<v1::TaskResult> {

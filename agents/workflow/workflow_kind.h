@@ -1,0 +1,27 @@
+// Workflow as a kind of task: the edge between its messages and the interpreter. Thread-safe.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agents/runtime/task_kind.h"
+#include "agents/workflow/workflow_services.h"
+
+namespace troupe {
+
+class WorkflowKind : public TaskKind {
+ public:
+  explicit WorkflowKind(WorkflowServices services) : services_(std::move(services)) {}
+
+  std::string_view name() const override { return "workflow"; }
+  std::string TitleOf(const v1::TaskSpec& spec) const override;
+  absl::Status Validate(const v1::TaskSpec& spec) const override;
+  std::vector<SpecProblem> FindSpecProblems(const v1::TaskSpec& spec) const override;
+  std::vector<std::string> PromptFamilies(const v1::TaskSpec& spec) const override;
+  Async<v1::TaskResult> Run(Scope& scope, v1::TaskSpec spec) const override;
+
+ private:
+  const WorkflowServices services_;
+};
+
+}  // namespace troupe
