@@ -21,6 +21,7 @@
 #include "agents/solve/solve_kind.h"
 #include "agents/spo/spo_kind.h"
 #include "agents/trace/optimizer_step_kind.h"
+#include "agents/trace/trainers/optimize_workflow_kind.h"
 #include "agents/workflow/workflow_kind.h"
 #include "server/providers/provider_hub.h"
 #include "server/repeating.h"
@@ -128,12 +129,18 @@ absl::StatusOr<v1::TaskResult> ReadResult(Store& store, const std::string& name)
   return result;
 }
 
-// The name of the data set that a task works with, without a digest; "" if it works with none.
-std::string DatasetOf(const TaskRow& row) {
+// Whether a task works with the data set of this name, in whichever version.
+bool UsesDataset(const TaskRow& row, const std::string& dataset) {
   v1::TaskSpec spec;
-  if (row.kind != "evaluate" || !spec.ParseFromString(row.spec)) return "";
-  const std::string& name = spec.evaluate().items().dataset();
-  return name.substr(0, name.find('@'));
+  const bool may = row.kind == "evaluate" || row.kind == "optimize_workflow";
+  if (!may || !spec.ParseFromString(row.spec)) return false;
+  const v1::OptimizeWorkflowSpec& optimize = spec.optimize_workflow();
+  for (const v1::DatasetSelection* selection :
+       {&spec.evaluate().items(), &optimize.train(), &optimize.validation(), &optimize.test()}) {
+    const std::string& name = selection->dataset();
+    if (name.substr(0, name.find('@')) == dataset) return true;
+  }
+  return false;
 }
 
 // kTaskNotTerminal if a task that has not ended works with the data set.
@@ -142,7 +149,7 @@ absl::Status CheckUnused(Store& store, const std::string& dataset) {
     ASSIGN_OR_RETURN(const std::vector<std::string> tasks, UnfinishedTasks(connection));
     for (const std::string& task : tasks) {
       ASSIGN_OR_RETURN(const TaskRow row, ReadTask(connection, task));
-      if (DatasetOf(row) != dataset) continue;
+      if (!UsesDataset(row, dataset)) continue;
       return Error(
           Reason::kTaskNotTerminal,
           fmt::format("tasks/{} works with {}: wait for its end, or cancel it", task, dataset),
@@ -265,6 +272,8 @@ struct Server::Parts {
     kinds.push_back(std::make_unique<SpoKind>(prompts.get(), FindAmong(kinds)));
     kinds.push_back(std::make_unique<CompareKind>());
     kinds.push_back(std::make_unique<OptimizerStepKind>());
+    kinds.push_back(
+        std::make_unique<OptimizeWorkflowKind>(datasets.get(), ServicesOfWorkflows(kinds)));
     kinds.push_back(MakeEvaluateKind(kinds));
     for (const auto& kind : kinds) prompts->Reserve(std::string(kind->name()));
     prompts->Reserve("tool");   // cards of tools

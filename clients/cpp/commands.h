@@ -32,6 +32,7 @@ void AddEvaluateCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddOptimizerCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddWorkflowCommands(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddOptimizeCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
+void AddOptimizeWorkflowCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 void AddMcpCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 
 // An option that may be given several times, with one value each time: otherwise it would take the

@@ -55,6 +55,7 @@ int Run(int argc, char** argv) {
   AddToolCommands(app, options, exit_code);
   AddPromptCommands(app, options, exit_code);
   AddOptimizeCommand(app, options, exit_code);
+  AddOptimizeWorkflowCommand(app, options, exit_code);
   AddMcpCommand(app, options, exit_code);
   AddHelpCommands(app, options);
   if (argc > 1 && argv[1] == kCompleteWords) {

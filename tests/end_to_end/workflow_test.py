@@ -1,15 +1,27 @@
 #!/usr/bin/env python3
-"""Workflows through the real server and the real command line: run, checked and evaluated."""
+"""Workflows through the real server and the real command line: run, checked, evaluated and trained, the
+optimizer being simulated by rules."""
 import json
 import pathlib
 import re
+import signal
 import subprocess
 import tempfile
+import time
 import unittest
 
-from harness import BINARIES, ModelServer, SOURCE, Server, main, patience
+from harness import BINARIES, ModelServer, SOURCE, Server, main, patience, schema_of
 
 EXAMPLES = SOURCE / "docs/examples"
+
+
+def suggest(**values):
+    return json.dumps({"reasoning": "by rule", "answer": "", "suggestion": values})
+
+
+def section(text, name):
+    found = re.search(rf"^#{name}\n(.*?)(?=^#|^=====)", text, re.S | re.M)
+    return found.group(1) if found else ""
 
 
 class WorkflowTest(unittest.TestCase):
@@ -120,6 +132,124 @@ answer: [$halved.half, $halved.text, $escaped.error.line, $never.error.type]
                                   "--grader", "numeric")
         self.assertRegex(table, r"100\.0 %")
         self.assertRegex(table, r"is better")
+
+    # --- training ---
+
+    def train(self, name, *args, task_id, check=True):
+        return self.server.troupe("optimize-workflow", EXAMPLES / name if isinstance(name, str) else name, "--task-id", task_id,
+                                  "--no-watch", *args, check=check)
+
+    def first_order(self, request):
+        """Follows the gradient that the feedback names."""
+        text = request["messages"][0]["content"]
+        x = float(re.search(r"\((?:int|float)\) x0=(-?[\d.e-]+)", section(text, "Variables")).group(1))
+        gradient = float(re.search(r"gradient (-?[\d.e-]+)", section(text, "Feedback")).group(1))
+        return suggest(x0=round(x - 0.4 * gradient, 6))
+
+    def parabola(self):
+        """y = (x - 3)²; the grader tells the gradient."""
+        grader = self.file("grader.py", "y, x = map(float, answer.split())\n"
+                           "score = 1 if y < 1e-3 else 1 / (1 + y)\nreason = f'gradient {2 * (x - 3)}'\n")
+        self.upload("runs", [{"question": f"run {i}"} for i in range(1, 7)])
+        return self.file("parabola.yaml", """
+inputs: {question: {}}
+parameters:
+  x: {value: 10.5, trainable: true, constraint: {minimum: -20, maximum: 20}}
+  f: {code: {source: "def f(x):\\n    return f'{(x - 3) ** 2} {x}'\\n"}}
+steps:
+  - {name: y, code: {function: f, arguments: {x: $x}}}
+"""), "--dataset", "runs", "--grader", f"code={grader}"
+
+    def test_every_trainer_solves_a_first_order_problem_in_ten_steps(self):
+        self.answer = self.first_order
+        document, *options = self.parabola()
+        for trainer in ("basic", "minibatch", "beam-search", "ucb-search", "priority-search", "gepa"):
+            more = ["--novelty", "0"] if trainer == "priority-search" else []
+            self.train(document, *options, *more, "--trainer", trainer, "--steps", "10", "--patience", "10", "--candidates", "2",
+                       task_id=trainer)
+        for trainer in ("basic", "minibatch", "beam-search", "ucb-search", "priority-search", "gepa"):
+            task = self.server.wait(trainer)
+            self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+            result = task["result"]["optimize_workflow"]
+            self.assertEqual(result["ending"], "ENDING_TARGET", (trainer, task["result"]["text"]))
+            self.assertLess(abs(result["values"]["x"] - 3), 0.04, trainer)
+            self.assertLessEqual(result["curve"][-1]["step"], 10)
+            self.assertEqual({a["name"].split("/")[-1] for a in task["result"]["artifacts"]},
+                             {"report.md", "score-curve.svg", "workflow.json"})
+
+    def test_training_survives_kills_and_pays_nothing_twice(self):
+        self.answer = self.first_order
+        document, *options = self.parabola()
+        self.train(document, *options, "--trainer", "minibatch", "--steps", "10", "--patience", "10", task_id="killed")
+        for requests in (2, 4):
+            end = time.monotonic() + patience(60)
+            while len(self.model.requests) < requests and time.monotonic() < end:
+                time.sleep(0.01)
+            self.server.stop(signal.SIGKILL)
+            self.server.start()
+        task = self.server.wait("killed")
+        self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+        self.assertEqual(task["result"]["optimize_workflow"]["ending"], "ENDING_TARGET")
+        # A call that was under way when the server was killed is made again; no other is.
+        self.assertLessEqual(len(self.model.requests) - len(set(self.model.requests)), 2)
+        replay = self.server.troupe("replay", "killed")["name"].removeprefix("tasks/")
+        replayed = self.server.wait(replay)
+        self.assertEqual(replayed["result"]["text"], task["result"]["text"], replayed.get("error"))
+
+    def test_prompt_and_code_learn_together_and_the_test_tells(self):
+        """The simulated model says more than the number unless it is told not to; the code takes the wrong word."""
+        def answer(request):
+            text = str(request["messages"][-1]["content"])
+            if "response_format" not in request:
+                number = int(re.search(r"What is (\d+)", text).group(1))
+                return f"It is {number}" if "number last" in text else f"It is {number}, I think"
+            problem = request["messages"][0]["content"]
+            if "number last" not in section(problem, "Variables"):
+                # A name that there is not is refused, and told in the next step.
+                told = "there is no 'nobody'" in problem or "nobody" in problem
+                return suggest(instruction0="{{question}} Give the number last." + ("" if told else " {{nobody}}"), read0=None)
+            return suggest(instruction0=None, read0="def read(text):\n    return text.split()[-1]\n")
+        self.answer = answer
+        self.upload("items", [{"question": f"What is {i}?", "answer": str(i), "split": "train" if i < 12 else "test"}
+                              for i in range(1, 31)], "--split-field", "split")
+        document = self.file("both.yaml", """
+inputs: {question: {type: text}}
+parameters:
+  instruction: {prompt: "{{question}}", trainable: true}
+  read: {trainable: true, code: {source: "def read(text):\\n    return text.split()[0]\\n"}}
+steps:
+  - {name: reply, model: {messages: [{prompt: instruction}]}}
+  - {name: word, code: {function: read, arguments: {text: $reply}}}
+""")
+        self.train(document, "--dataset", "items", "--train-split", "train", "--test-split", "test", "--grader", "exact",
+                   "--trainer", "basic", "--steps", "6", "--patience", "6", task_id="both")
+        task = self.server.wait("both")
+        self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+        result = task["result"]["optimize_workflow"]
+        self.assertEqual(result["validation_items"], 3)
+        self.assertEqual((result["test"]["first"].get("value", 0), result["test"]["best"]["value"]), (0, 1))
+        self.assertEqual(result["test"]["comparison"]["better"], "best")
+        report = self.server.print("artifacts", "both", "report.md")
+        self.assertIn("+    return text.split()[-1]", report)
+
+    def test_the_traffic_lights_learn(self):
+        """A simulated optimizer that halves what the feedback finds too long: the delay falls by at least 40 %."""
+        grader = self.file("delay.py", "delay = float(answer)\nscore = max(0, 1 - delay / 300)\n"
+                           "reason = f'the delay is {delay}; shorter is better'\n")
+
+        def answer(request):
+            text = section(request["messages"][0]["content"], "Variables")
+            ew, ns = (int(re.search(rf"green_{name}0=(\d+)", text).group(1)) for name in ("ew", "ns"))
+            return suggest(green_ew0=max(15, int(ew * 0.7)), green_ns0=max(15, int(ns * 0.9)))
+        self.answer = answer
+        self.upload("days", [{"question": "day", "seed": i} for i in range(1, 7)])
+        self.train("traffic_lights.yaml", "--dataset", "days", "--grader", f"code={grader}", "--steps", "8", "--novelty", "0",
+                   task_id="lights")
+        task = self.server.wait("lights")
+        self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+        curve = task["result"]["optimize_workflow"]["curve"]
+        first, last = (300 * (1 - curve[i]["score"]["value"]) for i in (0, -1))
+        self.assertLess(last, 0.6 * first)
 
 
 if __name__ == "__main__":

@@ -230,6 +230,27 @@ def workflow_answer(tools, request):
     return {"content": f"That is {['one', 'two', 'three'].index(word) + 1}"}
 
 
+# --- optimize_workflow: runs side by side, graded by code, and proposals made from what they did ---
+
+def optimize_workflow_spec(tools):
+    return {"optimize_workflow": {
+        "workflow": {"inputs": {"question": {}},
+                     "parameters": {"x": {"value": 10.5, "trainable": True},
+                                    "f": {"code": {"source": "def f(x):\n    return f'{(x - 3) ** 2} {x}'\n"}}},
+                     "steps": [{"name": "y", "code": {"function": "f", "arguments": {"x": "$x"}}}]},
+        "train": {"dataset": "datasets/faults"}, "steps": 3, "novelty": 0, "trainer": "TRAINER_MINIBATCH", "batch": 2,
+        "graders": [{"code": {"code": "y, x = map(float, answer.split())\nscore = 1 / (1 + y)\n"
+                                      "reason = f'gradient {2 * (x - 3)}'"}}]}, "seed": "7"}
+
+
+def optimize_workflow_answer(tools, request):
+    text = request["messages"][0]["content"]
+    x = float(re.findall(r"\((?:int|float)\) x0=(-?[\d.e-]+)", text)[-1])
+    gradient = float(re.search(r"gradient (-?[\d.e-]+)", text).group(1))
+    content = {"reasoning": "", "answer": "", "suggestion": {"x0": round(x - 0.4 * gradient, 6)}}
+    return {"content": json.dumps(content)}
+
+
 KINDS = {
     "chat": Kind(chat_spec, chat_answer, "Kept the notes.", {"notes.txt": "one\ntwo\nthree\n"},
                  posts=("order one", "order two")),
@@ -242,6 +263,8 @@ KINDS = {
                            sequential=False),
     "optimizer_step": Kind(optimizer_spec, optimizer_answer, re.compile(r"^try 5\n"), {}),
     "workflow": Kind(workflow_spec, workflow_answer, "6", {"total.txt": "the total"}, posts=("order one",), sequential=False, varies=("value",)),
+    "optimize_workflow": Kind(optimize_workflow_spec, optimize_workflow_answer, re.compile("^Candidate 4 of 4 is the best"), {},
+                              sequential=False, dataset=EVALUATE_ITEMS),
     # Four held-out questions do not prove a prompt better than the first one, which stays.
     # The report tells of tokens, which are the requests' own numbers here.
     "spo": Kind(spo_spec, spo_answer, "Quality 1.", {}, sequential=False, varies=("sha256", "size_bytes", "input_tokens")),

@@ -1,5 +1,7 @@
-// Rows of wrong values for the fields of workflows, and of their evaluation.
+// Rows of wrong values for the fields of workflows, their evaluation and their optimization.
 #pragma once
+
+#include <fmt/format.h>
 
 #include <string>
 #include <utility>
@@ -24,6 +26,17 @@ inline std::string WorkflowWithInput(const std::string& input) {
   return R"({"spec": {"workflow": {"workflow": {"inputs": {"i": {)" + input +
          R"(}}, "steps": [{"name": "s", "set": 1}]}}}})";
 }
+inline std::string OptimizeWorkflow(const std::string& more) {
+  return R"({"spec": {"optimize_workflow": {"workflow": {
+             "inputs": {"question": {}},
+             "parameters": {"p": {"prompt": "{{question}}", "trainable": true}},
+             "steps": [{"name": "s", "model": {"messages": [{"prompt": "p"}]}}]}, )" +
+         more + "}}}";
+}
+inline std::string OptimizeOnItems(const std::string& more) {
+  return OptimizeWorkflow(R"("train": {"dataset": "datasets/d"}, )" + more);
+}
+
 inline std::vector<WrongWorkflowRow> WrongSteps() {
   const std::string step = "spec.workflow.workflow.steps[0].";
   std::vector<WrongWorkflowRow> rows = {
@@ -164,10 +177,44 @@ inline std::vector<WrongWorkflowRow> WrongEvaluationsOfWorkflows() {
   };
 }
 
+inline std::vector<WrongWorkflowRow> WrongOptimizations() {
+  const std::string place = "spec.optimize_workflow.";
+  std::vector<WrongWorkflowRow> rows = {
+      {place + "workflow.steps", R"({"spec": {"optimize_workflow": {}}})"},
+      {place + "inputs", OptimizeOnItems(R"("inputs": {"x": "question"})")},
+      {place + "values[x]", OptimizeOnItems(R"("values": {"x": 1})")},
+      {place + "train.dataset", OptimizeWorkflow(R"("steps": 5)")},
+      {place + "objective", OptimizeOnItems(R"("objective": "x*8193")")},
+      {place + "trainer", OptimizeOnItems(R"("trainer": 99)")},
+      {place + "optimizer", OptimizeOnItems(R"("optimizer": 99)")},
+      {place + "target_score", OptimizeOnItems(R"("target_score": 1.5)")},
+      {place + "exploration", OptimizeOnItems(R"("exploration": -1)")},
+      {place + "novelty", OptimizeOnItems(R"("novelty": 3)")},
+  };
+  for (const char* const field : {"steps", "batch", "candidates", "proposals", "validation_batch",
+                                  "patience", "max_runs", "memory", "concurrency"}) {
+    rows.emplace_back(place + field, OptimizeOnItems(fmt::format("\"{}\": -1", field)));
+  }
+  for (const char* const set : {"train", "validation", "test"}) {
+    for (const auto& [field, wrong] : std::vector<WrongWorkflowRow>{
+             {"dataset", R"("dataset": "datasets/none")"},
+             {"split", R"("dataset": "datasets/d", "split": "none")"},
+             {"limit", R"("dataset": "datasets/d", "limit": -1)"},
+             {"question_field", R"("dataset": "datasets/d", "question_field": "none")"},
+             {"answer_field", R"("dataset": "datasets/d", "answer_field": "none")"}}) {
+      const std::string selection = fmt::format("\"{}\": {{{}}}", set, wrong);
+      rows.emplace_back(
+          fmt::format("{}{}.{}", place, set, field),
+          std::string(set) == "train" ? OptimizeWorkflow(selection) : OptimizeOnItems(selection));
+    }
+  }
+  return rows;
+}
+
 inline std::vector<WrongWorkflowRow> WrongWorkflows() {
   std::vector<WrongWorkflowRow> rows;
   for (const auto& part : {WrongSteps(), WrongConditions(), WrongParts(),
-                           WrongEvaluationsOfWorkflows()}) {
+                           WrongEvaluationsOfWorkflows(), WrongOptimizations()}) {
     rows.insert(rows.end(), part.begin(), part.end());
   }
   return rows;

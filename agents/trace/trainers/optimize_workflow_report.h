@@ -1,0 +1,28 @@
+// What an optimization of a workflow came to, for people and programs. Stateless functions.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agents/report/publish.h"
+#include "agents/trace/trainers/optimize_workflow.h"
+#include "troupe/v1/task.pb.h"
+
+namespace troupe {
+
+void FillOptimizeResult(const OptimizeWorkflowOutcome& outcome, const v1::Workflow& workflow,
+                        v1::OptimizeWorkflowResult& result);
+
+// The summary that is the task's text.
+std::string OptimizeSummary(const v1::OptimizeWorkflowResult& result);
+
+// A page of Markdown with diffs of what changed, the picture of the curve, and the workflow with
+// the best values as JSON.
+std::vector<ReportFile> MakeOptimizeReport(const v1::OptimizeWorkflowResult& result);
+
+// A win of a registered prompt's new text, if it is the only parameter that differs and the test
+// shows that it is better.
+void AddTrainedWin(const OptimizeWorkflowOutcome& outcome, const v1::Workflow& workflow,
+                   v1::TaskResult& result);
+
+}  // namespace troupe

@@ -1,0 +1,125 @@
+// The parts of trainers: distances, the Pareto front, merges, tapes as graphs.
+#include <gmock/gmock.h>
+#include <google/protobuf/util/json_util.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "agents/trace/problem.h"
+#include "agents/trace/propagate.h"
+#include "agents/trace/trainers/novelty.h"
+#include "agents/trace/trainers/optimize_workflow_report.h"
+#include "agents/trace/trainers/pareto.h"
+#include "agents/trace/trainers/tape_graph.h"
+
+namespace troupe {
+namespace {
+
+TEST(NoveltyTest, NearTextsAreNear) {
+  const Json first = {{"p", "Think step by step, then write the number."}};
+  const Json near = {{"p", "Think step by step, then write the number!"}};
+  const Json far = {{"p", "Reply with JSON."}};
+  EXPECT_EQ(ValuesDistance(first, first), 0);
+  EXPECT_LT(ValuesDistance(first, near), 0.35);
+  EXPECT_GT(ValuesDistance(first, far), 1);
+  EXPECT_LE(ValuesDistance(first, far), std::sqrt(2) + 1e-6);
+  EXPECT_NEAR(ValuesDistance({{"x", 10}}, {{"x", 9}}), 0.1, 1e-9);
+  EXPECT_NEAR(ValuesDistance({{"x", 0}, {"y", 4}}, {{"x", 1}, {"y", 4}}), 1, 1e-9);
+}
+
+TrainingCandidatePtr Scored(int number, int parent, Json values, std::vector<double> scores) {
+  auto candidate = std::make_shared<TrainingCandidate>();
+  candidate->number = number;
+  candidate->parent = parent;
+  candidate->values = std::move(values);
+  for (size_t i = 0; i < scores.size(); ++i) candidate->validation[i] = {scores[i], 1};
+  return candidate;
+}
+
+TEST(ParetoTest, OnlyThoseThatAreBestOnSomethingAreOnTheFront) {
+  const std::vector<TrainingCandidatePtr> pool = {
+      Scored(1, 0, {{"a", 0}, {"b", 0}}, {0, 0, 1, 0}),  // its one best item others have too
+      Scored(2, 1, {{"a", 1}, {"b", 0}}, {1, 1, 1, 0}),
+      Scored(3, 1, {{"a", 0}, {"b", 1}}, {0, 0, 1, 1}),
+      Scored(4, 1, {{"a", 2}, {"b", 0}}, {0.5, 0.5, 0.5, 0.5})};
+  EXPECT_THAT(FrontCounts(pool), testing::ElementsAre(0, 3, 2, 0));
+  std::mt19937_64 random(7);
+  std::vector<int> drawn(4);
+  for (int i = 0; i < 1000; ++i) ++drawn[DrawFromFront(pool, random)];
+  EXPECT_EQ(drawn[0] + drawn[3], 0);
+  EXPECT_NEAR(drawn[1], 600, 60);
+}
+
+TEST(ParetoTest, MergesTakeFromEachWhatItChanged) {
+  std::vector<TrainingCandidatePtr> pool = {Scored(1, 0, {{"a", 0}, {"b", 0}}, {0, 0}),
+                                            Scored(2, 1, {{"a", 1}, {"b", 0}}, {1, 0}),
+                                            Scored(3, 1, {{"a", 0}, {"b", 1}}, {0, 1})};
+  const auto pair = MergeablePair(pool);
+  ASSERT_TRUE(pair.has_value());
+  EXPECT_EQ(*pair, (std::pair<size_t, size_t>{1, 2}));
+  EXPECT_EQ(MergedValues(pool, *pair), (Json{{"a", 1}, {"b", 1}}));
+  // One that comes from the other brings nothing to it.
+  pool[2] = Scored(3, 2, {{"a", 1}, {"b", 1}}, {0, 1});
+  EXPECT_FALSE(MergeablePair(pool).has_value());
+}
+
+TEST(OptimizeReportTest, TheDocumentIsTheSameInEveryProcess) {
+  v1::OptimizeWorkflowResult result;
+  result.add_candidates()->set_number(1);
+  result.set_best(1);
+  for (const char* const name : {"z", "a", "m", "b", "y"}) {
+    (*result.mutable_workflow()->mutable_parameters())[name].set_prompt(name);
+  }
+  const auto files = MakeOptimizeReport(result);
+  ASSERT_EQ(files.size(), 3u);
+  const std::string& document = files[2].text;
+  size_t last = 0;
+  for (const char* const name : {"\"a\": {", "\"b\": {", "\"m\": {", "\"y\": {", "\"z\": {"}) {
+    EXPECT_GT(document.find(name), last) << document;
+    last = document.find(name);
+  }
+}
+
+TEST(TapeGraphTest, RunsShareTheParametersAndFeedbackReachesThem) {
+  v1::Workflow workflow;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(
+                  R"({"parameters": {
+                        "f": {"code": {"source": "def f(x):\n  return x / 0"}, "trainable": true},
+                        "fixed": {"value": 3}}})",
+                  &workflow)
+                  .ok());
+  WorkflowTape tape;
+  ValueId x = 0, f = 0, fixed = 0, y = 0, error = 0;
+  const auto json = [](Json value) { return std::make_shared<const Json>(std::move(value)); };
+  using Kind = TapeEntry::Kind;
+  ASSERT_TRUE(tape.Add({Kind::kInput, "x", "", "", {}, json(1)}, x).ok());
+  ASSERT_TRUE(
+      tape.Add({Kind::kParameter, "f", "", "", {}, json("def f(x):\n  return x / 0")}, f).ok());
+  ASSERT_TRUE(tape.Add({Kind::kParameter, "fixed", "", "", {}, json(3)}, fixed).ok());
+  ASSERT_TRUE(
+      tape.Add({Kind::kOperation, "y", "select", "[select] $x", {{"x", x}}, json(1)}, y).ok());
+  const Json failure = {
+      {"error", {{"type", "ZeroDivisionError"}, {"message", "line 2"}, {"line", 2}}}};
+  ASSERT_TRUE(
+      tape.Add({Kind::kError, "z", "code", "[code]", {{"f", f}, {"x", y}}, json(failure)}, error)
+          .ok());
+  TapeGraph graph(&workflow);
+  const NodeId first = graph.Add(tape, error);
+  const NodeId second = graph.Add(tape, error);
+  EXPECT_NE(first, second);
+  ASSERT_EQ(graph.graph().parameters().size(), 1u);
+  EXPECT_THAT(ErrorFeedback(graph.graph().node(first)), testing::HasSubstr("return x / 0"));
+  Propagation propagation(graph.graph());
+  ASSERT_TRUE(propagation.Backward(first, "one").ok());
+  ASSERT_TRUE(propagation.Backward(second, "two").ok());
+  const Subgraph subgraph = propagation.SubgraphOf(graph.parameters().at("f"));
+  EXPECT_EQ(subgraph.feedback.size(), 2u);
+  const Problem problem = MakeProblem(graph.graph(), subgraph, {});
+  ASSERT_EQ(problem.variables.size(), 1u);
+  EXPECT_TRUE(problem.variables[0].is_code());
+  EXPECT_THAT(problem.variables[0].constraint, testing::HasSubstr("defines the function f"));
+  EXPECT_THAT(problem.feedback, testing::HasSubstr("two"));
+}
+
+}  // namespace
+}  // namespace troupe
