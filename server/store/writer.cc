@@ -41,23 +41,20 @@ void StoreWriter::Wake() {
 }
 
 void StoreWriter::Submit(Change change, Callback done, bool may_wait) {
-  bool taken = false;
-  bool wake = false;
   {
     MutexLock lock(&mutex_);
-    taken = queue_.size() < options_.max_queue && !stopping_;
-    if (taken) {
+    if (queue_.size() < options_.max_queue && !stopping_) {
       queue_.push_back({std::move(change), std::move(done)});
       ++taken_in_;
       const bool hurry = !may_wait || queue_.size() >= options_.max_batch;
       // One wake is enough: the writer looks again before it waits.
-      wake = (hurry && !hurry_) || asleep_;
+      if ((hurry && !hurry_) || asleep_) Wake();
       hurry_ = hurry_ || hurry;
       asleep_ = false;
+      return;
     }
   }
-  if (wake) Wake();
-  if (!taken && done) {
+  if (done) {
     done(Error(Reason::kQueueFull, "the store cannot keep up: too many changes wait; try later"));
   }
 }
