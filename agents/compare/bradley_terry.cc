@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
+#include <random>
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -13,7 +15,7 @@ namespace {
 
 constexpr int kMaxSteps = 100;
 constexpr double kLongestStep = 1;
-constexpr double kConverged = 1e-9;
+constexpr double kConverged = 1e-7;
 constexpr double kTieDeviation = 2;  // prior of the tie weight's logarithm
 
 using Matrix = std::vector<std::vector<double>>;
@@ -36,11 +38,16 @@ void AddBetween(Matrix& matrix, size_t left, size_t right, double value) {
 Matrix PriorPrecision(size_t count, bool ties, const BradleyTerryPrior& prior) {
   Matrix precision(count + (ties ? 1 : 0), std::vector<double>(count + (ties ? 1 : 0), 0));
   for (size_t i = 0; i < count; ++i) {
-    const size_t parent = i < prior.parents.size() ? prior.parents[i] : kNoParent;
-    if (parent == kNoParent || parent >= count || parent == i) {
-      precision[i][i] += 1 / (prior.deviation * prior.deviation);
-    } else {
-      AddBetween(precision, i, parent, 1 / (prior.parent_deviation * prior.parent_deviation));
+    const BradleyTerryPrior::Thing thing =
+        i < prior.things.size() ? prior.things[i] : BradleyTerryPrior::Thing();
+    // Of the difference between the strength and what it lies around.
+    std::vector<BradleyTerryPrior::Part> difference = {{i, 1}};
+    for (const auto& part : thing.around) difference.push_back({part.index, -part.weight});
+    for (const auto& one : difference) {
+      for (const auto& other : difference) {
+        precision[one.index][other.index] +=
+            one.weight * other.weight / (thing.deviation * thing.deviation);
+      }
     }
   }
   if (ties) precision[count][count] += 1 / (kTieDeviation * kTieDeviation);
@@ -83,27 +90,43 @@ Slope SlopeAt(const std::vector<double>& at, const std::vector<PairResult>& resu
   return slope;
 }
 
-// The inverse of a symmetric positive definite matrix, by Gauss and Jordan.
-Matrix Inverse(Matrix matrix) {
-  const size_t size = matrix.size();
-  Matrix inverse(size, std::vector<double>(size, 0));
-  for (size_t i = 0; i < size; ++i) inverse[i][i] = 1;
-  for (size_t i = 0; i < size; ++i) {
-    const double pivot = matrix[i][i];
-    for (size_t k = 0; k < size; ++k) {
-      matrix[i][k] /= pivot;
-      inverse[i][k] /= pivot;
-    }
-    for (size_t j = 0; j < size; ++j) {
-      const double factor = matrix[j][i];
-      if (j == i || factor == 0) continue;
-      for (size_t k = 0; k < size; ++k) {
-        matrix[j][k] -= factor * matrix[i][k];
-        inverse[j][k] -= factor * inverse[i][k];
-      }
+// The lower triangle whose product with its transpose a positive definite matrix is, by Cholesky.
+Matrix FactorOf(Matrix matrix) {
+  for (size_t i = 0; i < matrix.size(); ++i) {
+    for (size_t j = 0; j <= i; ++j) {
+      double rest = matrix[i][j];
+      for (size_t k = 0; k < j; ++k) rest -= matrix[i][k] * matrix[j][k];
+      matrix[i][j] = i == j ? std::sqrt(rest) : rest / matrix[j][j];
     }
   }
-  return inverse;
+  return matrix;
+}
+
+void SolveForward(const Matrix& factor, std::vector<double>& values) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    for (size_t k = 0; k < i; ++k) values[i] -= factor[i][k] * values[k];
+    values[i] /= factor[i][i];
+  }
+}
+
+void SolveBackward(const Matrix& factor, std::vector<double>& values) {
+  for (size_t i = values.size(); i-- > 0;) {
+    values[i] /= factor[i][i];
+    for (size_t k = 0; k < i; ++k) values[k] -= factor[i][k] * values[i];
+  }
+}
+
+// Independent and standard normal, by Box and Muller: std::normal_distribution differs between
+// libraries.
+std::vector<double> Normals(size_t count, uint64_t seed) {
+  std::mt19937_64 random(seed);
+  const auto unit = [&random] { return (static_cast<double>(random() >> 11) + 0.5) * 0x1p-53; };
+  std::vector<double> normals(count);
+  for (double& normal : normals) {
+    const double radius = std::sqrt(-2 * std::log(unit()));
+    normal = radius * std::cos(2 * std::numbers::pi * unit());
+  }
+  return normals;
 }
 
 absl::Status Check(size_t count, const std::vector<PairResult>& results) {
@@ -123,27 +146,45 @@ absl::Status Check(size_t count, const std::vector<PairResult>& results) {
   return absl::OkStatus();
 }
 
+absl::Status CheckPrior(size_t count, const BradleyTerryPrior& prior) {
+  for (size_t i = 0; i < std::min(count, prior.things.size()); ++i) {
+    const BradleyTerryPrior::Thing& thing = prior.things[i];
+    bool usable = std::isfinite(thing.deviation) && thing.deviation > 0;
+    for (const auto& part : thing.around) {
+      usable = usable && part.index < count && part.index != i && std::isfinite(part.weight);
+    }
+    if (usable) continue;
+    return Error(
+        Reason::kInvalidField,
+        fmt::format("the prior of thing {} of {} is not around others, or its deviation is "
+                    "not above 0",
+                    i, count));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<BradleyTerryFit> FitBradleyTerry(size_t count,
                                                 const std::vector<PairResult>& results,
                                                 const BradleyTerryPrior& prior) {
   RETURN_IF_ERROR(Check(count, results));
+  RETURN_IF_ERROR(CheckPrior(count, prior));
   const bool ties = std::any_of(results.begin(), results.end(),
                                 [](const PairResult& result) { return result.ties > 0; });
   const Matrix precision = PriorPrecision(count, ties, prior);
   std::vector<double> at(precision.size(), 0);
   BradleyTerryFit fit;
+  fit.anchored_ = !prior.things.empty();
   // Newton's method; the posterior is concave, steps that are too long are shortened.
   for (int step = 0; step < kMaxSteps; ++step) {
-    const Slope slope = SlopeAt(at, results, ties, precision);
-    fit.covariance_ = Inverse(slope.curvature);
-    std::vector<double> move(at.size(), 0);
+    Slope slope = SlopeAt(at, results, ties, precision);
+    fit.factor_ = FactorOf(std::move(slope.curvature));
+    std::vector<double> move = std::move(slope.gradient);
+    SolveForward(fit.factor_, move);
+    SolveBackward(fit.factor_, move);
     double longest = 0;
-    for (size_t i = 0; i < at.size(); ++i) {
-      for (size_t j = 0; j < at.size(); ++j) move[i] += fit.covariance_[i][j] * slope.gradient[j];
-      longest = std::max(longest, std::abs(move[i]));
-    }
+    for (const double part : move) longest = std::max(longest, std::abs(part));
     const double scale = longest > kLongestStep ? kLongestStep / longest : 1;
     for (size_t i = 0; i < at.size(); ++i) at[i] += scale * move[i];
     if (longest < kConverged) break;
@@ -152,26 +193,40 @@ absl::StatusOr<BradleyTerryFit> FitBradleyTerry(size_t count,
   at.resize(count);
   double mean = 0;
   for (const double strength : at) mean += strength / static_cast<double>(count);
-  for (double& strength : at) strength -= mean;
+  if (!fit.anchored_) {
+    for (double& strength : at) strength -= mean;
+  }
   fit.strengths_ = std::move(at);
   return fit;
 }
 
+double BradleyTerryFit::VarianceOf(std::vector<double> weights) const {
+  weights.resize(factor_.size(), 0);
+  SolveForward(factor_, weights);
+  double variance = 0;
+  for (const double weight : weights) variance += weight * weight;
+  return variance;
+}
+
 double BradleyTerryFit::deviation(size_t index) const {
-  // Of a[i] - mean(a), by the covariances of all.
-  const double count = static_cast<double>(size());
-  double with_mean = 0;
-  double mean = 0;
-  for (size_t i = 0; i < size(); ++i) {
-    with_mean += covariance_[index][i] / count;
-    for (size_t j = 0; j < size(); ++j) mean += covariance_[i][j] / (count * count);
-  }
-  return std::sqrt(std::max(0.0, covariance_[index][index] - 2 * with_mean + mean));
+  std::vector<double> weights(size(), anchored_ ? 0 : -1 / static_cast<double>(size()));
+  weights[index] += 1;
+  return std::sqrt(VarianceOf(std::move(weights)));
 }
 
 double BradleyTerryFit::difference_deviation(size_t left, size_t right) const {
-  return std::sqrt(std::max(
-      0.0, covariance_[left][left] + covariance_[right][right] - 2 * covariance_[left][right]));
+  std::vector<double> weights(size(), 0);
+  weights[left] += 1;
+  weights[right] -= 1;
+  return std::sqrt(VarianceOf(std::move(weights)));
+}
+
+std::vector<double> BradleyTerryFit::Draw(uint64_t seed, double spread) const {
+  std::vector<double> drawn = Normals(factor_.size(), seed);
+  SolveBackward(factor_, drawn);
+  drawn.resize(size());
+  for (size_t i = 0; i < size(); ++i) drawn[i] = strengths_[i] + spread * drawn[i];
+  return drawn;
 }
 
 double WinProbability(double difference) { return 1 / (1 + std::exp(-difference)); }

@@ -8,6 +8,7 @@
 #include <absl/status/statusor.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <vector>
 
 namespace troupe {
@@ -24,40 +25,53 @@ struct PairResult {
   double ties = 0;
 };
 
+// What is thought of strengths before anything was compared.
 struct BradleyTerryPrior {
-  // Standard deviation of a strength that has no parent.
-  double deviation = 3;
-  // Thing to the one it was made from, as likely better as worse: its strength is thought to lie
-  // around its parent's. kNoParent, or fewer entries than things: it has none.
-  std::vector<size_t> parents;
-  double parent_deviation = 1.5;
+  struct Part {
+    size_t index = 0;
+    double weight = 1;
+  };
+  // The strength lies around the weighted sum of others' strengths, none of them its own, with this
+  // standard deviation; around 0 without parts. Parts need not be things that were ever compared: a
+  // change that several prompts have in common is one too, and is learnt from all of them.
+  struct Thing {
+    double deviation = 3;
+    std::vector<Part> around;
+  };
+  std::vector<Thing> things;  // those that it has no entry for are as Thing()
 };
-inline constexpr size_t kNoParent = static_cast<size_t>(-1);
 
 class BradleyTerryFit {
  public:
   size_t size() const { return strengths_.size(); }
-  // The strengths; their mean is 0.
+  // The strengths; their mean is 0, unless the prior has things: then they are as it has them.
   double strength(size_t index) const { return strengths_[index]; }
-  // Of a strength's difference from the mean of all.
+  // Of a strength's difference from the mean of all; with a prior of things, of the strength.
   double deviation(size_t index) const;
   double difference(size_t left, size_t right) const {
     return strengths_[left] - strengths_[right];
   }
   double difference_deviation(size_t left, size_t right) const;
+  // Strengths as they may be: drawn from what is known of them, with deviations times `spread`. The
+  // same for the same seed.
+  std::vector<double> Draw(uint64_t seed, double spread) const;
   // How often evenly matched things tie, in proportion to how often one of them wins; 0: never.
   double tie_weight() const { return tie_weight_; }
 
  private:
   friend absl::StatusOr<BradleyTerryFit> FitBradleyTerry(size_t, const std::vector<PairResult>&,
                                                          const BradleyTerryPrior&);
+  // The covariance of `weights` with itself.
+  double VarianceOf(std::vector<double> weights) const;
+
   std::vector<double> strengths_;
-  std::vector<std::vector<double>> covariance_;
+  std::vector<std::vector<double>> factor_;  // of the precision, by Cholesky
+  bool anchored_ = false;
   double tie_weight_ = 0;
 };
 
 // kInvalidField for a result of things that are not among the `count`, of one with itself, or with
-// numbers that are negative or not finite.
+// numbers that are negative or not finite; likewise for a prior.
 absl::StatusOr<BradleyTerryFit> FitBradleyTerry(size_t count,
                                                 const std::vector<PairResult>& results,
                                                 const BradleyTerryPrior& prior = {});

@@ -40,7 +40,8 @@ class Climb {
         break;
       }
       CO_RETURN_IF_ERROR(done);
-      ReportRound(*task_, outcome_, number, outcome_.best);
+      CO_ASSIGN_OR_RETURN(const Belief belief, Belief::Of(outcome_, Evidence::kAll));
+      ReportRound(*task_, outcome_, belief, number, outcome_.best);
     }
     co_return std::move(outcome_);
   }

@@ -3,12 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
-#include <random>
+#include <map>
 #include <set>
 
 #include "agents/prompts/prompt_library.h"
 #include "agents/runtime/task_result.h"
+#include "agents/spo/belief.h"
+#include "agents/spo/deck.h"
 #include "agents/spo/ground.h"
 #include "agents/spo/guards.h"
 #include "agents/spo/record.h"
@@ -21,60 +22,15 @@ namespace {
 
 constexpr double kHeldOutShare = 0.4;
 constexpr size_t kShownFailures = 20;
-
-// Where one challenger stands in its race.
-struct Tally {
-  int wins = 0;
-  int losses = 0;
-};
-
-enum class RaceState { kRunning, kWon, kLost };
-
-// One vote a stage, each on other questions. Who falls behind is out at once: most new prompts are
-// no better, and what they cost is what the search can do less of. `needed` wins are enough.
-RaceState StateOf(const Tally& tally, int stage, int needed, int votes) {
-  if (tally.losses > tally.wins) return RaceState::kLost;
-  if (tally.wins >= needed && tally.wins > tally.losses) return RaceState::kWon;
-  if (stage >= votes && tally.wins == tally.losses) return RaceState::kLost;
-  return stage > votes ? RaceState::kLost : RaceState::kRunning;
-}
-
-std::vector<Item> Shuffled(std::vector<Item> items, uint64_t seed) {
-  std::mt19937_64 random(seed);
-  // std::shuffle differs between libraries.
-  for (size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[random() % i]);
-  return items;
-}
-
-// The questions of the search in an order of their own, dealt out a few at a time; when all were
-// seen, in another order again.
-class Deck {
- public:
-  Deck(const std::vector<Item>* items, uint64_t seed) : items_(items), random_(seed) {}
-
-  Items Deal(size_t count) {
-    Items dealt;
-    while (dealt.size() < std::min(count, items_->size())) {
-      if (at_ == order_.size()) Mix();
-      const Item* next = &(*items_)[order_[at_++]];
-      if (std::find(dealt.begin(), dealt.end(), next) == dealt.end()) dealt.push_back(next);
-    }
-    return dealt;
-  }
-
- private:
-  void Mix() {
-    order_.resize(items_->size());
-    std::iota(order_.begin(), order_.end(), 0);
-    for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random_() % i]);
-    at_ = 0;
-  }
-
-  const std::vector<Item>* const items_;
-  std::mt19937_64 random_;
-  std::vector<size_t> order_;
-  size_t at_ = 0;
-};
+// Earlier prompts that may be tried once more in a round, and prompts with a new change in a round
+// that there is more to try in than new changes.
+constexpr size_t kComebacks = 2;
+constexpr int kNewAtFirst = 5;
+// How far draws go from what is believed: with 1 as far as it may be wrong (Thompson's sampling).
+// Less, as rounds are few and what is found out late is of little use.
+constexpr double kSpread = 0.6;
+// What a pair of prompts counts that were ranked with others.
+constexpr double kRankedWeight = 0.4;
 
 class Search {
  public:
@@ -136,8 +92,9 @@ class Search {
     const auto allowed = ground_.roles.allowance->CallsLeft(task);
     reserve_ = allowed.has_value() ? TournamentReserve(ground_, *allowed) : 0;
     AddCandidate(outcome, 0, 1, {ground_.options.prompt, "", ""}).fate = PromptFate::kSeed;
+    CO_RETURN_IF_ERROR(Settle());
     known_.insert(NormalizedPrompt(ground_.options.prompt));
-    shown_ = deck_.Deal(static_cast<size_t>(ground_.options.sample));
+    shown_[1] = deck_.Deal(static_cast<size_t>(ground_.options.sample));
     outcome.ending = SpoEnding::kRounds;
     for (int number = 1; number <= ground_.options.rounds; ++number) {
       if (number > 1 && !ground_.Affords(CostOfRound(), reserve_)) {
@@ -145,17 +102,17 @@ class Search {
         break;
       }
       Scope round = task.Open("round", fmt::format("round:{}", number), "");
-      const int before = incumbent_;
+      const int before = best_;
       absl::Status done;
       if (number == 1) {
-        done = co_await AnswerShown(round);
+        done = co_await AnswerFirst(round);
       } else {
         done = co_await Round(round, number);
       }
       round.End(done);
       CO_RETURN_IF_ERROR(done);
-      ReportRound(task, outcome, number, incumbent_);
-      idle_ = incumbent_ != before || number == 1 ? 0 : idle_ + 1;
+      ReportRound(task, outcome, *belief_, number, best_);
+      idle_ = best_ != before || number == 1 ? 0 : idle_ + 1;
       if (idle_ >= ground_.options.patience) {
         outcome.ending = SpoEnding::kNoGain;
         break;
@@ -164,86 +121,189 @@ class Search {
     co_return absl::OkStatus();
   }
 
-  // One proposal, and the first stage of all challengers.
+  // One call of the optimizer, the answers of all, two calls of the judge.
   int64_t CostOfRound() const {
-    const int64_t challengers = ground_.options.challengers;
-    return ground_.book.Missing({incumbent_}, shown_) + 1 +
-           ground_.options.sample * (challengers + 1) + 2;
+    return 1 + int64_t{ground_.options.sample} * (ground_.options.challengers + 1) + 2;
   }
 
-  AsyncStatus AnswerShown(const Scope& scope) {
-    std::map<int, std::string> texts = {{incumbent_, ground_.candidate(incumbent_).text}};
-    co_return co_await ground_.book.Fill(scope, std::move(texts), shown_);
+  AsyncStatus AnswerFirst(const Scope& scope) {
+    std::map<int, std::string> texts = {{1, ground_.options.prompt}};
+    co_return co_await ground_.book.Fill(scope, std::move(texts), shown_.at(1));
   }
 
+  // The best prompt by all that is known, new ones made from it, and earlier ones that may be
+  // better than they seem answer fresh questions and are compared.
   AsyncStatus Round(const Scope& round, int number) {
-    CO_RETURN_IF_ERROR(co_await AnswerShown(round));
-    CO_ASSIGN_OR_RETURN(const std::vector<int> challengers, co_await Challengers(round, number));
-    CO_RETURN_IF_ERROR(co_await Race(round, number, challengers));
-    std::vector<int> accepted;
-    winners_.clear();
-    for (const int challenger : challengers) {
-      const Candidate& candidate = ground_.candidate(challenger);
-      if (candidate.fate != PromptFate::kAccepted) continue;
-      accepted.push_back(challenger);
-      winners_.push_back({candidate.modification, "", candidate.text});
+    std::vector<int> prompts = {best_};
+    Plan plan = PlanOf(*belief_, number);
+    prompts.insert(prompts.end(), plan.comebacks.begin(), plan.comebacks.end());
+    CO_ASSIGN_OR_RETURN(const std::vector<int> fresh,
+                        co_await Write(round, number, std::move(plan)));
+    for (const int challenger : fresh) {
+      if (std::find(prompts.begin(), prompts.end(), challenger) == prompts.end()) {
+        prompts.push_back(challenger);
+      }
     }
-    if (winners_.size() < 2) winners_.clear();  // one alone is joined already
-    CO_ASSIGN_OR_RETURN(const Standing standing, Standing::Of(ground_));
-    accepted.insert(accepted.begin(), incumbent_);
-    incumbent_ = standing.Strongest(accepted);
-    co_return absl::OkStatus();
-  }
-
-  // All challengers are ranked at once at first, which tells how those that win stand among each
-  // other too; then those that are left meet the incumbent two by two.
-  Async<std::vector<Preference>> Stage(const Scope& scope, int number, int stage,
-                                       std::vector<int> challengers, Items items) {
-    if (stage == 1 && challengers.size() > 1) {
-      challengers.insert(challengers.begin(), incumbent_);
-      co_return co_await ground_.FightAll(scope, number, std::move(challengers), std::move(items));
+    if (prompts.size() < 2) co_return absl::OkStatus();
+    const Items items = deck_.Deal(static_cast<size_t>(ground_.options.sample));
+    Items compared = items;
+    std::vector<int> contestants = prompts;
+    CO_RETURN_IF_ERROR(co_await ground_.Compare(round, number, std::move(contestants),
+                                                std::move(compared), kRankedWeight));
+    for (const int prompt : prompts) {
+      shown_[prompt] = items;
+      ++tried_[prompt];
     }
-    std::vector<std::pair<int, int>> pairs;
-    pairs.reserve(challengers.size());
-    for (const int challenger : challengers) pairs.emplace_back(incumbent_, challenger);
-    co_return co_await ground_.Fight(scope, number, std::move(pairs), std::move(items));
+    co_return Settle();
   }
 
-  int64_t CostOfStage(std::vector<int> challengers, const Items& items, int stage) const {
-    const auto judged = stage == 1 ? int64_t{1} : static_cast<int64_t>(challengers.size());
-    challengers.push_back(incumbent_);
-    return ground_.book.Missing(challengers, items) + 2 * judged;
+  struct Plan {
+    std::vector<int> comebacks;
+    // Prompts to be made from the best one by changes of others: those to add, those to take out.
+    struct Made {
+      std::vector<int> added;
+      std::vector<int> taken;
+    };
+    std::vector<Made> joins;
+    int with_new_change = 0;
+  };
+
+  // Whom to try next, by draws from what is believed (Thompson's sampling): what seems good is
+  // tried often, what may be good now and then. A draw over prompts brings one of them back; a draw
+  // over changes makes a prompt of those that help in it.
+  Plan PlanOf(const Belief& belief, int round) const {
+    Plan plan;
+    const auto draw = [&](const char* what, size_t i) {
+      return belief.Draw(ground_.task->Random(fmt::format("{}:{}.{}", what, round, i)), kSpread);
+    };
+    const auto room = static_cast<size_t>(ground_.options.challengers);
+    for (size_t i = 0; i < std::min(kComebacks, room / 3); ++i) {
+      const Belief::Drawn drawn = draw("comeback", i);
+      int found = best_;
+      for (const auto& [number, strength] : drawn.prompts) {
+        const bool out = Has(plan.comebacks, number) || TriedEnough(number);
+        if (!out && strength > drawn.prompts.at(found)) found = number;
+      }
+      if (found != best_) plan.comebacks.push_back(found);
+    }
+    const int fresh = std::max(1, kNewAtFirst + 2 - round);
+    const int most = ground_.options.challengers - static_cast<int>(plan.comebacks.size()) - fresh;
+    for (int i = 0; i < most; ++i) AddJoin(draw("join", static_cast<size_t>(i)), plan);
+    plan.with_new_change =
+        ground_.options.challengers - static_cast<int>(plan.comebacks.size() + plan.joins.size());
+    return plan;
   }
 
-  // New prompts that passed the guards.
-  Async<std::vector<int>> Challengers(const Scope& round, int number) {
+  bool TriedEnough(int number) const {
+    const auto tried = tried_.find(number);
+    return tried != tried_.end() && tried->second >= ground_.options.votes;
+  }
+
+  static bool Has(const std::vector<int>& numbers, int number) {
+    return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
+  }
+
+  // One more prompt for the plan: the best one with all changes that help, as drawn, and without
+  // those that do not; nothing if there is none to change. If it was made before it comes back.
+  void AddJoin(const Belief::Drawn& drawn, Plan& plan) const {
+    Plan::Made made;
+    std::set<int> changes = ground_.candidate(best_).changes;
+    for (const auto& [change, effect] : drawn.changes) {
+      const bool has = changes.contains(change);
+      if (has == (effect > 0)) continue;
+      if (has) {
+        changes.erase(change);
+        made.taken.push_back(change);
+      } else {
+        changes.insert(change);
+        made.added.push_back(change);
+      }
+    }
+    if (made.added.empty() && made.taken.empty()) return;
+    for (const Plan::Made& other : plan.joins) {
+      if (other.added == made.added && other.taken == made.taken) return;
+    }
+    for (const Candidate& candidate : ground_.outcome.candidates) {
+      if (candidate.changes != changes || candidate.fate == PromptFate::kRefused) continue;
+      if (candidate.number != best_ && !Has(plan.comebacks, candidate.number)) {
+        plan.comebacks.push_back(candidate.number);
+      }
+      return;
+    }
+    plan.joins.push_back(std::move(made));
+  }
+
+  std::vector<Attempt> AttemptsOf(const std::vector<int>& changes) const {
+    std::vector<Attempt> attempts;
+    attempts.reserve(changes.size());
+    for (const int change : changes)
+      attempts.push_back({ground_.candidate(change).modification, ""});
+    return attempts;
+  }
+
+  ProposalRequest RequestFor(const Belief& belief, const Plan& plan) const {
     ProposalRequest request;
     request.requirements = ground_.options.requirements;
-    request.prompt = ground_.candidate(incumbent_).text;
-    request.answers = AnsweredBy(ground_.book, incumbent_, shown_);
+    request.prompt = ground_.candidate(best_).text;
+    request.answers = AnsweredBy(ground_.book, best_, shown_.at(best_));
     request.prompt_words = ground_.options.prompt_words;
-    request.number = ground_.options.challengers;
+    request.prompt_bytes = ground_.options.max_prompt_bytes;
+    request.number = plan.with_new_change;
     request.places = PlacesOf(request.prompt);
-    request.failures = failures_;
-    request.winners = winners_;
+    request.failures = FailuresOf(belief);
+    for (const Plan::Made& made : plan.joins) {
+      request.joins.push_back({AttemptsOf(made.added), AttemptsOf(made.taken)});
+    }
+    return request;
+  }
+
+  // The latest changes that, by all that is known, do harm, and what was refused.
+  std::vector<Attempt> FailuresOf(const Belief& belief) const {
+    std::vector<Attempt> failures;
+    const auto& candidates = ground_.outcome.candidates;
+    for (auto each = candidates.rbegin(); each != candidates.rend(); ++each) {
+      if (failures.size() == kShownFailures) break;
+      if (each->number == 1 || each->modification.empty()) continue;
+      const bool refused = each->fate == PromptFate::kRefused;
+      if (!refused && (!each->brings_change() || belief.change(each->number) >= 0)) continue;
+      failures.push_back({each->modification, each->reason});
+    }
+    std::reverse(failures.begin(), failures.end());
+    return failures;
+  }
+
+  // New prompts that passed the guards, and those that the optimizer wrote once more.
+  Async<std::vector<int>> Write(const Scope& round, int number, Plan plan) {
+    std::vector<int> prompts;
+    if (plan.with_new_change + static_cast<int>(plan.joins.size()) <= 0) co_return prompts;
+    ProposalRequest request = RequestFor(*belief_, plan);
     CO_ASSIGN_OR_RETURN(auto proposals, co_await ground_.roles.optimizer->Propose(
                                             round, "propose", std::move(request)));
-    if (proposals.size() > static_cast<size_t>(ground_.options.challengers)) {
-      proposals.resize(static_cast<size_t>(ground_.options.challengers));
-    }
-    std::vector<int> challengers;
+    const size_t most = static_cast<size_t>(plan.with_new_change) + plan.joins.size();
+    if (proposals.size() > most) proposals.resize(most);
     for (Proposal& proposal : proposals) {
-      Candidate& candidate = AddCandidate(ground_.outcome, incumbent_, number, std::move(proposal));
+      const size_t join = proposal.join;
+      Candidate& candidate = AddCandidate(ground_.outcome, best_, number, std::move(proposal));
+      candidate.changes = ground_.candidate(best_).changes;
+      if (join > 0 && join <= plan.joins.size()) {
+        candidate.added = plan.joins[join - 1].added;
+        candidate.taken = plan.joins[join - 1].taken;
+        for (const int change : candidate.taken) candidate.changes.erase(change);
+      } else {
+        candidate.added = {candidate.number};
+      }
+      candidate.changes.insert(candidate.added.begin(), candidate.added.end());
       candidate.reason = Refusal(candidate.text);
-      if (!candidate.reason.empty()) {
-        candidate.fate = PromptFate::kRefused;
-        NoteFailure(candidate);
+      if (candidate.reason.empty()) {
+        known_.insert(NormalizedPrompt(candidate.text));
+        prompts.push_back(candidate.number);
         continue;
       }
-      known_.insert(NormalizedPrompt(candidate.text));
-      challengers.push_back(candidate.number);
+      candidate.fate = PromptFate::kRefused;
+      const int earlier = EarlierWith(NormalizedPrompt(candidate.text));
+      if (earlier > 0 && earlier != best_ && !TriedEnough(earlier)) prompts.push_back(earlier);
     }
-    co_return challengers;
+    co_return prompts;
   }
 
   // The variables that a template of the registered prompt is filled by.
@@ -263,67 +323,66 @@ class Search {
     return compiled.ok() ? "" : std::string(MessageOf(compiled.status()));
   }
 
-  AsyncStatus Race(const Scope& round, int number, std::vector<int> running) {
-    std::map<int, Tally> tallies;
-    // While changes bring something, one vote is enough: most that win are gains. The more rounds
-    // bring nothing, the more of those that win by one vote are luck.
-    const int needed = std::min(1 + idle_, ground_.options.votes / 2 + 1);
-    for (int stage = 1; !running.empty(); ++stage) {
-      const Items items = deck_.Deal(static_cast<size_t>(ground_.options.sample));
-      if (!ground_.Affords(CostOfStage(running, items, stage), stage == 1 ? 0 : reserve_)) break;
-      Scope scope = round.Open("stage", fmt::format("stage:{}", stage), "");
-      const auto preferences = co_await Stage(scope, number, stage, running, items);
-      scope.End(preferences.status());
-      CO_RETURN_IF_ERROR(preferences.status());
-      shown_ = items;
-      std::vector<int> left;
-      for (size_t i = 0; i < running.size(); ++i) {
-        Tally& tally = tallies[running[i]];
-        tally.wins += (*preferences)[i] == Preference::kRight ? 1 : 0;
-        tally.losses += (*preferences)[i] == Preference::kLeft ? 1 : 0;
-        const RaceState state = StateOf(tally, stage, needed, ground_.options.votes);
-        if (state == RaceState::kRunning) {
-          left.push_back(running[i]);
-        } else {
-          Settle(running[i], tally, stage, state == RaceState::kWon);
-        }
-      }
-      running = std::move(left);
+  // The earlier prompt that says the same; 0: none.
+  int EarlierWith(const std::string& normalized) const {
+    for (const Candidate& candidate : ground_.outcome.candidates) {
+      if (candidate.fate == PromptFate::kRefused) continue;
+      if (NormalizedPrompt(candidate.text) == normalized) return candidate.number;
     }
-    for (const int challenger : running) Settle(challenger, tallies[challenger], 0, false);
-    co_return absl::OkStatus();
+    return 0;
   }
 
-  // `stages`: votes that were taken; 0: the budget cut the race short.
-  void Settle(int number, const Tally& tally, int stages, bool won) {
-    Candidate& candidate = ground_.candidate(number);
-    candidate.fate = won ? PromptFate::kAccepted : PromptFate::kRejected;
+  // What became of the prompts that were tried, by all comparisons so far: who seems stronger than
+  // the one it was made from is accepted, which further comparisons may take back. The strongest is
+  // the best one.
+  absl::Status Settle() {
+    ASSIGN_OR_RETURN(belief_, Belief::Of(ground_.outcome, Evidence::kAll));
+    const auto worth = [&](int number) {
+      return belief_->strength(number) -
+             PenaltyOf(ground_.candidate(number).text, ground_.options.prompt);
+    };
+    best_ = 1;
+    for (const auto& [number, times] : tried_) {
+      if (worth(number) > worth(best_)) best_ = number;
+      Candidate& candidate = ground_.candidate(number);
+      if (number == 1) continue;
+      const bool better = worth(number) > worth(candidate.parent);
+      candidate.fate = better ? PromptFate::kAccepted : PromptFate::kRejected;
+      candidate.reason = WhyOf(candidate);
+    }
+    return absl::OkStatus();
+  }
+
+  // How it did against the one it was made from and all others, and the judge's last reason.
+  std::string WhyOf(const Candidate& candidate) const {
+    int wins = 0;
+    int losses = 0;
+    int ties = 0;
     std::string reason;
-    for (auto duel = ground_.outcome.duels.rbegin(); duel != ground_.outcome.duels.rend(); ++duel) {
-      if (duel->right != number) continue;
-      reason = ReasonOf(duel->verdict);
-      break;
+    for (const Duel& duel : ground_.outcome.duels) {
+      if (duel.left != candidate.number && duel.right != candidate.number) continue;
+      const Preference preference = duel.verdict.preference;
+      const bool left = duel.left == candidate.number;
+      if (preference == Preference::kNeutral) {
+        ++ties;
+      } else {
+        ++((preference == Preference::kLeft) == left ? wins : losses);
+      }
+      reason = ReasonOf(duel.verdict);
     }
-    candidate.reason = fmt::format("{} won, {} lost{}. {}", tally.wins, tally.losses,
-                                   stages == 0 ? ", undecided when the budget ended" : "", reason);
-    if (!won) NoteFailure(candidate);
-  }
-
-  void NoteFailure(const Candidate& candidate) {
-    if (candidate.modification.empty() && candidate.text.empty()) return;
-    failures_.push_back({candidate.modification, candidate.reason, candidate.text});
-    if (failures_.size() > kShownFailures) failures_.erase(failures_.begin());
+    return fmt::format("Of comparisons with others {} won, {} lost, {} undecided. {}", wins, losses,
+                       ties, reason);
   }
 
   Ground ground_;
   Deck deck_;
   std::optional<Guards> guards_;
-  std::set<std::string> known_;  // normalized
-  std::vector<Attempt> failures_;
-  std::vector<Attempt> winners_;
-  Items shown_;
-  int incumbent_ = 1;
-  int idle_ = 0;  // rounds in a row that brought nothing
+  std::set<std::string> known_;   // normalized
+  std::map<int, Items> shown_;    // the last questions that a prompt answered in the search
+  std::map<int, int> tried_;      // rounds that it was compared in
+  std::optional<Belief> belief_;  // by all comparisons so far
+  int best_ = 1;                  // by all comparisons so far
+  int idle_ = 0;                  // rounds in a row that brought nothing
   int64_t reserve_ = 0;
 };
 

@@ -35,6 +35,27 @@ Json AttemptsOf(const std::vector<Attempt>& attempts) {
   return list;
 }
 
+Json JoinsOf(const std::vector<Join>& joins) {
+  Json list = Json::array();
+  for (const Join& join : joins) {
+    list.push_back({{"number", list.size() + 1},
+                    {"add", AttemptsOf(join.add)},
+                    {"take_out", AttemptsOf(join.take_out)}});
+  }
+  return list;
+}
+
+// What a join changes, for people.
+std::string WordsOf(const Join& join) {
+  std::string words;
+  for (const Attempt& attempt : join.add) words += fmt::format("With: {} ", attempt.modification);
+  for (const Attempt& attempt : join.take_out) {
+    words += fmt::format("Without: {} ", attempt.modification);
+  }
+  if (!words.empty()) words.pop_back();
+  return words;
+}
+
 Json ValuesOf(const ProposalRequest& request) {
   Json answers = Json::array();
   bool references = false;
@@ -70,25 +91,40 @@ Async<std::vector<Proposal>> ModelOptimizer::Propose(const Scope& scope, std::st
                         co_await scope.Chat(name, kOptimizer, std::move(chat)));
     co_return std::vector<Proposal>{ProposalInTags(reply.message.text())};
   }
-  values["number"] = std::to_string(request.number);
+  values["number"] = request.number > 0 ? std::to_string(request.number) : "";
+  values["bytes"] = request.prompt_bytes > 0 ? std::to_string(request.prompt_bytes) : "";
   values["places"] = request.places;
   values["failures"] = AttemptsOf(request.failures);
-  values["winners"] = AttemptsOf(request.winners);
+  values["joins"] = JoinsOf(request.joins);
   CO_ASSIGN_OR_RETURN(ChatRequest chat, PromptRequest(scope, "spo.optimizer", values));
   chat.temperature = kOptimizerTemperature;
-  const Json proposal = Object({{"analysis", {{"type", "string"}}},
-                                {"modification", {{"type", "string"}}},
-                                {"prompt", {{"type", "string"}, {"maxLength", kMaxPromptChars}}}});
-  chat.reply_schema =
-      ReplySchema{"proposals", Object({{"proposals", ListOf(proposal, 1, request.number)}})};
+  const Json text = {{"type", "string"}, {"maxLength", kMaxPromptChars}};
+  Json reply_schema = Json::object();
+  if (request.number > 0) {
+    const Json proposal = Object({{"analysis", {{"type", "string"}}},
+                                  {"modification", {{"type", "string"}}},
+                                  {"prompt", text}});
+    reply_schema["proposals"] = ListOf(proposal, 1, request.number);
+  }
+  if (!request.joins.empty()) {
+    const auto joins = static_cast<int64_t>(request.joins.size());
+    const Json number = {{"type", "integer"}, {"minimum", 1}, {"maximum", joins}};
+    reply_schema["joined"] = ListOf(Object({{"number", number}, {"prompt", text}}), 0, joins);
+  }
+  chat.reply_schema = ReplySchema{"proposals", Object(std::move(reply_schema))};
   const auto reply = co_await scope.ChatJson(name, kOptimizer, std::move(chat));
   // A round without a usable proposal is a round that gained nothing.
   if (HasReason(reply.status(), Reason::kModelBadReply)) co_return std::vector<Proposal>();
   CO_RETURN_IF_ERROR(reply.status());
   std::vector<Proposal> proposals;
+  for (const Json& each : JsonArray(*reply, "joined")) {
+    const auto number = each["number"].get<size_t>();
+    proposals.push_back(
+        {JsonString(each, "prompt"), "", WordsOf(request.joins[number - 1]), number});
+  }
   for (const Json& each : JsonArray(*reply, "proposals")) {
     proposals.push_back({JsonString(each, "prompt"), JsonString(each, "analysis"),
-                         JsonString(each, "modification")});
+                         JsonString(each, "modification"), 0});
   }
   co_return proposals;
 }

@@ -46,26 +46,8 @@ std::string ReasonOf(const Judgement& verdict) {
   return "";
 }
 
-std::vector<PairResult> ResultsOf(const SpoOutcome& outcome, bool tournament_only) {
-  std::vector<PairResult> results;
-  for (const Duel& duel : outcome.duels) {
-    if (tournament_only && duel.round != 0) continue;
-    results.push_back(ResultOf(static_cast<size_t>(duel.left) - 1,
-                               static_cast<size_t>(duel.right) - 1, duel.verdict.preference));
-  }
-  return results;
-}
-
-BradleyTerryPrior PriorOf(const SpoOutcome& outcome) {
-  BradleyTerryPrior prior;
-  for (const Candidate& candidate : outcome.candidates) {
-    prior.parents.push_back(candidate.parent == 0 ? kNoParent
-                                                  : static_cast<size_t>(candidate.parent) - 1);
-  }
-  return prior;
-}
-
-void ReportRound(const Scope& task, SpoOutcome& outcome, int round, int incumbent) {
+void ReportRound(const Scope& task, SpoOutcome& outcome, const Belief& belief, int round,
+                 int incumbent) {
   RoundReport report;
   report.round = round;
   report.incumbent = incumbent;
@@ -75,12 +57,9 @@ void ReportRound(const Scope& task, SpoOutcome& outcome, int round, int incumben
     ++report.written;
     report.accepted += candidate.fate == PromptFate::kAccepted ? 1 : 0;
   }
-  const auto fit =
-      FitBradleyTerry(outcome.candidates.size(), ResultsOf(outcome, false), PriorOf(outcome));
-  if (fit.ok() && incumbent != 1) {
-    const size_t index = static_cast<size_t>(incumbent) - 1;
-    const double ahead = fit->difference(index, 0);
-    const double deviation = fit->difference_deviation(index, 0);
+  if (incumbent != 1) {
+    const double ahead = belief.strength(incumbent);
+    const double deviation = belief.deviation(incumbent, 1);
     report.win_rate = WinProbability(ahead);
     report.win_rate_low = WinProbability(ahead - kZ95 * deviation);
     report.win_rate_high = WinProbability(ahead + kZ95 * deviation);

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "agents/spo/belief.h"
 #include "agents/spo/spo.h"
 
 namespace troupe {
@@ -19,12 +20,9 @@ Candidate& AddCandidate(SpoOutcome& outcome, int parent, int round, Proposal pro
 // The reasons that a vote gives, for people and the optimizer; shortened.
 std::string ReasonOf(const Judgement& verdict);
 
-// Comparisons of all duels, or of those of the tournament alone, for a fit over all candidates.
-std::vector<PairResult> ResultsOf(const SpoOutcome& outcome, bool tournament_only);
-BradleyTerryPrior PriorOf(const SpoOutcome& outcome);
-
 // Closes a round: what the incumbent's chances against the first prompt are, and a line for
 // watchers.
-void ReportRound(const Scope& task, SpoOutcome& outcome, int round, int incumbent);
+void ReportRound(const Scope& task, SpoOutcome& outcome, const Belief& belief, int round,
+                 int incumbent);
 
 }  // namespace troupe

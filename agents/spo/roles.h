@@ -24,7 +24,12 @@ struct Answered {
 struct Attempt {
   std::string modification;
   std::string outcome;  // why it was rejected
-  std::string prompt;   // for the simulation and for what says it is the same again
+};
+
+// A prompt that is wanted with changes that were tried in others.
+struct Join {
+  std::vector<Attempt> add;
+  std::vector<Attempt> take_out;  // of those that the prompt to be improved has
 };
 
 struct ProposalRequest {
@@ -32,16 +37,18 @@ struct ProposalRequest {
   std::string prompt;  // to be improved
   std::vector<Answered> answers;
   int prompt_words = 0;             // 0: not limited
-  int number = 1;                   // prompts wanted, each different from all others
+  size_t prompt_bytes = 0;          // likewise
+  int number = 1;                   // prompts wanted with a new change, each with another one
   std::vector<std::string> places;  // of a template: the variables it is filled by; empty: none
   std::vector<Attempt> failures;
-  std::vector<Attempt> winners;  // changes that each won; to be joined in the first new prompt
+  std::vector<Join> joins;  // prompts wanted beside those
 };
 
 struct Proposal {
   std::string prompt;
   std::string analysis;
   std::string modification;
+  size_t join = 0;  // which of the joins it is, from 1; 0: it has a new change
 };
 
 class Optimizer {

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -32,9 +33,9 @@ struct SpoOptions {
   std::vector<Item> held_out;  // empty: a share of the questions, but for kFaithful
   int rounds = 10;             // the first of which runs the first prompt alone
   int sample = 3;              // questions that are compared at a time
-  int votes = 5;               // kFaithful: 4, all of them taken
-  int challengers = 5;         // new prompts in a round
-  int prompt_words = 0;        // 0: not limited
+  int votes = 5;  // kFaithful: 4, all of them taken; kImproved: rounds that a prompt is tried in
+  int challengers = 7;   // prompts that meet the best one in a round
+  int prompt_words = 0;  // 0: not limited
   size_t max_prompt_bytes = 0;
   int patience = 3;
   std::string registered_prompt;
@@ -51,6 +52,12 @@ struct Candidate {
   std::string modification;
   PromptFate fate = PromptFate::kOpen;
   std::string reason;
+  // Changes that its parent was given or relieved of, each named by the prompt that brought it. Its
+  // own number: a change that no prompt had before. Both empty if nothing is known of it.
+  std::vector<int> added;
+  std::vector<int> taken;
+  std::set<int> changes;  // all that it has, those of its parent among them
+  bool brings_change() const { return added.size() == 1 && added.front() == number; }
 };
 
 // The answers of two prompts to the same questions, compared.
@@ -60,6 +67,8 @@ struct Duel {
   int right = 0;
   Judgement verdict;
   std::vector<std::string> questions;  // ids
+  // What it counts. Those of one ranking are found out together, so each tells less.
+  double weight = 1;
 };
 
 // The search as it stood at the end of a round.

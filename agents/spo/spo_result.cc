@@ -67,22 +67,17 @@ double SignTest(int wins, int losses) {
 
 absl::Status FillSpoResult(const SpoOutcome& outcome, v1::SpoResult& result) {
   result.set_best(outcome.best);
-  std::vector<std::string> names;
   for (const Candidate& candidate : outcome.candidates) {
     FillPrompt(candidate, *result.add_prompts());
-    names.push_back(std::to_string(candidate.number));
   }
   for (const Duel& duel : outcome.duels) FillDuel(duel, *result.add_duels());
   for (const RoundReport& round : outcome.rounds) FillRound(round, *result.add_rounds());
   for (const Item& item : outcome.questions) FillQuestion(item, *result.add_questions());
   for (const Item& item : outcome.held_out) FillQuestion(item, *result.add_held_out());
-  for (const bool tournament : {true, false}) {
-    const std::vector<PairResult> results = ResultsOf(outcome, tournament);
-    ASSIGN_OR_RETURN(const BradleyTerryFit fit,
-                     FitBradleyTerry(names.size(), results, PriorOf(outcome)));
-    FillStrengths(fit, results, names,
-                  tournament ? *result.mutable_tournament() : *result.mutable_strengths());
-  }
+  ASSIGN_OR_RETURN(const Belief tournament, Belief::Of(outcome, Evidence::kTournament));
+  tournament.FillStrengths(*result.mutable_tournament());
+  ASSIGN_OR_RETURN(const Belief all, Belief::Of(outcome, Evidence::kAll));
+  all.FillStrengths(*result.mutable_strengths());
   result.set_ending(static_cast<v1::SpoResult::Ending>(outcome.ending));
   result.set_choice(outcome.choice);
   return absl::OkStatus();

@@ -4,20 +4,31 @@
 
 #include <algorithm>
 
+#include "agents/spo/belief.h"
+#include "agents/spo/guards.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
 namespace {
 
-// With the first prompt. A task that must save its calls has two: what is found out of a third one
-// is not found out of the best.
-constexpr size_t kFinalists = 4;
-constexpr size_t kFinalistsOnABudget = 2;
-constexpr double kShare = 0.35;  // of what may be spent
-// Fewer matches than this prove nothing, even if one side wins them all (Standing::SurelyAbove); so
-// where held-out questions are few, matches are over fewer of them.
-constexpr size_t kLeastMatches = 6;
+constexpr size_t kFinalists = 5;  // beside the first prompt
+constexpr double kShare = 0.35;   // of what may be spent
+// Fewer matches prove nothing, whoever wins them.
+constexpr int kLeastMatches = 3;
+// Two prompts that meet each other alone need as many for one to be surely ahead that wins them
+// all; so where held-out questions are few, matches are over fewer of them.
+constexpr size_t kLeastDuels = 7;
 constexpr size_t kWantedMatches = 8;
+// Standard deviations by which a prompt must be ahead of the first one: one-sided 97.7 %. More than
+// 95 %, as several prompts are looked at, and several times.
+constexpr double kSure = 2;
+// Who is behind the leader by more of them is not looked at again.
+constexpr double kBehind = 1;
+
+// How strong a prompt is, less what its length and looseness take.
+double Worth(const Ground& ground, const Belief& belief, int number) {
+  return belief.strength(number) - PenaltyOf(ground.candidate(number).text, ground.options.prompt);
+}
 
 // Held-out questions of one match.
 size_t MatchSize(const Ground& ground) {
@@ -30,56 +41,65 @@ size_t MatchesOf(const Ground& ground) {
   return (ground.outcome.held_out.size() + size - 1) / size;
 }
 
-size_t FinalistCount(const Ground& ground) {
-  return ground.roles.allowance->CallsLeft(*ground.task).has_value() ? kFinalistsOnABudget
-                                                                     : kFinalists;
-}
-
-// The strongest accepted prompts and the first one, which comes last.
-std::vector<int> FinalistsOf(const Ground& ground, const Standing& standing) {
+// The strongest of those that were tried in the search.
+std::vector<int> FinalistsOf(const Ground& ground, const Belief& all) {
   std::vector<int> finalists;
   for (const Candidate& candidate : ground.outcome.candidates) {
     if (candidate.fate == PromptFate::kAccepted) finalists.push_back(candidate.number);
   }
-  std::stable_sort(finalists.begin(), finalists.end(), [&standing](int one, int other) {
-    return standing.strength(one) > standing.strength(other);
+  std::stable_sort(finalists.begin(), finalists.end(), [&](int one, int other) {
+    return Worth(ground, all, one) > Worth(ground, all, other);
   });
-  finalists.resize(std::min(finalists.size(), FinalistCount(ground) - 1));
-  finalists.push_back(1);
+  finalists.resize(std::min(finalists.size(), kFinalists));
   return finalists;
 }
 
-// The leader against all whom it does not surely beat, the first prompt foremost, as far as calls
-// are left.
-std::vector<std::pair<int, int>> NextPairs(const Ground& ground, const Standing& standing,
-                                           const std::vector<int>& finalists, bool first,
-                                           const Items& items) {
-  const int leader = standing.Strongest(finalists);
-  std::vector<std::pair<int, int>> pairs;
-  for (auto rival = finalists.rbegin(); rival != finalists.rend(); ++rival) {
-    if (*rival == leader || (!first && standing.SurelyAbove(leader, *rival))) continue;
-    pairs.emplace_back(leader, *rival);
-    if (!ground.Affords(ground.CostOf(pairs, items), 0)) pairs.pop_back();
+bool SurelyAboveFirst(const Ground& ground, const Belief& tournament, int number) {
+  if (ground.matches < kLeastMatches || !tournament.knows(number)) return false;
+  const double ahead = Worth(ground, tournament, number) - Worth(ground, tournament, 1);
+  return ahead > kSure * tournament.deviation(number, 1);
+}
+
+int LeaderOf(const Ground& ground, const Belief& all, const std::vector<int>& finalists) {
+  return *std::max_element(finalists.begin(), finalists.end(), [&](int one, int other) {
+    return Worth(ground, all, one) < Worth(ground, all, other);
+  });
+}
+
+// Who meets next: the leader, those that may yet be better, and the first prompt until the leader
+// is surely above it. As many as calls are left for; nobody if the matter is settled.
+std::vector<int> NextMatch(const Ground& ground, const Belief& all, const Belief* tournament,
+                           const Items& items) {
+  const int leader = LeaderOf(ground, all, ground.finalists);
+  std::vector<int> prompts;
+  if (tournament == nullptr || !SurelyAboveFirst(ground, *tournament, leader)) prompts.push_back(1);
+  prompts.push_back(leader);
+  for (const int number : ground.finalists) {
+    const double behind = Worth(ground, all, leader) - Worth(ground, all, number);
+    if (number == leader || behind >= kBehind * all.deviation(leader, number)) continue;
+    prompts.push_back(number);
   }
-  return pairs;
+  while (prompts.size() > 1 && !ground.Affords(ground.CostOf(prompts, items), 0)) {
+    prompts.pop_back();
+  }
+  if (prompts.size() < 2) prompts.clear();
+  return prompts;
 }
 
 }  // namespace
 
 int64_t TournamentReserve(const Ground& ground, int64_t allowed) {
   const auto held_out = static_cast<int64_t>(ground.outcome.held_out.size());
-  // Every finalist on every question, and the leader against each of the others.
-  const auto finalists = static_cast<int64_t>(FinalistCount(ground));
   const auto matches = static_cast<int64_t>(MatchesOf(ground));
-  const int64_t most = finalists * held_out + 2 * (finalists - 1) * (matches + 1);
+  const int64_t most = static_cast<int64_t>(kFinalists + 1) * held_out + 2 * matches;
   return std::min(most, static_cast<int64_t>(kShare * static_cast<double>(allowed)));
 }
 
 AsyncStatus RunTournament(Ground& ground) {
-  CO_ASSIGN_OR_RETURN(Standing standing, Standing::Of(ground));
-  const std::vector<int> finalists = FinalistsOf(ground, standing);
-  ground.finalists = finalists;
-  if (finalists.size() == 1) co_return absl::OkStatus();
+  CO_ASSIGN_OR_RETURN(Belief all, Belief::Of(ground.outcome, Evidence::kAll));
+  std::optional<Belief> tried;
+  ground.finalists = FinalistsOf(ground, all);
+  if (ground.finalists.empty()) co_return absl::OkStatus();
   const std::vector<Item>& held_out = ground.outcome.held_out;
   const size_t sample = MatchSize(ground);
   Scope tournament = ground.task->Open("tournament", "tournament", "Held-out questions");
@@ -89,46 +109,48 @@ AsyncStatus RunTournament(Ground& ground) {
     for (size_t i = at; i < std::min(at + sample, held_out.size()); ++i) {
       items.push_back(&held_out[i]);
     }
-    auto pairs = NextPairs(ground, standing, finalists, at == 0, items);
-    if (pairs.empty()) break;
-    Scope match = tournament.Open("match", fmt::format("match:{}", at / sample + 1), "");
-    done = (co_await ground.Fight(match, 0, std::move(pairs), std::move(items))).status();
+    auto prompts = NextMatch(ground, all, tried.has_value() ? &*tried : nullptr, items);
+    if (prompts.empty()) break;
+    const int number = ground.matches + 1;
+    Scope match = tournament.Open("match", fmt::format("match:{}", number),
+                                  fmt::format("{} prompts", prompts.size()));
+    done = co_await ground.Compare(match, 0, std::move(prompts), std::move(items), 1);
     match.End(done);
     if (!done.ok()) break;
-    CO_ASSIGN_OR_RETURN(standing, Standing::Of(ground));
-    const int leader = standing.Strongest(finalists);
-    tournament.Progress(
-        fmt::format("Tournament, match {}: prompt {} leads", at / sample + 1, leader));
+    ground.matches = number;
+    CO_ASSIGN_OR_RETURN(all, Belief::Of(ground.outcome, Evidence::kAll));
+    CO_ASSIGN_OR_RETURN(tried, Belief::Of(ground.outcome, Evidence::kTournament));
+    tournament.Progress(fmt::format("Tournament, match {}: prompt {} leads", number,
+                                    LeaderOf(ground, all, ground.finalists)));
   }
   tournament.End(done);
   co_return done;
 }
 
 absl::Status ChooseResult(Ground& ground) {
-  ASSIGN_OR_RETURN(const Standing standing, Standing::Of(ground));
   SpoOutcome& outcome = ground.outcome;
-  // Those who took part: whoever would take part by now was not tried on held-out questions.
-  const std::vector<int> finalists =
-      ground.finalists.empty() ? FinalistsOf(ground, standing) : ground.finalists;
+  ASSIGN_OR_RETURN(const Belief all, Belief::Of(outcome, Evidence::kAll));
+  ASSIGN_OR_RETURN(const Belief tournament, Belief::Of(outcome, Evidence::kTournament));
   std::vector<int> sure;
-  for (const int number : finalists) {
-    if (number != 1 && standing.SurelyAbove(number, 1)) sure.push_back(number);
+  for (const int number : ground.matches > 0 ? ground.finalists : std::vector<int>()) {
+    if (SurelyAboveFirst(ground, tournament, number)) sure.push_back(number);
   }
-  if (finalists.size() == 1) {
-    outcome.best = 1;
-    outcome.choice = "No prompt won against the first one.";
-  } else if (sure.empty()) {
-    outcome.best = 1;
-    outcome.choice =
-        "Of the prompts that won in the search none is surely better than the first one.";
-    if (MatchesOf(ground) < kLeastMatches) {
-      outcome.choice += fmt::format(
-          " That takes {} held-out questions at the least, and there were {}: give more questions.",
-          kLeastMatches, ground.outcome.held_out.size());
-    }
-  } else {
-    outcome.best = standing.Strongest(sure);
+  if (!sure.empty()) {
+    outcome.best = LeaderOf(ground, all, sure);
     outcome.choice = "The strongest of the prompts that are surely better than the first one.";
+    return absl::OkStatus();
+  }
+  outcome.best = 1;
+  if (FinalistsOf(ground, all).empty()) {
+    outcome.choice = "No prompt won against the first one.";
+    return absl::OkStatus();
+  }
+  outcome.choice =
+      "Of the prompts that won in the search none is surely better than the first one.";
+  if (MatchesOf(ground) < kLeastDuels) {
+    outcome.choice += fmt::format(
+        " That takes {} held-out questions at the least, and there were {}: give more questions.",
+        kLeastDuels, outcome.held_out.size());
   }
   return absl::OkStatus();
 }

@@ -301,9 +301,10 @@ void AddOptimizeCommand(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->add_flag("--no-promote", options->no_promote, "Make the version, and do not use it");
   command->add_flag("--no-watch", options->no_watch, "Submit the search and leave it: see --from");
   command->add_option("--rounds", options->rounds, "Rounds at most");
-  command->add_option("--challengers", options->challengers, "New prompts in a round");
+  command->add_option("--challengers", options->challengers,
+                      "Prompts that meet the best one in a round");
   command->add_option("--sample", options->sample, "Tasks that are compared at a time");
-  command->add_option("--votes", options->votes, "Votes on a comparison at most");
+  command->add_option("--votes", options->votes, "Rounds that a prompt is tried in at most");
   AddList(*command, "--model", options->models, "A model for a role: ROLE=NAME");
   command->add_option("--task-id", options->task_id, "The search's id");
   command->add_option("--max-calls", options->max_calls, "Budget: model calls");

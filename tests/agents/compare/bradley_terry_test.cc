@@ -10,7 +10,9 @@ namespace troupe {
 namespace {
 
 // With a prior this wide the fit is the maximum of the likelihood.
-BradleyTerryPrior Wide() { return {.deviation = 1000}; }
+BradleyTerryPrior Wide() {
+  return {.things = std::vector<BradleyTerryPrior::Thing>(9, {.deviation = 1000})};
+}
 
 // Baseball, American League East, 1987: Agresti, Categorical Data Analysis, table 10.10; estimates
 // and standard errors against Baltimore as published there and in the R package BradleyTerry2.
@@ -93,11 +95,38 @@ TEST(BradleyTerryTest, ExistsWhateverWasCompared) {
 
 TEST(BradleyTerryTest, ChildrenAreThoughtToBeLikeTheirParents) {
   BradleyTerryPrior prior;
-  prior.parents = {kNoParent, 0, 1};
+  prior.things = {{}, {1.5, {{0}}}, {1.5, {{1}}}};
   const auto fit = FitBradleyTerry(3, {{0, 1, 0, 8, 0}}, prior);
   ASSERT_TRUE(fit.ok());
   EXPECT_NEAR(fit->difference(2, 1), 0, 1e-6);
   EXPECT_GT(fit->difference(2, 0), 0.5);
+}
+
+TEST(BradleyTerryTest, WhatPromptsHaveInCommonIsLearntFromAllOfThem) {
+  // 1 and 2 both have the change 3, which is compared with nothing itself; so has 4, untried.
+  BradleyTerryPrior prior;
+  prior.things = {{0.001}, {0.3, {{0}, {3}}}, {0.3, {{0}, {3}}}, {1}, {0.3, {{0}, {3}}}};
+  const auto fit = FitBradleyTerry(5, {{0, 1, 0, 4, 0}, {0, 2, 1, 4, 1}}, prior);
+  ASSERT_TRUE(fit.ok());
+  EXPECT_NEAR(fit->strength(0), 0, 1e-3);
+  EXPECT_GT(fit->strength(3), 0.5);
+  EXPECT_NEAR(fit->strength(4), fit->strength(3), 1e-3);
+  EXPECT_GT(fit->deviation(4), fit->deviation(3));
+  // Draws scatter about the strengths by the deviations.
+  double sum = 0;
+  double squares = 0;
+  constexpr int kDraws = 4000;
+  for (uint64_t seed = 0; seed < kDraws; ++seed) {
+    const double drawn = fit->Draw(seed, 1)[4] - fit->strength(4);
+    sum += drawn;
+    squares += drawn * drawn;
+  }
+  EXPECT_NEAR(sum / kDraws, 0, 0.05);
+  EXPECT_NEAR(std::sqrt(squares / kDraws), fit->deviation(4), 0.03);
+  EXPECT_EQ(fit->Draw(7, 1), fit->Draw(7, 1));
+  EXPECT_EQ(fit->Draw(7, 0)[4], fit->strength(4));
+  prior.things[1].around = {{1}};
+  EXPECT_FALSE(FitBradleyTerry(5, {}, prior).ok());
 }
 
 TEST(BradleyTerryTest, RefusesWhatIsNoComparison) {

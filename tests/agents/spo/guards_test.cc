@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include "agents/spo/deck.h"
+
 namespace troupe {
 namespace {
 
@@ -72,6 +74,24 @@ TEST(PenaltyTest, GrowsWithLengthRepetitionAndGaps) {
   EXPECT_GT(four_times, twice);
   EXPECT_GT(PenaltyOf("Think about it carefully now. Think about it carefully now.", first), 0.3);
   EXPECT_GT(PenaltyOf("Answer about [insert topic].", first), 0.3);
+}
+
+TEST(DeckTest, DealsNothingTwiceInARowWhileThereAreOthers) {
+  const std::vector<Item> items(7);
+  for (uint64_t seed = 0; seed < 50; ++seed) {
+    Deck deck(&items, seed);
+    std::set<const Item*> before;
+    for (int deal = 0; deal < 20; ++deal) {
+      const Items dealt = deck.Deal(3);
+      const std::set<const Item*> now(dealt.begin(), dealt.end());
+      ASSERT_EQ(now.size(), 3u);
+      for (const Item* item : now) EXPECT_FALSE(before.contains(item)) << seed << " " << deal;
+      before = now;
+    }
+  }
+  Deck deck(&items, 1);
+  EXPECT_EQ(deck.Deal(20).size(), 7u);
+  EXPECT_EQ(deck.Deal(20).size(), 7u);
 }
 
 }  // namespace

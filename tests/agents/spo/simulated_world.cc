@@ -1,6 +1,7 @@
 #include "tests/agents/spo/simulated_world.h"
 
 #include <absl/strings/numbers.h>
+#include <absl/strings/str_replace.h>
 #include <absl/strings/str_split.h>
 #include <fmt/format.h>
 
@@ -153,6 +154,10 @@ size_t SimulatedWorld::Changed(size_t traits, const std::string& change) {
   return traits;
 }
 
+size_t SimulatedWorld::Without(size_t traits, const std::string& change) {
+  return Changed(traits, absl::StrReplaceAll(change, {{"add", "drop"}, {"drop", "add"}}));
+}
+
 double SimulatedWorld::Chance(const std::string& words) const {
   return Unit(Mixed(Mixed(seed_ + 2) ^ HashOf(words)));
 }
@@ -205,13 +210,17 @@ Async<std::vector<Proposal>> SimulatedWorld::Propose(const Scope&, std::string,
   std::set<size_t> given = {from};
   const auto propose = [&](size_t to) {
     if (!given.insert(to).second) return false;
-    proposals.push_back({TextOf(to), "", ChangeOf(from, to)});
+    proposals.push_back({TextOf(to), "", ChangeOf(from, to), 0});
     return true;
   };
-  size_t joined = from;
-  for (const Attempt& winner : request.winners) joined = Changed(joined, winner.modification);
-  propose(joined);
-  while (proposals.size() < static_cast<size_t>(request.number)) {
+  for (size_t i = 0; i < request.joins.size(); ++i) {
+    size_t to = from;
+    for (const Attempt& change : request.joins[i].add) to = Changed(to, change.modification);
+    for (const Attempt& change : request.joins[i].take_out) to = Without(to, change.modification);
+    if (propose(to)) proposals.back().join = i + 1;
+  }
+  const size_t wanted = proposals.size() + static_cast<size_t>(request.number);
+  while (proposals.size() < wanted) {
     const size_t to = ChangedAtRandom(from);
     if (failed.contains(ChangeOf(from, to)) && Next() < kHeeds) continue;
     propose(to);

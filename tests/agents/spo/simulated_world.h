@@ -11,8 +11,8 @@
 //   (right or wrong) the chance to be right is logistic in what the traits do for its kind, less
 //   how hard it is. Answers to open questions have a merit: what the traits do, and an accident.
 // - The optimizer adds or drops one trait, or two (3 of 10 times). It does not know what helps. It
-//   keeps off changes that it is told have failed, 4 times of 5, and joins changes that it is told
-//   have won.
+//   keeps off changes that it is told have failed, 4 times of 5. Told to join changes or to take
+//   them out, it does.
 // - The judge prefers the set of answers with more merit, but errs at a known rate: half of its
 //   errors are its own at each call, half lie in what it is shown, and asking again does not help,
 //   as models at low temperature are. At another known rate it looks at nothing and takes what
@@ -73,6 +73,7 @@ class SimulatedWorld : public Optimizer, public Target, public Opinions, public 
   // "add 3; drop 5", and the prompt that it makes.
   static std::string ChangeOf(size_t from, size_t to);
   static size_t Changed(size_t traits, const std::string& change);
+  static size_t Without(size_t traits, const std::string& change);
 
   void MakeLandscape();
   // The same for the same words in the same world, in [0, 1).

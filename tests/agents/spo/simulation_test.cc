@@ -1,8 +1,11 @@
-// How often the two ways of SPO find a good prompt, in a SIMULATION (simulated_world.h).
+// How often the two ways of SPO find a good prompt, in a SIMULATION (simulated_world.h). The test
+// looks at a few worlds; all of docs/prompt-optimization.md's table is printed by
+//   TROUPE_SIMULATION_WORLDS=200 spo_test --gtest_filter='SpoSimulationTest.*'
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <asio/io_context.hpp>
+#include <cstdlib>
 
 #include "agents/spo/spo.h"
 #include "tests/agents/spo/simulated_world.h"
@@ -10,7 +13,9 @@
 namespace troupe {
 namespace {
 
-constexpr int kSeeds = 200;
+// The rules and their figures were chosen with worlds 1000 to 1199 in view. These are others.
+constexpr int kFirstWorld = 5000;
+constexpr int kWorldsInTest = 40;
 constexpr int kQuestions = 40;
 constexpr int kHeldOut = 60;
 constexpr int kFaithfulRound = 8;  // calls
@@ -80,51 +85,55 @@ struct Score {
   double calls = 0;
 };
 
-Score ScoreOf(const Landscape& landscape, SpoPreset preset, int budget) {
+Score ScoreOf(const Landscape& landscape, SpoPreset preset, int budget, int worlds) {
   Score score;
-  for (int seed = 0; seed < kSeeds; ++seed) {
-    const SimulatedWorld world(landscape, static_cast<uint64_t>(seed), budget);
-    const SpoOutcome outcome = Search(world, preset, budget, static_cast<uint64_t>(seed));
+  for (int i = 0; i < worlds; ++i) {
+    const auto seed = static_cast<uint64_t>(kFirstWorld + i);
+    const SimulatedWorld world(landscape, seed, budget);
+    const SpoOutcome outcome = Search(world, preset, budget, seed);
     const double found = world.QualityOf(outcome.winner().text);
     const double first = world.QualityOf(world.first_prompt());
     EXPECT_LE(world.calls(), budget);
     score.top += found >= world.top_twentieth() ? 1 : 0;
     score.worse += found < first ? 1 : 0;
     score.same += outcome.best == 1 ? 1 : 0;
-    score.gain += (found - first) / kSeeds;
-    score.calls += static_cast<double>(world.calls()) / kSeeds;
+    score.gain += (found - first) / worlds;
+    score.calls += static_cast<double>(world.calls()) / worlds;
   }
   return score;
 }
 
 void Print(const Landscape& landscape, int budget, const char* preset, const Score& score) {
-  fmt::print("{:<22} {:>6} {:<9} {:>6} {:>6} {:>6} {:>7.3f} {:>7.1f}\n", landscape.name, budget,
+  fmt::print("{:<9} {:>6} {:<9} {:>6} {:>6} {:>6} {:>7.3f} {:>7.1f}\n", landscape.name, budget,
              preset, score.top, score.worse, score.same, score.gain, score.calls);
   std::fflush(stdout);
 }
 
-struct Row {
-  Landscape landscape;
-  int budget;
-};
-
 TEST(SpoSimulationTest, ImprovedFindsGoodPromptsMoreOftenThanFaithful) {
+  const char* const asked = std::getenv("TROUPE_SIMULATION_WORLDS");
+  const int worlds = asked == nullptr ? kWorldsInTest : std::atoi(asked);
+  ASSERT_GT(worlds, 0);
+  const std::vector<int> budgets =
+      asked == nullptr ? std::vector<int>{75, 600} : std::vector<int>{75, 150, 300, 600, 1200};
   const Landscape closed{.name = "closed"};
   const Landscape open{
       .name = "open", .closed = false, .everywhere = 0.25, .by_kind = 0.7, .in_pairs = 0.3};
   fmt::print(
-      "SIMULATION, {} seeds; prompts in the best twentieth, worse than the first, the first\n"
-      "{:<22} {:>6} {:<9} {:>6} {:>6} {:>6} {:>7} {:>7}\n",
-      kSeeds, "landscape", "budget", "preset", "top", "worse", "first", "gain", "calls");
-  for (const Row& row : {Row{closed, 75}, Row{closed, 600}, Row{open, 600}}) {
-    const Score faithful = ScoreOf(row.landscape, SpoPreset::kFaithful, row.budget);
-    Print(row.landscape, row.budget, "faithful", faithful);
-    const Score improved = ScoreOf(row.landscape, SpoPreset::kImproved, row.budget);
-    Print(row.landscape, row.budget, "improved", improved);
-    EXPECT_LE(improved.worse, kSeeds / 200) << row.landscape.name;
-    // With few calls the improved way proves nothing and keeps the first prompt.
-    if (row.budget >= 600) {
-      EXPECT_GT(improved.top, faithful.top) << row.landscape.name;
+      "SIMULATION, {} worlds; prompts in the best twentieth, worse than the first, the first\n"
+      "{:<9} {:>6} {:<9} {:>6} {:>6} {:>6} {:>7} {:>7}\n",
+      worlds, "landscape", "budget", "preset", "top", "worse", "first", "gain", "calls");
+  for (const int budget : budgets) {
+    for (const Landscape& landscape : {closed, open}) {
+      const Score faithful = ScoreOf(landscape, SpoPreset::kFaithful, budget, worlds);
+      Print(landscape, budget, "faithful", faithful);
+      const Score improved = ScoreOf(landscape, SpoPreset::kImproved, budget, worlds);
+      Print(landscape, budget, "improved", improved);
+      // A statement of statistics, not a promise: docs/prompt-optimization.md has the figures.
+      EXPECT_LE(improved.worse, worlds / 25) << landscape.name << budget;
+      // With few calls the improved way proves little and keeps the first prompt.
+      if (budget < 600) continue;
+      EXPECT_GT(improved.top, faithful.top) << landscape.name << budget;
+      EXPECT_GT(improved.gain, faithful.gain) << landscape.name << budget;
     }
   }
 }

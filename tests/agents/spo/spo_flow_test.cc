@@ -75,7 +75,11 @@ class SpoFlowTest : public RunTest {
   }
 
   std::string Propose(const ChatRequest& request, const std::string& text) {
-    if (proposal_) return proposal_(text);
+    if (proposal_) {
+      const std::string said = proposal_(text);
+      const auto reply = ParseJson(said, "reply");
+      return reply.ok() ? WithJoined(*reply, text) : said;
+    }
     const int quality = std::atoi(Between(text, "Quality ", ".").c_str());
     if (request.prompt.starts_with("spo.optimizer_tags")) {
       return fmt::format(
@@ -91,7 +95,20 @@ class SpoFlowTest : public RunTest {
            {"prompt", fmt::format("Quality {}.{}", number,
                                   i == 3 ? std::string(static_cast<size_t>(++bad_), 'x') : "")}});
     }
-    return DumpJson({{"proposals", proposals}});
+    return WithJoined({{"proposals", proposals}}, text);
+  }
+
+  // The prompts that are to be joined from others are no better than the one they are made from.
+  std::string WithJoined(Json reply, const std::string& text) {
+    if (text.find("\"joined\"") == std::string::npos) return DumpJson(reply);
+    reply["joined"] = Json::array();
+    for (int i = 1; text.find(fmt::format("\n{}.\n", i)) != std::string::npos; ++i) {
+      const int quality = std::atoi(Between(text, "Quality ", ".").c_str());
+      const std::string prompt =
+          fmt::format("Quality {}.{}", quality, std::string(static_cast<size_t>(++bad_), 'j'));
+      reply["joined"].push_back({{"number", i}, {"prompt", prompt}});
+    }
+    return DumpJson(reply);
   }
 
   std::string Judge(const ChatRequest& request, const std::string& text) {
@@ -113,7 +130,10 @@ class SpoFlowTest : public RunTest {
     }
     std::vector<size_t> order(qualities.size());
     std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&qualities](size_t one, size_t other) {
+    std::stable_sort(order.begin(), order.end(), [&](size_t one, size_t other) {
+      if (judge_ && qualities[one] != qualities[other]) {
+        return judge_(qualities[one], qualities[other]) == "A";
+      }
       return qualities[one] > qualities[other];
     });
     Json labels = Json::array();
