@@ -14,7 +14,7 @@ namespace {
 constexpr size_t kFinalists = 5;  // beside the first prompt
 constexpr double kShare = 0.35;   // of what may be spent
 // Fewer matches prove nothing, whoever wins them.
-constexpr int kLeastMatches = 3;
+constexpr int kLeastMatches = 4;
 // Two prompts that meet each other alone need as many for one to be surely ahead that wins them
 // all; so where held-out questions are few, matches are over fewer of them.
 constexpr size_t kLeastDuels = 7;
