@@ -15,7 +15,7 @@ constexpr double kChangeDeviation = 1;
 // Of a prompt beside what its changes do: each change does a bit more or less in each prompt.
 constexpr double kOwnDeviation = 0.3;
 constexpr double kUnknownDeviation = 1.5;  // of one of which is known only what it was made from
-constexpr double kTriedDeviation = 1;  // in the tournament, where nothing is known of a prompt
+constexpr double kTriedDeviation = 1;      // in the tournament, where nothing is known of a prompt
 
 }  // namespace
 

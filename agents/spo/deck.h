@@ -14,8 +14,8 @@ namespace troupe {
 // The items in an order that hangs on the seed alone.
 std::vector<Item> Shuffled(std::vector<Item> items, uint64_t seed);
 
-// Items dealt out a few at a time in an order of their own, all as often as can be. Nothing is dealt
-// twice in a row while there are others.
+// Items dealt out a few at a time in an order of their own, all as often as can be. Nothing is
+// dealt twice in a row while there are others.
 class Deck {
  public:
   // `items` outlive the deck.
