@@ -17,7 +17,6 @@ namespace {
 
 using internal::NameKind;
 using internal::ProblemList;
-using internal::SeenName;
 using internal::SeenNames;
 
 constexpr size_t kMaxProblems = 50;

@@ -89,6 +89,15 @@ env = {{COUNTER = "{counter}"}}""")
         self.assertNotIn("needs_approval", accepted)
         self.assertEqual(accepted["description"], "Version 2")
 
+    def wait_for_question(self, server, text):
+        """A server that has just started knows that the task waits before it has asked again."""
+        deadline = harness.time.monotonic() + harness.patience(30)
+        while True:
+            waiting = server.wait(states=("STATE_INPUT_REQUIRED",))
+            if any(text in question["prompt"] for question in waiting.get("pending_questions", [])):
+                return
+            self.assertLess(harness.time.monotonic(), deadline, waiting)
+
     def test_question_of_a_server_survives_a_crash(self):
         server = self.serve({"assistant": [use("every.trigger-elicitation-request"), "Thank you."]},
                             self.everything())
@@ -99,15 +108,9 @@ env = {{COUNTER = "{counter}"}}""")
         server.start()
         # The call may have done something before it asked: a person decides, and is then asked what
         # the server had asked.
-        waiting = server.wait(states=("STATE_INPUT_REQUIRED",))
-        self.assertIn("it is not known whether it took effect", waiting["pending_questions"][0]["prompt"])
+        self.wait_for_question(server, "it is not known whether it took effect")
         server.troupe("respond", "t", "--answer-json", '"retry"')
-        deadline = harness.time.monotonic() + harness.patience(30)
-        while True:
-            waiting = server.wait(states=("STATE_INPUT_REQUIRED",))
-            if waiting["pending_questions"] and "MCP server" in waiting["pending_questions"][0]["prompt"]:
-                break
-            self.assertLess(harness.time.monotonic(), deadline, waiting)
+        self.wait_for_question(server, "MCP server")
         refused = server.troupe("respond", "t", "--answer-json", '{"check": true}', check=False)
         self.assertIn("error", refused, "the form wants a name")
         server.troupe("respond", "t", "--answer-json", '{"name": "Ada"}')
