@@ -75,8 +75,9 @@ grpc::ServerUnaryReactor* OptimizerServiceImpl::Step(Context* context,
     if (!step.ok()) return finish(step.status());
     StepWait::Start(optimizers_, streams_, threads_->pool(), *std::move(step), *wait,
                     [response, finish](absl::StatusOr<v1::OptimizerStep> ended) {
-                      if (ended.ok()) *response->mutable_step() = *std::move(ended);
-                      finish(ended.status());
+                      const absl::Status status = ended.status();
+                      if (status.ok()) *response->mutable_step() = *std::move(ended);
+                      finish(status);
                     });
   });
 }
@@ -91,8 +92,9 @@ grpc::ServerUnaryReactor* OptimizerServiceImpl::GetStep(Context* context,
     if (!step.ok()) return finish(step.status());
     StepWait::Start(optimizers_, streams_, threads_->pool(), *std::move(step), *wait,
                     [response, finish](absl::StatusOr<v1::OptimizerStep> ended) {
-                      if (ended.ok()) *response->mutable_step() = *std::move(ended);
-                      finish(ended.status());
+                      const absl::Status status = ended.status();
+                      if (status.ok()) *response->mutable_step() = *std::move(ended);
+                      finish(status);
                     });
   });
 }
