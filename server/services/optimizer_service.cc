@@ -21,6 +21,16 @@ absl::StatusOr<absl::Duration> WaitOf(const google::protobuf::Duration& wait) {
   return std::min(absl::Seconds(wait.seconds()) + absl::Nanoseconds(wait.nanos()), kLongestWait);
 }
 
+// Answers with a step that has been waited for.
+template <typename Response>
+auto AnswerWith(Response* response, const FinishCall& finish) {
+  return [response, finish](absl::StatusOr<v1::OptimizerStep> ended) {
+    const absl::Status status = ended.status();
+    if (status.ok()) *response->mutable_step() = *std::move(ended);
+    finish(status);
+  };
+}
+
 }  // namespace
 
 grpc::ServerUnaryReactor* OptimizerServiceImpl::CreateOptimizer(
@@ -74,11 +84,7 @@ grpc::ServerUnaryReactor* OptimizerServiceImpl::Step(Context* context,
     auto step = optimizers_->Begin(*request);
     if (!step.ok()) return finish(step.status());
     StepWait::Start(optimizers_, streams_, threads_->pool(), *std::move(step), *wait,
-                    [response, finish](absl::StatusOr<v1::OptimizerStep> ended) {
-                      const absl::Status status = ended.status();
-                      if (status.ok()) *response->mutable_step() = *std::move(ended);
-                      finish(status);
-                    });
+                    AnswerWith(response, finish));
   });
 }
 
@@ -91,11 +97,7 @@ grpc::ServerUnaryReactor* OptimizerServiceImpl::GetStep(Context* context,
     auto step = optimizers_->GetStep(request->name());
     if (!step.ok()) return finish(step.status());
     StepWait::Start(optimizers_, streams_, threads_->pool(), *std::move(step), *wait,
-                    [response, finish](absl::StatusOr<v1::OptimizerStep> ended) {
-                      const absl::Status status = ended.status();
-                      if (status.ok()) *response->mutable_step() = *std::move(ended);
-                      finish(status);
-                    });
+                    AnswerWith(response, finish));
   });
 }
 
