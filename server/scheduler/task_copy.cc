@@ -88,7 +88,7 @@ SpanRecord StillOpen(const SpanRecord& span, const Moment& moment, absl::Time no
   return copy;
 }
 
-absl::Status Wrong(std::string_view field, std::string_view what) {
+absl::Status WrongCopy(std::string_view field, std::string_view what) {
   return Error(Reason::kInvalidField, fmt::format("{}: {}", field, what),
                {{"field", std::string(field)}});
 }
@@ -105,7 +105,7 @@ absl::StatusOr<Replacement> ReadReplacement(const v1::ForkTaskRequest& request) 
     return Replacement{request.text(), request.text(), "text"};
   }
   auto parsed = ParseJson(request.value_json(), "value_json");
-  if (!parsed.ok()) return Wrong("value_json", MessageOf(parsed.status()));
+  if (!parsed.ok()) return WrongCopy("value_json", MessageOf(parsed.status()));
   std::string text = PrettyJson(*parsed);
   return Replacement{*std::move(parsed), std::move(text), "value_json"};
 }
@@ -126,7 +126,8 @@ absl::StatusOr<StoredValue> ReplacedToolResult(const SpanRecord& span, const Rep
   if (tool.ok() && given.field == "value_json") {
     ASSIGN_OR_RETURN(const JsonSchema schema, JsonSchema::Compile((*tool)->spec().result_schema));
     if (const absl::Status fits = schema.Validate(given.value); !fits.ok()) {
-      return Wrong("value_json", fmt::format("is no result of {}: {}", span.tool, MessageOf(fits)));
+      return WrongCopy("value_json",
+                       fmt::format("is no result of {}: {}", span.tool, MessageOf(fits)));
     }
   }
   return StoreToolResult(result);
@@ -136,7 +137,7 @@ absl::StatusOr<StoredValue> ReplacedAnswer(const SpanRecord& span, const Replace
                                            const ReadContentFn& read) {
   ASSIGN_OR_RETURN(const Json asked, LoadJson(span.request_hash, ReadOf(span, read)));
   if (const absl::Status fits = CheckAnswer(QuestionOf(asked), given.value); !fits.ok()) {
-    return Wrong(given.field, MessageOf(fits));
+    return WrongCopy(given.field, MessageOf(fits));
   }
   return StoreJson(given.value);
 }
@@ -154,11 +155,11 @@ absl::StatusOr<StoredValue> ReplacedResult(const SpanRecord& span, const Replace
       return StoreJson(given.value);
     case SpanKind::kClock:
       if (!given.value.is_number_integer()) {
-        return Wrong(given.field, "a time is given in microseconds since 1970, as value_json");
+        return WrongCopy(given.field, "a time is given in microseconds since 1970, as value_json");
       }
       return StoreJson(given.value);
     default:
-      return Wrong(
+      return WrongCopy(
           "name",
           fmt::format(
               "what a {} came to cannot be replaced: only the result of a model call, a "
@@ -207,7 +208,7 @@ absl::StatusOr<TaskCopy> CopyBefore(const std::string& source, const std::vector
 absl::Status AddReplaced(TaskCopy& copy, const std::vector<SpanRecord>& spans, int64_t at,
                          const v1::ForkTaskRequest& request, const ReplacementRules& rules) {
   const SpanRecord* found = Find(spans, at);
-  if (found == nullptr) return Wrong("name", "there is no such span");
+  if (found == nullptr) return WrongCopy("name", "there is no such span");
   ASSIGN_OR_RETURN(const Replacement given, ReadReplacement(request));
   ASSIGN_OR_RETURN(StoredValue value, ReplacedResult(*found, given, rules));
   SpanRecord span = Inherited(copy.source, *found);
