@@ -4,6 +4,7 @@
 
 #include <array>
 
+#include "agents/runtime/text.h"
 #include "agents/workflow/parameter.h"
 
 namespace troupe {
@@ -22,6 +23,8 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kOperato
     {"for", "What the rounds of a loop over a list came to."},
     {"while", "What the rounds of a loop came to."},
 }};
+constexpr size_t kMaxDescription = 300;  // bytes of what one step says of itself
+constexpr size_t kMaxDescriptions = 8000;
 constexpr std::string_view kMap = "What was made of each element of a list, in order.";
 
 // What the parameter must keep to, with what a template may use.
@@ -80,6 +83,24 @@ GraphError TapeGraph::ErrorOf(const WorkflowTape& tape, const TapeEntry& entry) 
   return result;
 }
 
+void TapeGraph::Describe(const TapeEntry& entry) {
+  // What fills and takes elements does the same everywhere.
+  if (entry.operation == "fill" || entry.operation == "element") return;
+  const std::string head = fmt::format("[{}]", entry.operation);
+  std::string_view said = entry.description;
+  if (said.starts_with(head)) said.remove_prefix(head.size());
+  if (said.starts_with(" ")) said.remove_prefix(1);
+  if (said.empty() || !described_.emplace(entry.operation, entry.name).second) return;
+  // An optimizer is told once what an operator does, so what each step does with it is said there.
+  const auto known = graph_.operators().find(entry.operation);
+  std::string text = known == graph_.operators().end() ? "" : known->second;
+  if (text.size() > kMaxDescriptions) return;
+  text +=
+      fmt::format("{}{}: {}", text.empty() ? "" : " ", entry.name, Elide(said, kMaxDescription));
+  if (!text.ends_with('.')) text += '.';
+  graph_.DescribeOperator(entry.operation, text);
+}
+
 NodeId TapeGraph::AddOperation(const WorkflowTape& tape, const TapeEntry& entry,
                                const std::vector<NodeId>& nodes) {
   std::vector<GraphInput> inputs;
@@ -88,10 +109,7 @@ NodeId TapeGraph::AddOperation(const WorkflowTape& tape, const TapeEntry& entry,
   }
   NodeOptions options;
   options.name = entry.name;
-  // What every operation of its kind does is said once.
-  if (entry.description != fmt::format("[{}]", entry.operation)) {
-    options.description = entry.description;
-  }
+  Describe(entry);
   if (entry.kind == TapeEntry::Kind::kError) {
     return graph_.AddException(entry.operation, inputs, ErrorOf(tape, entry), std::move(options));
   }

@@ -4,7 +4,9 @@
 #include <absl/status/statusor.h>
 
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agents/trace/graph.h"
@@ -27,13 +29,16 @@ class TapeGraph {
 
  private:
   NodeId AddParameter(const TapeEntry& entry);
+  // Adds what a step says of itself to what is said of its operator.
+  void Describe(const TapeEntry& entry);
   NodeId AddOperation(const WorkflowTape& tape, const TapeEntry& entry,
                       const std::vector<NodeId>& nodes);
   GraphError ErrorOf(const WorkflowTape& tape, const TapeEntry& entry) const;
 
   const v1::Workflow* const workflow_;
   Graph graph_;
-  std::map<std::string, NodeId> shared_;  // all parameters
+  std::set<std::pair<std::string, std::string>> described_;  // operator and step
+  std::map<std::string, NodeId> shared_;                     // all parameters
   std::map<std::string, NodeId> trainable_;
 };
 

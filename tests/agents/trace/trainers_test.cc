@@ -121,5 +121,37 @@ TEST(TapeGraphTest, RunsShareTheParametersAndFeedbackReachesThem) {
   EXPECT_THAT(problem.feedback, testing::HasSubstr("two"));
 }
 
+// An optimizer is shown an operator's documentation once: it tells of every step that uses it.
+TEST(TapeGraphTest, EachStepSaysWhatItDoesWithAnOperator) {
+  v1::Workflow workflow;
+  ASSERT_TRUE(
+      google::protobuf::util::JsonStringToMessage(
+          R"({"parameters": {"f": {"code": {"source": "def f(x):\n  return x"}, "trainable": true}}})",
+          &workflow)
+          .ok());
+  WorkflowTape tape;
+  ValueId f = 0, y = 0, z = 0;
+  const auto json = [](Json value) { return std::make_shared<const Json>(std::move(value)); };
+  using Kind = TapeEntry::Kind;
+  ASSERT_TRUE(tape.Add({Kind::kParameter, "f", "", "", {}, json("def f(x):\n  return x")}, f).ok());
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_TRUE(
+        tape.Add({Kind::kOperation, "text", "code", "[code] Reads", {{"f", f}}, json(1)}, y).ok());
+  }
+  ASSERT_TRUE(
+      tape.Add({Kind::kOperation, "number", "code", "[code] Counts", {{"x", y}}, json(1)}, z).ok());
+  TapeGraph graph(&workflow);
+  const NodeId output = graph.Add(tape, z);
+  graph.Add(tape, z);
+  Propagation propagation(graph.graph());
+  ASSERT_TRUE(propagation.Backward(output, "more").ok());
+  const Problem problem =
+      MakeProblem(graph.graph(), propagation.SubgraphOf(graph.parameters().at("f")), {});
+  ASSERT_EQ(problem.documentation.size(), 1u);
+  EXPECT_EQ(problem.documentation[0].text,
+            "[code] What the function returns for the arguments; the first input is the function. "
+            "text: Reads. number: Counts.");
+}
+
 }  // namespace
 }  // namespace troupe
