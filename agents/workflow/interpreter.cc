@@ -142,7 +142,8 @@ Async<HeldValue> Interpreter::RunSteps(const Scope& scope, const Steps& steps, F
 
 Async<HeldValue> Interpreter::RunStep(const Scope& scope, const v1::WorkflowStep& step,
                                       Frame& frame) const {
-  Scope span = scope.Open("step", step.name(), step.description());
+  Scope span = scope.Open("step", step.name(),
+                          step.description().empty() ? step.name() : step.description());
   auto value = co_await RunAction(span, step, frame);
   absl::Status failure = value.status();
   if (!failure.ok() && IsFailureOfRun(failure)) {

@@ -57,6 +57,7 @@ class WorkflowTest(unittest.TestCase):
         self.assertEqual([f"{o['name']} = {o['kind']}({', '.join(o['inputs'])})" for o in result["operations"]],
                          ["thought_message = fill(instruction, question)",
                           "thought = model(thought_message, temperature)", "number = code(read_number, thought)"])
+        self.assertRegex(self.server.print("trace", "eggs"), r"\+ step Thinks about the problem ")
         self.server.troupe("workflow", "run", EXAMPLES / "word_problems.yaml", "--set", "question=q", "--value",
                            "instruction=Quick: {{question}}", "--value", "temperature=0.7", "--task-id", "quick", "--no-watch")
         self.assertEqual(self.server.wait("quick")["result"]["text"], "9")
@@ -118,6 +119,7 @@ answer: [$halved.half, $halved.text, $escaped.error.line, $never.error.type]
 """)
         self.server.troupe("workflow", "run", document, "--set", "x=9", "--task-id", "good", "--no-watch")
         good = self.server.wait("good")
+        self.assertRegex(self.server.print("trace", "good"), r"\+ step halved ")  # that has no description
         self.assertEqual(json.loads(good["result"]["text"]), [4.5, "ok", 4, "ValueError"], good)
         self.server.troupe("workflow", "run", document, "--set", "x=11", "--task-id", "bad", "--no-watch")
         bad = self.server.wait("bad")
