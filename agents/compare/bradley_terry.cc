@@ -91,28 +91,39 @@ Slope SlopeAt(const std::vector<double>& at, const std::vector<PairResult>& resu
 }
 
 // The lower triangle whose product with its transpose a positive definite matrix is, by Cholesky.
-Matrix FactorOf(Matrix matrix) {
+// What stands left of the first number other than 0 in a row of the matrix is 0 in the triangle
+// too, and is never looked at.
+BradleyTerryFactor FactorOf(Matrix matrix) {
+  BradleyTerryFactor factor;
+  factor.begin.reserve(matrix.size());
   for (size_t i = 0; i < matrix.size(); ++i) {
-    for (size_t j = 0; j <= i; ++j) {
-      double rest = matrix[i][j];
-      for (size_t k = 0; k < j; ++k) rest -= matrix[i][k] * matrix[j][k];
-      matrix[i][j] = i == j ? std::sqrt(rest) : rest / matrix[j][j];
+    std::vector<double>& row = matrix[i];
+    size_t begin = 0;
+    while (begin < i && row[begin] == 0) ++begin;
+    factor.begin.push_back(begin);
+    for (size_t j = begin; j <= i; ++j) {
+      double rest = row[j];
+      for (size_t k = std::max(begin, factor.begin[j]); k < j; ++k) rest -= row[k] * matrix[j][k];
+      row[j] = i == j ? std::sqrt(rest) : rest / matrix[j][j];
     }
   }
-  return matrix;
+  factor.rows = std::move(matrix);
+  return factor;
 }
 
-void SolveForward(const Matrix& factor, std::vector<double>& values) {
+void SolveForward(const BradleyTerryFactor& factor, std::vector<double>& values) {
   for (size_t i = 0; i < values.size(); ++i) {
-    for (size_t k = 0; k < i; ++k) values[i] -= factor[i][k] * values[k];
-    values[i] /= factor[i][i];
+    const std::vector<double>& row = factor.rows[i];
+    for (size_t k = factor.begin[i]; k < i; ++k) values[i] -= row[k] * values[k];
+    values[i] /= row[i];
   }
 }
 
-void SolveBackward(const Matrix& factor, std::vector<double>& values) {
+void SolveBackward(const BradleyTerryFactor& factor, std::vector<double>& values) {
   for (size_t i = values.size(); i-- > 0;) {
-    values[i] /= factor[i][i];
-    for (size_t k = 0; k < i; ++k) values[k] -= factor[i][k] * values[i];
+    const std::vector<double>& row = factor.rows[i];
+    values[i] /= row[i];
+    for (size_t k = factor.begin[i]; k < i; ++k) values[k] -= row[k] * values[i];
   }
 }
 
@@ -163,6 +174,25 @@ absl::Status CheckPrior(size_t count, const BradleyTerryPrior& prior) {
   return absl::OkStatus();
 }
 
+// Things turned round, the last one first. Later things lie around earlier ones and most are
+// compared but once: worked through first they leave a factor that is nearly empty.
+std::vector<PairResult> TurnedRound(std::vector<PairResult> results, size_t count) {
+  for (PairResult& result : results) {
+    result.left = count - 1 - result.left;
+    result.right = count - 1 - result.right;
+  }
+  return results;
+}
+
+BradleyTerryPrior TurnedRound(BradleyTerryPrior prior, size_t count) {
+  prior.things.resize(count);
+  std::reverse(prior.things.begin(), prior.things.end());
+  for (BradleyTerryPrior::Thing& thing : prior.things) {
+    for (BradleyTerryPrior::Part& part : thing.around) part.index = count - 1 - part.index;
+  }
+  return prior;
+}
+
 }  // namespace
 
 absl::StatusOr<BradleyTerryFit> FitBradleyTerry(size_t count,
@@ -172,13 +202,14 @@ absl::StatusOr<BradleyTerryFit> FitBradleyTerry(size_t count,
   RETURN_IF_ERROR(CheckPrior(count, prior));
   const bool ties = std::any_of(results.begin(), results.end(),
                                 [](const PairResult& result) { return result.ties > 0; });
-  const Matrix precision = PriorPrecision(count, ties, prior);
+  const Matrix precision = PriorPrecision(count, ties, TurnedRound(prior, count));
+  const std::vector<PairResult> turned = TurnedRound(results, count);
   std::vector<double> at(precision.size(), 0);
   BradleyTerryFit fit;
   fit.anchored_ = !prior.things.empty();
   // Newton's method; the posterior is concave, steps that are too long are shortened.
   for (int step = 0; step < kMaxSteps; ++step) {
-    Slope slope = SlopeAt(at, results, ties, precision);
+    Slope slope = SlopeAt(at, turned, ties, precision);
     fit.factor_ = FactorOf(std::move(slope.curvature));
     std::vector<double> move = std::move(slope.gradient);
     SolveForward(fit.factor_, move);
@@ -191,6 +222,7 @@ absl::StatusOr<BradleyTerryFit> FitBradleyTerry(size_t count,
   }
   fit.tie_weight_ = ties ? std::exp(at.back()) : 0;
   at.resize(count);
+  std::reverse(at.begin(), at.end());
   double mean = 0;
   for (const double strength : at) mean += strength / static_cast<double>(count);
   if (!fit.anchored_) {
@@ -201,7 +233,8 @@ absl::StatusOr<BradleyTerryFit> FitBradleyTerry(size_t count,
 }
 
 double BradleyTerryFit::VarianceOf(std::vector<double> weights) const {
-  weights.resize(factor_.size(), 0);
+  std::reverse(weights.begin(), weights.end());
+  weights.resize(factor_.begin.size(), 0);
   SolveForward(factor_, weights);
   double variance = 0;
   for (const double weight : weights) variance += weight * weight;
@@ -222,9 +255,10 @@ double BradleyTerryFit::difference_deviation(size_t left, size_t right) const {
 }
 
 std::vector<double> BradleyTerryFit::Draw(uint64_t seed, double spread) const {
-  std::vector<double> drawn = Normals(factor_.size(), seed);
+  std::vector<double> drawn = Normals(factor_.begin.size(), seed);
   SolveBackward(factor_, drawn);
   drawn.resize(size());
+  std::reverse(drawn.begin(), drawn.end());
   for (size_t i = 0; i < size(); ++i) drawn[i] = strengths_[i] + spread * drawn[i];
   return drawn;
 }

@@ -41,6 +41,12 @@ struct BradleyTerryPrior {
   std::vector<Thing> things;  // those that it has no entry for are as Thing()
 };
 
+// A lower triangle of which row i begins at column begin[i].
+struct BradleyTerryFactor {
+  std::vector<std::vector<double>> rows;
+  std::vector<size_t> begin;
+};
+
 class BradleyTerryFit {
  public:
   size_t size() const { return strengths_.size(); }
@@ -65,7 +71,7 @@ class BradleyTerryFit {
   double VarianceOf(std::vector<double> weights) const;
 
   std::vector<double> strengths_;
-  std::vector<std::vector<double>> factor_;  // of the precision, by Cholesky
+  BradleyTerryFactor factor_;  // of the precision, by Cholesky; things turned round
   bool anchored_ = false;
   double tie_weight_ = 0;
 };

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "agents/runtime/branches.h"
 #include "tools/base/hash.h"
@@ -43,13 +42,34 @@ Preference Together(Liking left_first, Liking right_first) {
   return Preference::kNeutral;
 }
 
+// Of as many texts or more a ranking that repeats the order in which they were shown is taken for
+// none: by chance it comes once in 24 times or less.
+constexpr size_t kTextsToTell = 4;
+
 // The place of each text, by its index; none if the opinion is none. `order` says which of the
 // texts as they were `shown` comes first, second ...
 std::vector<size_t> PlacesOf(const std::vector<size_t>& order, const std::vector<size_t>& shown) {
   if (order.size() != shown.size()) return {};
+  if (order.size() >= kTextsToTell && std::is_sorted(order.begin(), order.end())) return {};
   std::vector<size_t> places(shown.size());
   for (size_t place = 0; place < order.size(); ++place) places[shown[order[place]]] = place;
   return places;
+}
+
+// An order of the texts that follows from what they say, and not from whose they are; another one
+// for each `number`.
+std::vector<size_t> OrderOf(const std::vector<std::string>& texts, int number) {
+  std::vector<std::pair<std::string, size_t>> keys;
+  keys.reserve(texts.size());
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const std::string salt = number == 1 ? "" : fmt::format("{} ", number);
+    keys.emplace_back(Sha256Hex(salt + texts[i]), i);
+  }
+  std::sort(keys.begin(), keys.end());
+  std::vector<size_t> order;
+  order.reserve(keys.size());
+  for (const auto& [key, index] : keys) order.push_back(index);
+  return order;
 }
 
 // What two rankings together say of two texts.
@@ -141,29 +161,34 @@ Async<Vote> Jury::TakeVote(const Scope& scope, int number, const Contest& contes
                  opinions[1]->reason};
 }
 
-Async<Ranking> Jury::Rank(const Scope& scope, Matter matter, std::vector<std::string> texts) {
-  // In an order that follows from what the texts say, and not from whose they are.
-  std::vector<size_t> shown(texts.size());
-  std::iota(shown.begin(), shown.end(), 0);
-  std::sort(shown.begin(), shown.end(), [&texts](size_t one, size_t other) {
-    return std::pair(Sha256Hex(texts[one]), one) < std::pair(Sha256Hex(texts[other]), other);
-  });
-  std::vector<std::string> forward;
-  forward.reserve(shown.size());
-  for (const size_t index : shown) forward.push_back(texts[index]);
-  std::vector<std::string> reversed(forward.rbegin(), forward.rend());
-  CO_ASSIGN_OR_RETURN(const RankingOpinion one,
-                      co_await opinions_->Rank(scope, "rank.forward", matter, std::move(forward)));
-  CO_ASSIGN_OR_RETURN(
-      const RankingOpinion other,
-      co_await opinions_->Rank(scope, "rank.reversed", matter, std::move(reversed)));
-  const std::vector<size_t> places = PlacesOf(one.order, shown);
-  std::reverse(shown.begin(), shown.end());
-  const std::vector<size_t> reversed_places = PlacesOf(other.order, shown);
-  Ranking ranking{{}, one.reason, other.reason};
+Async<Ranking> Jury::Rank(const Scope& scope, Matter matter, std::vector<std::string> texts,
+                          int most_calls) {
+  Ranking ranking;
+  std::vector<std::vector<size_t>> usable;
+  std::vector<size_t> shown;
+  for (int call = 0; call < most_calls && usable.size() < 2; ++call) {
+    const bool reversed = call % 2 != 0;
+    const int number = call / 2 + 1;
+    if (reversed) {
+      std::reverse(shown.begin(), shown.end());
+    } else {
+      shown = OrderOf(texts, number);
+    }
+    std::vector<std::string> as_shown;
+    as_shown.reserve(shown.size());
+    for (const size_t index : shown) as_shown.push_back(texts[index]);
+    std::string name = reversed ? "rank.reversed" : "rank.forward";
+    if (number > 1) name += fmt::format(".{}", number);
+    CO_ASSIGN_OR_RETURN(RankingOpinion opinion,
+                        co_await opinions_->Rank(scope, name, matter, std::move(as_shown)));
+    (reversed ? ranking.reversed_reason : ranking.reason) = std::move(opinion.reason);
+    std::vector<size_t> places = PlacesOf(opinion.order, shown);
+    if (!places.empty()) usable.push_back(std::move(places));
+  }
+  usable.resize(2);
   for (size_t left = 0; left < texts.size(); ++left) {
     for (size_t right = left + 1; right < texts.size(); ++right) {
-      ranking.pairs.push_back({left, right, Together(places, reversed_places, left, right)});
+      ranking.pairs.push_back({left, right, Together(usable[0], usable[1], left, right)});
     }
   }
   co_return ranking;

@@ -38,7 +38,7 @@ struct Judgement {
   std::vector<Vote> votes;
 };
 
-// Texts ranked at once, in the order given and the reverse of it.
+// Texts ranked at once, by two calls that saw them in different orders.
 struct Ranking {
   // Of every two texts, by index, the lower one on the left.
   struct Pair {
@@ -47,6 +47,7 @@ struct Ranking {
     Preference preference = Preference::kNeutral;
   };
   std::vector<Pair> pairs;
+  // Of the last call in each order.
   std::string reason;
   std::string reversed_reason;
 };
@@ -61,6 +62,7 @@ struct JurySettings {
 
 class Jury {
  public:
+  static constexpr int kRankingCalls = 6;
   // `opinions` outlives the jury.
   Jury(const Opinions* opinions, JurySettings settings)
       : opinions_(opinions), settings_(settings) {}
@@ -69,8 +71,12 @@ class Jury {
   asio::awaitable<std::vector<absl::StatusOr<Judgement>>> Compare(const Scope& scope,
                                                                   std::vector<Contest> contests);
 
-  // Ranks the texts (2 to 16) by two calls in `scope`.
-  Async<Ranking> Rank(const Scope& scope, Matter matter, std::vector<std::string> texts);
+  // Ranks the texts (2 to 16) by two calls in `scope`, one with the texts in an order that follows
+  // from what they say and one in the reverse of it. A call whose ranking cannot be used, or that
+  // repeats the order in which four or more texts were shown (a judge that did not look), is made
+  // up for in another order, `most_calls` in all; without two that can be used all is neutral.
+  Async<Ranking> Rank(const Scope& scope, Matter matter, std::vector<std::string> texts,
+                      int most_calls = kRankingCalls);
 
  private:
   Async<Judgement> Decide(Scope scope, Contest contest) const;

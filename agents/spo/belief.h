@@ -29,6 +29,8 @@ class Belief {
     return fit_.difference_deviation(IndexOf(number), IndexOf(other));
   }
   bool knows(int number) const { return prompts_.contains(number); }
+  // The changes, by the prompt that brought them.
+  const std::map<int, size_t>& changes() const { return changes_; }
   // What the change that prompt `number` brought does, in whatever prompt.
   double change(int number) const { return fit_.strength(changes_.at(number)); }
 

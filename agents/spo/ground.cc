@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 
 #include "agents/spo/record.h"
@@ -12,6 +13,9 @@ namespace {
 
 // One vote on each set of questions: another vote is taken on other questions, which tells more.
 constexpr JurySettings kOneVote{.votes = 1, .all_votes = 1};
+// Those who are ranked together are found out by as many answers as they are, and not by as many as
+// there are pairs of them: a pair of n counts this much divided by n, and one comparison at most.
+constexpr double kRankedWeight = 4;
 
 }  // namespace
 
@@ -22,8 +26,7 @@ Ground::Ground(Scope* of_task, SpoOptions of_options, SpoRoles of_roles)
       book(of_roles.executor),
       jury(of_roles.evaluator, kOneVote) {}
 
-AsyncStatus Ground::Compare(const Scope& scope, int round, std::vector<int> prompts, Items items,
-                            double weight) {
+AsyncStatus Ground::Compare(const Scope& scope, int round, std::vector<int> prompts, Items items) {
   std::map<int, std::string> texts;
   for (const int prompt : prompts) texts[prompt] = candidate(prompt).text;
   CO_RETURN_IF_ERROR(co_await book.Fill(scope, std::move(texts), items));
@@ -38,8 +41,13 @@ AsyncStatus Ground::Compare(const Scope& scope, int round, std::vector<int> prom
     outcome.duels.push_back({round, prompts[0], prompts[1], *verdicts[0], IdsOf(items), 1});
     co_return absl::OkStatus();
   }
+  int calls = Jury::kRankingCalls;
+  if (const auto left = roles.allowance->CallsLeft(*task); left.has_value()) {
+    calls = static_cast<int>(std::clamp<int64_t>(*left, 2, calls));
+  }
   CO_ASSIGN_OR_RETURN(const Ranking ranking,
-                      co_await jury.Rank(scope, std::move(matter), std::move(sheets)));
+                      co_await jury.Rank(scope, std::move(matter), std::move(sheets), calls));
+  const double weight = std::min(1.0, kRankedWeight / static_cast<double>(prompts.size()));
   for (const Ranking::Pair& pair : ranking.pairs) {
     const Vote vote{pair.preference, ranking.reason, ranking.reversed_reason};
     outcome.duels.push_back({round, prompts[pair.left], prompts[pair.right],

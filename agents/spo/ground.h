@@ -23,11 +23,9 @@ struct Ground {
   Candidate& candidate(int number) { return outcome.candidates[static_cast<size_t>(number) - 1]; }
 
   // Has all of `prompts` (2 to 16) answer `items` and compares the answers at once, by one call of
-  // the judge in each order. Every two are kept as a duel of `round`, with `weight` if there are
-  // more than two of them.
-  AsyncStatus Compare(const Scope& scope, int round, std::vector<int> prompts, Items items,
-                      double weight);
-  // The calls that Compare would make.
+  // the judge in each order. Every two are kept as a duel of `round`.
+  AsyncStatus Compare(const Scope& scope, int round, std::vector<int> prompts, Items items);
+  // The calls that Compare makes; a few more if they are left and the judge does not look.
   int64_t CostOf(const std::vector<int>& prompts, const Items& items) const;
   // Whether `calls` more can be made with `reserve` left.
   bool Affords(int64_t calls, int64_t reserve) const;
@@ -38,6 +36,7 @@ struct Ground {
   AnswerBook book;
   Jury jury;
   SpoOutcome outcome;
+  int last_join = 0;           // the prompt that was made for the tournament; 0: none
   std::vector<int> finalists;  // of the tournament, once it has begun; without the first prompt
   int matches = 0;             // of the tournament
 };

@@ -22,15 +22,15 @@ namespace {
 
 constexpr double kHeldOutShare = 0.4;
 constexpr size_t kShownFailures = 20;
-// Earlier prompts that may be tried once more in a round, and prompts with a new change in a round
-// that there is more to try in than new changes.
+// Earlier prompts that are tried once more in a round, by themselves and not as a join.
 constexpr size_t kComebacks = 2;
-constexpr int kNewAtFirst = 5;
+// Draws for each place of a round: many come out the same once much is known.
+constexpr int kDrawsForAPlace = 3;
+// The prompt itself and a match that tells something of it.
+constexpr int64_t kCallsForLastJoin = 9;
 // How far draws go from what is believed: with 1 as far as it may be wrong (Thompson's sampling).
 // Less, as rounds are few and what is found out late is of little use.
 constexpr double kSpread = 0.6;
-// What a pair of prompts counts that were ranked with others.
-constexpr double kRankedWeight = 0.4;
 
 class Search {
  public:
@@ -50,6 +50,7 @@ class Search {
     const absl::Status searched = co_await RunRounds();
     if (!searched.ok() && !IsLimit(searched)) co_return searched;
     absl::Status ended = searched;
+    if (ended.ok()) ended = co_await JoinWhatHelps();
     if (ended.ok()) ended = co_await RunTournament(ground_);
     if (!ended.ok() && !IsLimit(ended)) co_return ended;
     SpoOutcome& outcome = ground_.outcome;
@@ -121,9 +122,9 @@ class Search {
     co_return absl::OkStatus();
   }
 
-  // One call of the optimizer, the answers of all, two calls of the judge.
+  // Two calls of the optimizer at most, the answers of all, two calls of the judge.
   int64_t CostOfRound() const {
-    return 1 + int64_t{ground_.options.sample} * (ground_.options.challengers + 1) + 2;
+    return 2 + int64_t{ground_.options.sample} * (ground_.options.challengers + 2) + 2;
   }
 
   AsyncStatus AnswerFirst(const Scope& scope) {
@@ -131,31 +132,63 @@ class Search {
     co_return co_await ground_.book.Fill(scope, std::move(texts), shown_.at(1));
   }
 
-  // The best prompt by all that is known, new ones made from it, and earlier ones that may be
-  // better than they seem answer fresh questions and are compared.
+  // The first prompt, the best one by all that is known, new ones made from it, and earlier ones
+  // that may be better than they seem answer fresh questions and are compared.
   AsyncStatus Round(const Scope& round, int number) {
-    std::vector<int> prompts = {best_};
+    if (number == 2) CO_RETURN_IF_ERROR(co_await CollectChanges(round, number));
+    std::vector<int> prompts = {1};
+    if (best_ != 1) prompts.push_back(best_);
     Plan plan = PlanOf(*belief_, number);
     prompts.insert(prompts.end(), plan.comebacks.begin(), plan.comebacks.end());
     CO_ASSIGN_OR_RETURN(const std::vector<int> fresh,
-                        co_await Write(round, number, std::move(plan)));
+                        co_await Write(round, "propose", number, std::move(plan)));
     for (const int challenger : fresh) {
-      if (std::find(prompts.begin(), prompts.end(), challenger) == prompts.end()) {
-        prompts.push_back(challenger);
-      }
+      if (!Has(prompts, challenger)) prompts.push_back(challenger);
     }
-    if (prompts.size() < 2) co_return absl::OkStatus();
+    if (prompts.size() < 2) co_return Settle();
     const Items items = deck_.Deal(static_cast<size_t>(ground_.options.sample));
     Items compared = items;
     std::vector<int> contestants = prompts;
-    CO_RETURN_IF_ERROR(co_await ground_.Compare(round, number, std::move(contestants),
-                                                std::move(compared), kRankedWeight));
+    CO_RETURN_IF_ERROR(
+        co_await ground_.Compare(round, number, std::move(contestants), std::move(compared)));
     for (const int prompt : prompts) {
       shown_[prompt] = items;
       ++tried_[prompt];
     }
     co_return Settle();
   }
+
+  // Has the optimizer write what might be changed in the first prompt. None of it is tried alone: a
+  // prompt that joins half of the changes tells of all of them.
+  AsyncStatus CollectChanges(const Scope& round, int number) {
+    Plan plan;
+    plan.with_new_change = ChangesWanted();
+    CO_RETURN_IF_ERROR((co_await Write(round, "changes", number, std::move(plan))).status());
+    for (Candidate& candidate : ground_.outcome.candidates) {
+      if (candidate.number == 1 || candidate.fate == PromptFate::kRefused) continue;
+      candidate.reason = "Its change is tried with others.";
+    }
+    co_return Settle();
+  }
+
+  // Has one more prompt made for the tournament: the best one with all changes that seem to help
+  // and without those that seem to harm. After few rounds it is better than any that was tried.
+  AsyncStatus JoinWhatHelps() {
+    if (!ground_.Affords(kCallsForLastJoin, 0)) co_return absl::OkStatus();
+    Plan plan;
+    AddJoin(belief_->Draw(0, 0), plan);
+    if (plan.joins.empty()) co_return absl::OkStatus();
+    Scope join = ground_.task->Open("join", "join", "All changes that seem to help");
+    const int round = ground_.outcome.rounds.back().round;
+    const auto made = co_await Write(join, "propose", round, std::move(plan));
+    join.End(made.status());
+    CO_RETURN_IF_ERROR(made.status());
+    if (!made->empty()) ground_.last_join = made->front();
+    co_return absl::OkStatus();
+  }
+
+  // A few more than there are places for: joins have some of them each.
+  int ChangesWanted() const { return ground_.options.challengers + 2; }
 
   struct Plan {
     std::vector<int> comebacks;
@@ -176,21 +209,32 @@ class Search {
     const auto draw = [&](const char* what, size_t i) {
       return belief.Draw(ground_.task->Random(fmt::format("{}:{}.{}", what, round, i)), kSpread);
     };
-    const auto room = static_cast<size_t>(ground_.options.challengers);
-    for (size_t i = 0; i < std::min(kComebacks, room / 3); ++i) {
+    const int places = ground_.options.challengers;
+    for (size_t i = 0; i < std::min(kComebacks, static_cast<size_t>(places / 3)); ++i) {
       const Belief::Drawn drawn = draw("comeback", i);
       int found = best_;
-      for (const auto& [number, strength] : drawn.prompts) {
-        const bool out = Has(plan.comebacks, number) || TriedEnough(number);
-        if (!out && strength > drawn.prompts.at(found)) found = number;
+      for (const auto& [number, times] : tried_) {
+        const bool out = number == 1 || Has(plan.comebacks, number) || TriedEnough(number);
+        if (!out && drawn.prompts.at(number) > drawn.prompts.at(found)) found = number;
       }
       if (found != best_) plan.comebacks.push_back(found);
     }
-    const int fresh = std::max(1, kNewAtFirst + 2 - round);
-    const int most = ground_.options.challengers - static_cast<int>(plan.comebacks.size()) - fresh;
-    for (int i = 0; i < most; ++i) AddJoin(draw("join", static_cast<size_t>(i)), plan);
-    plan.with_new_change =
-        ground_.options.challengers - static_cast<int>(plan.comebacks.size() + plan.joins.size());
+    // In the round in which changes were collected there are enough of them, if there are any.
+    const auto known = static_cast<int>(belief.changes().size());
+    const int fresh = round == 2 ? 0 : std::clamp(ChangesWanted() - known, 1, places);
+    const auto full = [&] {
+      return static_cast<int>(plan.comebacks.size() + plan.joins.size()) + fresh >= places;
+    };
+    for (int i = 0; i < kDrawsForAPlace * places && !full(); ++i) {
+      AddJoin(draw("join", static_cast<size_t>(i)), plan);
+    }
+    // With few changes draws leave places: these go to changes that were never tried alone.
+    for (const Candidate& candidate : ground_.outcome.candidates) {
+      const int number = candidate.number;
+      if (full() || candidate.fate != PromptFate::kOpen || tried_.contains(number)) continue;
+      if (!Has(plan.comebacks, number)) plan.comebacks.push_back(number);
+    }
+    plan.with_new_change = fresh;
     return plan;
   }
 
@@ -225,8 +269,9 @@ class Search {
     }
     for (const Candidate& candidate : ground_.outcome.candidates) {
       if (candidate.changes != changes || candidate.fate == PromptFate::kRefused) continue;
-      if (candidate.number != best_ && !Has(plan.comebacks, candidate.number)) {
-        plan.comebacks.push_back(candidate.number);
+      const int number = candidate.number;
+      if (number != 1 && number != best_ && !Has(plan.comebacks, number)) {
+        plan.comebacks.push_back(number);
       }
       return;
     }
@@ -266,19 +311,20 @@ class Search {
       if (each->number == 1 || each->modification.empty()) continue;
       const bool refused = each->fate == PromptFate::kRefused;
       if (!refused && (!each->brings_change() || belief.change(each->number) >= 0)) continue;
-      failures.push_back({each->modification, each->reason});
+      const bool alone = refused || tried_.contains(each->number);
+      failures.push_back({each->modification, alone ? each->reason : "It did harm with others."});
     }
     std::reverse(failures.begin(), failures.end());
     return failures;
   }
 
   // New prompts that passed the guards, and those that the optimizer wrote once more.
-  Async<std::vector<int>> Write(const Scope& round, int number, Plan plan) {
+  Async<std::vector<int>> Write(const Scope& round, std::string effect, int number, Plan plan) {
     std::vector<int> prompts;
     if (plan.with_new_change + static_cast<int>(plan.joins.size()) <= 0) co_return prompts;
     ProposalRequest request = RequestFor(*belief_, plan);
     CO_ASSIGN_OR_RETURN(auto proposals, co_await ground_.roles.optimizer->Propose(
-                                            round, "propose", std::move(request)));
+                                            round, std::move(effect), std::move(request)));
     const size_t most = static_cast<size_t>(plan.with_new_change) + plan.joins.size();
     if (proposals.size() > most) proposals.resize(most);
     for (Proposal& proposal : proposals) {

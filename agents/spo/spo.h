@@ -32,9 +32,9 @@ struct SpoOptions {
   std::vector<Item> questions;
   std::vector<Item> held_out;  // empty: a share of the questions, but for kFaithful
   int rounds = 10;             // the first of which runs the first prompt alone
-  int sample = 3;              // questions that are compared at a time
+  int sample = 2;              // questions that are compared at a time; kFaithful: 3
   int votes = 5;  // kFaithful: 4, all of them taken; kImproved: rounds that a prompt is tried in
-  int challengers = 7;   // prompts that meet the best one in a round
+  int challengers = 10;  // prompts that meet the best one and the first one in a round
   int prompt_words = 0;  // 0: not limited
   size_t max_prompt_bytes = 0;
   int patience = 3;

@@ -20,6 +20,7 @@ constexpr size_t kMaxText = 64 * 1024;
 constexpr size_t kMaxDescription = 4 * 1024;
 constexpr int kMaxQuestions = 10'000;
 constexpr int kFaithfulVotes = 4;
+constexpr int kFaithfulSample = 3;
 constexpr int kDraftedQuestions = 24;
 
 absl::Status Wrong(std::string_view field, std::string_view what) {
@@ -72,9 +73,9 @@ absl::Status CheckNumbers(const v1::SpoSpec& spec) {
   };
   for (const Range& range :
        {Range{"rounds", spec.rounds(), 100, "give 1 to 100, or 0 for 10"},
-        Range{"sample", spec.sample(), 20, "give 1 to 20, or 0 for 3"},
+        Range{"sample", spec.sample(), 20, "give 1 to 20, or 0 for 2, faithfully 3"},
         Range{"votes", spec.votes(), 15, "give 1 to 15, or 0 for the preset's own"},
-        Range{"challengers", spec.challengers(), 10, "give 1 to 10, or 0 for 7"},
+        Range{"challengers", spec.challengers(), 10, "give 1 to 10, or 0 for 10"},
         Range{"max_prompt_words", spec.max_prompt_words(), 10'000, "give 0 to 10,000"},
         Range{"max_prompt_bytes", spec.max_prompt_bytes(), 65'536, "give 0 to 65,536"},
         Range{"patience", spec.patience(), 100, "give 1 to 100, or 0 for 3"},
@@ -117,6 +118,7 @@ SpoOptions OptionsOf(const v1::SpoSpec& spec) {
   options.questions = ItemsOf(spec.questions());
   options.held_out = ItemsOf(spec.held_out());
   if (spec.rounds() > 0) options.rounds = spec.rounds();
+  if (IsFaithful(spec)) options.sample = kFaithfulSample;
   if (spec.sample() > 0) options.sample = spec.sample();
   if (IsFaithful(spec)) options.votes = kFaithfulVotes;
   if (spec.votes() > 0) options.votes = spec.votes();

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "agents/spo/belief.h"
 #include "agents/spo/guards.h"
@@ -12,17 +13,18 @@ namespace troupe {
 namespace {
 
 constexpr size_t kFinalists = 5;  // beside the first prompt
-constexpr double kShare = 0.35;   // of what may be spent
-// Fewer matches prove nothing, whoever wins them.
-constexpr int kLeastMatches = 4;
-// Two prompts that meet each other alone need as many for one to be surely ahead that wins them
-// all; so where held-out questions are few, matches are over fewer of them.
-constexpr size_t kLeastDuels = 7;
+constexpr size_t kTogether = 4;   // in one match, if there are as many
+constexpr double kShare = 0.3;    // of what may be spent
+// Where held-out questions are few, matches are over fewer of them.
 constexpr size_t kWantedMatches = 8;
-// Standard deviations by which a prompt must be ahead of the first one: one-sided 97.7 %. More than
-// 95 %, as several prompts are looked at, and several times.
-constexpr double kSure = 2;
-// Who is behind the leader by more of them is not looked at again.
+// The result is ahead of the first prompt by as many standard deviations, by all comparisons: more
+// than the usual two, as it is the best of many that were looked at many times ...
+constexpr double kSure = 2.4;
+// ... and has won as many more matches against it than it lost. The tournament goes on until it is
+// this far ahead:
+constexpr int kLeastLead = 2;
+constexpr int kWantedLead = 6;
+// Who is behind the leader by more standard deviations is not looked at again.
 constexpr double kBehind = 1;
 
 // How strong a prompt is, less what its length and looseness take.
@@ -41,11 +43,15 @@ size_t MatchesOf(const Ground& ground) {
   return (ground.outcome.held_out.size() + size - 1) / size;
 }
 
-// The strongest of those that were tried in the search.
+// The strongest of those that were tried in the search, and of the one that was made of what seemed
+// to help there, if stronger than the first one.
 std::vector<int> FinalistsOf(const Ground& ground, const Belief& all) {
+  std::set<int> tried;
+  for (const Duel& duel : ground.outcome.duels) tried.insert({duel.left, duel.right});
+  if (ground.last_join > 0) tried.insert(ground.last_join);
   std::vector<int> finalists;
-  for (const Candidate& candidate : ground.outcome.candidates) {
-    if (candidate.fate == PromptFate::kAccepted) finalists.push_back(candidate.number);
+  for (const int number : tried) {
+    if (Worth(ground, all, number) > Worth(ground, all, 1)) finalists.push_back(number);
   }
   std::stable_sort(finalists.begin(), finalists.end(), [&](int one, int other) {
     return Worth(ground, all, one) > Worth(ground, all, other);
@@ -54,10 +60,24 @@ std::vector<int> FinalistsOf(const Ground& ground, const Belief& all) {
   return finalists;
 }
 
-bool SurelyAboveFirst(const Ground& ground, const Belief& tournament, int number) {
-  if (ground.matches < kLeastMatches || !tournament.knows(number)) return false;
-  const double ahead = Worth(ground, tournament, number) - Worth(ground, tournament, 1);
-  return ahead > kSure * tournament.deviation(number, 1);
+// Matches of the tournament that it won against the first prompt, less those that it lost.
+int LeadOf(const Ground& ground, int number) {
+  int lead = 0;
+  for (const Duel& duel : ground.outcome.duels) {
+    const auto [low, high] = std::minmax(duel.left, duel.right);
+    const Preference preference = duel.verdict.preference;
+    if (duel.round != 0 || low != 1 || high != number || preference == Preference::kNeutral) {
+      continue;
+    }
+    lead += (preference == Preference::kLeft) == (duel.left == number) ? 1 : -1;
+  }
+  return lead;
+}
+
+bool SurelyAboveFirst(const Ground& ground, const Belief& all, int number, int least_lead) {
+  if (LeadOf(ground, number) < least_lead) return false;
+  const double ahead = Worth(ground, all, number) - Worth(ground, all, 1);
+  return ahead > kSure * all.deviation(number, 1);
 }
 
 int LeaderOf(const Ground& ground, const Belief& all, const std::vector<int>& finalists) {
@@ -66,24 +86,43 @@ int LeaderOf(const Ground& ground, const Belief& all, const std::vector<int>& fi
   });
 }
 
-// Who meets next: the leader, those that may yet be better, and the first prompt until the leader
-// is surely above it. As many as calls are left for; nobody if the matter is settled.
-std::vector<int> NextMatch(const Ground& ground, const Belief& all, const Belief* tournament,
-                           const Items& items) {
+// Who meets next: the first prompt until the leader is surely above it, the leader, those that may
+// yet be better, and more until there are some, as it takes no more calls of the judge and a judge
+// that ranks several shows whether it looked. As many as calls are left for; nobody if the matter
+// is settled.
+std::vector<int> NextMatch(const Ground& ground, const Belief& all, const Items& items) {
   const int leader = LeaderOf(ground, all, ground.finalists);
   std::vector<int> prompts;
-  if (tournament == nullptr || !SurelyAboveFirst(ground, *tournament, leader)) prompts.push_back(1);
+  if (!SurelyAboveFirst(ground, all, leader, kWantedLead)) prompts.push_back(1);
   prompts.push_back(leader);
+  std::vector<int> others;
   for (const int number : ground.finalists) {
+    if (number == leader) continue;
     const double behind = Worth(ground, all, leader) - Worth(ground, all, number);
-    if (number == leader || behind >= kBehind * all.deviation(leader, number)) continue;
-    prompts.push_back(number);
+    auto& whom = behind < kBehind * all.deviation(leader, number) ? prompts : others;
+    whom.push_back(number);
+  }
+  if (prompts.size() < 2) return {};
+  for (const int number : others) {
+    if (prompts.size() < kTogether) prompts.push_back(number);
   }
   while (prompts.size() > 1 && !ground.Affords(ground.CostOf(prompts, items), 0)) {
     prompts.pop_back();
   }
   if (prompts.size() < 2) prompts.clear();
   return prompts;
+}
+
+// What became of the prompt that was made for the tournament; the search settled the others.
+void SettleLastJoin(Ground& ground, const Belief& all) {
+  const auto& finalists = ground.finalists;
+  if (std::find(finalists.begin(), finalists.end(), ground.last_join) == finalists.end()) return;
+  Candidate& join = ground.candidate(ground.last_join);
+  if (join.fate != PromptFate::kOpen || ground.matches == 0) return;
+  const bool better = Worth(ground, all, join.number) > Worth(ground, all, join.parent);
+  join.fate = better ? PromptFate::kAccepted : PromptFate::kRejected;
+  join.reason = fmt::format("Made of what seemed to help; {} of {} matches ahead of the first one.",
+                            LeadOf(ground, join.number), ground.matches);
 }
 
 }  // namespace
@@ -97,7 +136,6 @@ int64_t TournamentReserve(const Ground& ground, int64_t allowed) {
 
 AsyncStatus RunTournament(Ground& ground) {
   CO_ASSIGN_OR_RETURN(Belief all, Belief::Of(ground.outcome, Evidence::kAll));
-  std::optional<Belief> tried;
   ground.finalists = FinalistsOf(ground, all);
   if (ground.finalists.empty()) co_return absl::OkStatus();
   const std::vector<Item>& held_out = ground.outcome.held_out;
@@ -109,17 +147,16 @@ AsyncStatus RunTournament(Ground& ground) {
     for (size_t i = at; i < std::min(at + sample, held_out.size()); ++i) {
       items.push_back(&held_out[i]);
     }
-    auto prompts = NextMatch(ground, all, tried.has_value() ? &*tried : nullptr, items);
+    auto prompts = NextMatch(ground, all, items);
     if (prompts.empty()) break;
     const int number = ground.matches + 1;
     Scope match = tournament.Open("match", fmt::format("match:{}", number),
                                   fmt::format("{} prompts", prompts.size()));
-    done = co_await ground.Compare(match, 0, std::move(prompts), std::move(items), 1);
+    done = co_await ground.Compare(match, 0, std::move(prompts), std::move(items));
     match.End(done);
     if (!done.ok()) break;
     ground.matches = number;
     CO_ASSIGN_OR_RETURN(all, Belief::Of(ground.outcome, Evidence::kAll));
-    CO_ASSIGN_OR_RETURN(tried, Belief::Of(ground.outcome, Evidence::kTournament));
     tournament.Progress(fmt::format("Tournament, match {}: prompt {} leads", number,
                                     LeaderOf(ground, all, ground.finalists)));
   }
@@ -130,10 +167,10 @@ AsyncStatus RunTournament(Ground& ground) {
 absl::Status ChooseResult(Ground& ground) {
   SpoOutcome& outcome = ground.outcome;
   ASSIGN_OR_RETURN(const Belief all, Belief::Of(outcome, Evidence::kAll));
-  ASSIGN_OR_RETURN(const Belief tournament, Belief::Of(outcome, Evidence::kTournament));
+  SettleLastJoin(ground, all);
   std::vector<int> sure;
-  for (const int number : ground.matches > 0 ? ground.finalists : std::vector<int>()) {
-    if (SurelyAboveFirst(ground, tournament, number)) sure.push_back(number);
+  for (const int number : ground.finalists) {
+    if (SurelyAboveFirst(ground, all, number, kLeastLead)) sure.push_back(number);
   }
   if (!sure.empty()) {
     outcome.best = LeaderOf(ground, all, sure);
@@ -147,10 +184,10 @@ absl::Status ChooseResult(Ground& ground) {
   }
   outcome.choice =
       "Of the prompts that won in the search none is surely better than the first one.";
-  if (MatchesOf(ground) < kLeastDuels) {
+  if (MatchesOf(ground) < static_cast<size_t>(kLeastLead)) {
     outcome.choice += fmt::format(
         " That takes {} held-out questions at the least, and there were {}: give more questions.",
-        kLeastDuels, outcome.held_out.size());
+        kLeastLead, outcome.held_out.size());
   }
   return absl::OkStatus();
 }

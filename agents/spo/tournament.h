@@ -13,8 +13,8 @@ int64_t TournamentReserve(const Ground& ground, int64_t allowed);
 // Runs it; a limit that stops it is returned, and what was compared by then is kept.
 AsyncStatus RunTournament(Ground& ground);
 
-// Settles which prompt is the result, and says why: of those that stand surely above the first one
-// by the tournament alone, the one that is strongest by all comparisons.
+// Settles which prompt is the result, and says why: by all comparisons the strongest of those that
+// stand surely above the first one by them and have won against it in the tournament.
 absl::Status ChooseResult(Ground& ground);
 
 }  // namespace troupe

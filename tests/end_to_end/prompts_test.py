@@ -114,8 +114,10 @@ class OptimizeTest(unittest.TestCase):
         text = "\n".join(str(message["content"]) for message in request["messages"])
         schema = request.get("response_format", {}).get("json_schema", {}).get("name")
         if schema == "proposals":
-            return json.dumps({"proposals": [{"analysis": "too long", "modification": "asks for the number alone",
-                                              "prompt": BETTER}]})
+            wanted = request["response_format"]["json_schema"]["schema"]["properties"]
+            reply = {"proposals": [{"analysis": "too long", "modification": "asks for the number alone",
+                                    "prompt": BETTER}], "joined": []}
+            return json.dumps({name: prompts for name, prompts in reply.items() if name in wanted})
         if schema == "comparison":
             first, second = (len(text.split(f"<text_{name}>")[1].split(f"</text_{name}>")[0]) for name in "ab")
             better = "same" if first == second else "A" if first < second else "B"

@@ -38,8 +38,11 @@ def answer(request):
     name = request.get("response_format", {}).get("json_schema", {}).get("name")
     if name == "proposals":
         quality = int(re.search(r"Quality (\d+)\.", text).group(1))
-        return json.dumps({"proposals": [{"analysis": "a", "modification": f"to {quality + i}",
-                                          "prompt": f"Quality {quality + i}."} for i in (2, 1)]})
+        wanted = request["response_format"]["json_schema"]["schema"]["properties"]
+        reply = {"proposals": [{"analysis": "a", "modification": f"to {quality + i}",
+                                "prompt": f"Quality {quality + i}."} for i in (2, 1)],
+                 "joined": [{"number": 1, "prompt": f"Quality {quality + 3}."}]}
+        return json.dumps({name: prompts for name, prompts in reply.items() if name in wanted})
     if name == "ranking":
         shown = [qualities(part)[0] for part in text.split("<text label=")[1:]]
         order = sorted(range(len(shown)), key=lambda i: -shown[i])

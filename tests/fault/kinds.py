@@ -155,7 +155,10 @@ def spo_answer(tools, request):
     if schema == "proposals":
         quality = int(re.search(r"Quality (\d+)\.", text).group(1))
         content = {"proposals": [{"analysis": "", "modification": f"to {quality + i}", "prompt": f"Quality {quality + i}."}
-                                 for i in (3, 1)]}
+                                 for i in (3, 1)],
+                   "joined": [{"number": 1, "prompt": f"Quality {quality + 4}."}]}
+        wanted = request["response_format"]["json_schema"]["schema"]["properties"]
+        content = {name: prompts for name, prompts in content.items() if name in wanted}
     elif schema == "comparison":
         content = {"analysis": "", "better": "A" if qualities[0] > qualities[-1] else "B"}
     elif schema == "ranking":

@@ -43,6 +43,7 @@ SpoOptions OptionsOf(const SimulatedWorld& world, SpoPreset preset, int budget) 
   options.questions = world.Questions(0, kQuestions);
   if (preset == SpoPreset::kFaithful) {
     options.votes = 4;
+    options.sample = 3;
     options.rounds = 1 + (budget - options.sample) / kFaithfulRound;
   } else {
     options.held_out = world.Questions(kQuestions, kHeldOut);

@@ -98,8 +98,10 @@ class SpoFlowTest : public RunTest {
     return WithJoined({{"proposals", proposals}}, text);
   }
 
-  // The prompts that are to be joined from others are no better than the one they are made from.
+  // What is asked for alone. The prompts that are to be joined from others are no better than the
+  // one they are made from.
   std::string WithJoined(Json reply, const std::string& text) {
+    if (text.find("\"proposals\"") == std::string::npos) reply.erase("proposals");
     if (text.find("\"joined\"") == std::string::npos) return DumpJson(reply);
     reply["joined"] = Json::array();
     for (int i = 1; text.find(fmt::format("\n{}.\n", i)) != std::string::npos; ++i) {
@@ -176,6 +178,7 @@ class SpoFlowTest : public RunTest {
   void Faithful(int questions = 3) {
     spec_.preset = SpoPreset::kFaithful;
     spec_.votes = 4;
+    spec_.sample = 3;
     spec_.questions = ItemsOf("Question", questions);
   }
   void Improved(int questions = 12, int held_out = 6) {
@@ -313,9 +316,9 @@ TEST_F(SpoFlowTest, ImprovedShowsFailuresToTheOptimizer) {
   Improved();
   spec_.rounds = 3;
   ASSERT_TRUE(RunTask().ok());
-  ASSERT_EQ(optimizer_texts_.size(), 2u);
+  ASSERT_GE(optimizer_texts_.size(), 3u);  // changes, what to make of them, the next round
   EXPECT_THAT(optimizer_texts_[0], Not(HasSubstr("did not win")));
-  EXPECT_THAT(optimizer_texts_[1], HasSubstr("- m3 ("));
+  EXPECT_THAT(optimizer_texts_[2], HasSubstr("- m3 ("));
 }
 
 TEST_F(SpoFlowTest, ImprovedStopsWhenNothingIsGained) {
@@ -350,7 +353,7 @@ TEST_F(SpoFlowTest, ImprovedSpendsNothingOnRefusedPrompts) {
   };
   const auto outcome = RunTask();
   ASSERT_TRUE(outcome.ok()) << outcome.status();
-  EXPECT_EQ(model_.calls, 3 + 1);  // the first prompt on three questions, one proposal
+  EXPECT_EQ(model_.calls, 2 + 1);  // the first prompt on two questions, one proposal
   ASSERT_EQ(outcome->candidates.size(), 4u);
   EXPECT_THAT(outcome->candidates[1].reason, HasSubstr("empty"));
   EXPECT_THAT(outcome->candidates[2].reason, HasSubstr("the same"));
