@@ -197,7 +197,12 @@ Async<GraphProposal> OptoPrimeMulti::Propose(const Scope& scope, std::string nam
     if (!each.changes.empty() || each.finished) useful.push_back(each);
   }
   if (useful.empty()) co_return proposals.front();
-  if (useful.size() == 1) co_return useful.front();
+  // Where all say the same there is nothing to choose and nothing to merge.
+  const std::string first = SuggestionText(useful.front());
+  const bool same = std::all_of(useful.begin(), useful.end(), [&first](const GraphProposal& each) {
+    return SuggestionText(each) == first;
+  });
+  if (same) co_return useful.front();
   switch (options_.selection) {
     case MultiOptions::Selection::kLast:
       break;

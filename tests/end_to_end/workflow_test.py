@@ -233,6 +233,9 @@ steps:
         self.assertEqual(result["test"]["comparison"]["better"], "best")
         report = self.server.print("artifacts", "both", "report.md")
         self.assertIn("+    return text.split()[-1]", report)
+        proposals = [each.decode() for each in self.model.requests if b"response_format" in each]
+        self.assertIn("exact: not passed, is not '", proposals[0])  # which tells what was expected
+        self.assertNotIn("Expected:", "".join(proposals))
 
     def test_the_traffic_lights_learn(self):
         """A simulated optimizer that halves what the feedback finds too long: the delay falls by at least 40 %."""

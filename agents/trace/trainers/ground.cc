@@ -72,7 +72,9 @@ std::string TrainingGround::FeedbackOf(const Item& item, const std::vector<Given
     text += fmt::format(" {}: {}{}{}", grade.grader, grade.passed ? "passed" : "not passed",
                         grade.reason.empty() ? "" : ", ", Elide(grade.reason, kMaxReason));
   }
-  if (score < 1 && !item.answer.empty()) {
+  // Graders that quote what was expected have said it.
+  const bool quoted = text.find(fmt::format("'{}'", item.answer)) != std::string::npos;
+  if (score < 1 && !item.answer.empty() && !quoted) {
     text += fmt::format(" Expected: {}", Elide(item.answer, kMaxReason));
   }
   return text;
@@ -107,7 +109,9 @@ Async<TriedItem> TrainingGround::TryOne(Scope scope, TrainingCandidatePtr candid
     }
   } else {
     tried.error = Elide(MessageOf(outcome->failure), kMaxReason);
-    tried.feedback = "The workflow failed: " + tried.error;
+    // How is told by the output, which is the operation that failed.
+    tried.feedback =
+        tried.answer_id > 0 ? "The workflow failed." : "The workflow failed: " + tried.error;
     if (!item.answer.empty()) tried.feedback += " Expected: " + Elide(item.answer, kMaxReason);
   }
   tried.tape = std::make_shared<const WorkflowTape>(std::move(outcome->tape));

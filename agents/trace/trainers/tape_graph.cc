@@ -76,6 +76,10 @@ GraphError TapeGraph::ErrorOf(const WorkflowTape& tape, const TapeEntry& entry) 
   result.type = JsonString(error, "type");
   result.message = JsonString(error, "message");
   result.line = static_cast<int32_t>(JsonInt(error, "line"));
+  // For people the message begins with the line and the type, which are told by themselves here.
+  const std::string before = fmt::format("): {}: ", result.type);
+  const size_t found = result.line > 0 ? result.message.find(before) : std::string::npos;
+  if (found != std::string::npos) result.message.erase(0, found + before.size());
   if (result.line > 0 && entry.operation == "code" && !entry.inputs.empty()) {
     const Json& source = *tape.ValueOf(entry.inputs[0].second);
     if (source.is_string()) result.source = source.get<std::string>();

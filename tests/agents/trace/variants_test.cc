@@ -116,7 +116,7 @@ TEST_F(VariantsTest, AlternativesGoAnotherWayAndExpertsAreSomebody) {
 TEST_F(VariantsTest, TheMajorityIsTakenAndAMergeIsOneMoreCall) {
   answer_ = [this](const std::string&, const std::string& text) {
     if (text.find("make one of the best parts") != std::string::npos) return Suggestion(77);
-    return Suggestion(++suggested_ == 1 ? 987654321 : 5);
+    return Suggestion(++suggested_ % 3 == 1 ? 987654321 : 5);
   };
   MultiOptions options;
   options.selection = MultiOptions::Selection::kMajority;
@@ -125,6 +125,18 @@ TEST_F(VariantsTest, TheMajorityIsTakenAndAMergeIsOneMoreCall) {
   options.selection = MultiOptions::Selection::kMerge;
   EXPECT_EQ(ValueIn(Propose(OptoPrimeMulti({}, options))), 77);
   EXPECT_EQ(calls_["trace.optoprime"], 7);
+}
+
+TEST_F(VariantsTest, WhereAllSayTheSameNobodyIsAskedToChoose) {
+  answer_ = [](const std::string&, const std::string&) { return Suggestion(5); };
+  for (const auto selection : {MultiOptions::Selection::kBest, MultiOptions::Selection::kMerge}) {
+    MultiOptions options;
+    options.selection = selection;
+    EXPECT_EQ(ValueIn(Propose(OptoPrimeMulti({}, options))), 5);
+    ForgetRecord();
+  }
+  EXPECT_EQ(calls_["trace.optoprime"], 6);
+  EXPECT_EQ(calls_["trace.select"], 0);
 }
 
 TEST_F(VariantsTest, GroupsAreOfTextsThatAreAlike) {
