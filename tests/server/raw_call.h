@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/slowness.h"
+
 namespace troupe {
 
 struct RawReply {
@@ -18,12 +20,13 @@ struct RawReply {
 };
 
 // Sends one message and reads at most `most` of those that come back. Ends after 20 seconds at the
-// latest.
+// latest, later under sanitizers.
 inline RawReply RawCall(const std::shared_ptr<grpc::Channel>& channel, const std::string& path,
                         const std::string& request, size_t most = 1) {
   grpc::GenericStub stub(channel);
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::seconds(static_cast<int>(20 * Slowness())));
   grpc::CompletionQueue queue;
   const auto done = [&queue] {
     void* tag = nullptr;
