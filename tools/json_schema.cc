@@ -179,6 +179,15 @@ absl::StatusOr<JsonSchema> JsonSchema::Compile(const Json& schema) {
   return JsonSchema(std::move(compiled));
 }
 
+Json ClosedObject(Json properties) {
+  Json required = Json::array();
+  for (const auto& [name, schema] : properties.items()) required.push_back(name);
+  return {{"type", "object"},
+          {"properties", std::move(properties)},
+          {"required", std::move(required)},
+          {"additionalProperties", false}};
+}
+
 absl::Status JsonSchema::Validate(const Json& value) const {
   if (compiled_->guard->IsTooLong(value)) {
     return Error(Reason::kInvalidField,

@@ -1,4 +1,5 @@
-// JsonSchema: a compiled JSON Schema (draft 7 as valijson has it). Immutable and thread-safe.
+// JsonSchema: a compiled JSON Schema (draft 7 as valijson has it). Immutable and thread-safe. And a
+// schema that many ask for.
 #pragma once
 
 #include <absl/status/statusor.h>
@@ -8,6 +9,10 @@
 #include "tools/base/json.h"
 
 namespace troupe {
+
+// The schema of an object that has all of `properties`, name to schema, and no others: what strict
+// model backends ask for.
+Json ClosedObject(Json properties);
 
 class JsonSchema {
  public:

@@ -94,14 +94,13 @@ Async<Comparing> ComparePairs(const Scope& scope, Jury& jury, Matter matter,
 
 Async<Comparing> RankAll(const Scope& scope, Jury& jury, Matter matter,
                          std::vector<std::string> texts) {
-  const auto ranking = co_await jury.Rank(scope, std::move(matter), std::move(texts));
+  auto ranking = co_await jury.Rank(scope, std::move(matter), std::move(texts));
   Comparing comparing;
   if (IsLimit(ranking.status())) comparing.stopped = ranking.status();
   if (!comparing.stopped.ok()) co_return comparing;
   CO_RETURN_IF_ERROR(ranking.status());
-  for (const Ranking::Pair& pair : ranking->pairs) {
-    const Vote vote{pair.preference, ranking->reason, ranking->reversed_reason};
-    comparing.made.push_back({pair.left, pair.right, Judgement{pair.preference, {vote}}});
+  for (Ranking::Pair& pair : ranking->pairs) {
+    comparing.made.push_back({pair.left, pair.right, std::move(pair.verdict)});
   }
   co_return comparing;
 }
@@ -146,7 +145,8 @@ absl::Status FillResult(const v1::CompareSpec& spec, const Comparing& comparing,
 
 std::string CompareKind::TitleOf(const v1::TaskSpec& spec) const {
   const v1::CompareSpec& compare = spec.compare();
-  return compare.question().empty() ? compare.requirements() : compare.question();
+  return fmt::format("Compare {} texts: {}", compare.candidates_size(),
+                     compare.question().empty() ? compare.requirements() : compare.question());
 }
 
 absl::Status CompareKind::Validate(const v1::TaskSpec& spec) const {

@@ -29,13 +29,17 @@ struct Contest {
 // Both orders together: neutral if they disagree.
 struct Vote {
   Preference preference = Preference::kNeutral;
+  // A reason calls the text that was shown first A and the other one B.
   std::string left_first_reason;
   std::string right_first_reason;
+  // What is good and bad of each, in words that name neither; empty: nothing was said.
+  std::string left_note;
+  std::string right_note;
 };
 
 struct Judgement {
   Preference preference = Preference::kNeutral;
-  std::vector<Vote> votes;
+  std::vector<Vote> votes;  // none: the texts are the same, and nobody was asked
 };
 
 // Texts ranked at once, by two calls that saw them in different orders.
@@ -44,12 +48,9 @@ struct Ranking {
   struct Pair {
     size_t left = 0;
     size_t right = 0;
-    Preference preference = Preference::kNeutral;
+    Judgement verdict;
   };
   std::vector<Pair> pairs;
-  // Of the last call in each order.
-  std::string reason;
-  std::string reversed_reason;
 };
 
 struct JurySettings {
@@ -63,6 +64,7 @@ struct JurySettings {
 class Jury {
  public:
   static constexpr int kRankingCalls = 6;
+
   // `opinions` outlives the jury.
   Jury(const Opinions* opinions, JurySettings settings)
       : opinions_(opinions), settings_(settings) {}
@@ -71,10 +73,12 @@ class Jury {
   asio::awaitable<std::vector<absl::StatusOr<Judgement>>> Compare(const Scope& scope,
                                                                   std::vector<Contest> contests);
 
-  // Ranks the texts (2 to 16) by two calls in `scope`, one with the texts in an order that follows
-  // from what they say and one in the reverse of it. A call whose ranking cannot be used, or that
-  // repeats the order in which four or more texts were shown (a judge that did not look), is made
-  // up for in another order, `most_calls` in all; without two that can be used all is neutral.
+  // Ranks the texts (2 to 16) by two calls at the same time, in spans "rank.forward" and
+  // "rank.reversed" of `scope`: one with the texts in an order that follows from what they say, one
+  // in the reverse of it. A call whose ranking cannot be used, or that repeats the order in which
+  // four or more texts were shown (a judge that did not look), is made up for in another order
+  // ("rank.forward.2" ...), `most_calls` in all; without two that can be used all is neutral. The
+  // same text several times is shown once; if all are the same no call is made.
   Async<Ranking> Rank(const Scope& scope, Matter matter, std::vector<std::string> texts,
                       int most_calls = kRankingCalls);
 

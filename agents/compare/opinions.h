@@ -2,7 +2,9 @@
 // (jury.h) and whoever gives opinions, a model (model_opinions.h) or the simulation of one.
 #pragma once
 
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "agents/runtime/scope.h"
@@ -22,13 +24,23 @@ enum class Liking { kNone, kFirst, kSecond };
 
 struct Opinion {
   Liking liking = Liking::kNone;
+  // For people; it calls the text shown first A and the other one B.
   std::string reason;
+  // What is good and bad of each text, in words that name neither; empty: nothing was said.
+  std::string first_note;
+  std::string second_note;
 };
 
 struct RankingOpinion {
-  std::vector<size_t> order;  // of the texts as they were shown, the best first; empty: none
-  std::string reason;
+  std::vector<size_t> order;       // of the texts as they were shown, the best first; empty: none
+  std::string reason;              // why there is no order
+  std::set<size_t> ties;           // places in `order`, whose text is as good as the one before it
+  std::vector<std::string> notes;  // of the texts as they were shown; as Opinion's
 };
+
+// The notes on two texts as one reason, which calls the first A and the second B; empty without
+// any.
+std::string NotesTogether(std::string_view first, std::string_view second);
 
 // Thread-confined to the task's strand. An answer that cannot be used is no opinion; a status is a
 // call that failed.

@@ -26,7 +26,7 @@ class Climb {
     outcome_.ending = SpoEnding::kRounds;
     outcome_.choice = "The latest prompt that won against the one before it.";
     for (int number = 1; number <= options_.rounds; ++number) {
-      Scope round = task_->Open("round", fmt::format("round:{}", number), "");
+      Scope round = task_->Open("round", fmt::format("round:{}", number), std::to_string(number));
       absl::Status done;
       if (number == 1) {
         done = co_await Begin(round);
@@ -86,7 +86,7 @@ class Climb {
       swapped.push_back(swap);
       const Opinions* const evaluator = roles_.evaluator;
       branches.push_back(
-          {"vote", fmt::format("vote:{}", vote), "",
+          {"vote", fmt::format("vote:{}", vote), swap ? "the new one first" : "the new one second",
            [evaluator, matter, incumbent, answers, swap](Scope scope) -> Async<Opinion> {
              auto opinion = co_await evaluator->Prefer(
                  scope, "judge", matter, swap ? answers : incumbent, swap ? incumbent : answers);
@@ -114,7 +114,7 @@ class Climb {
     }
     challenger.fate = wins > losses ? PromptFate::kAccepted : PromptFate::kRejected;
     challenger.reason =
-        fmt::format("{} of {} votes. {}", wins, opinions.size(), ReasonOf(duel.verdict));
+        fmt::format("{} of {} votes. {}", wins, opinions.size(), ReasonOf(duel, challenger.number));
     if (wins > losses) outcome_.best = challenger.number;
     outcome_.duels.push_back(std::move(duel));
     co_return absl::OkStatus();

@@ -45,13 +45,12 @@ AsyncStatus Ground::Compare(const Scope& scope, int round, std::vector<int> prom
   if (const auto left = roles.allowance->CallsLeft(*task); left.has_value()) {
     calls = static_cast<int>(std::clamp<int64_t>(*left, 2, calls));
   }
-  CO_ASSIGN_OR_RETURN(const Ranking ranking,
+  CO_ASSIGN_OR_RETURN(Ranking ranking,
                       co_await jury.Rank(scope, std::move(matter), std::move(sheets), calls));
   const double weight = std::min(1.0, kRankedWeight / static_cast<double>(prompts.size()));
-  for (const Ranking::Pair& pair : ranking.pairs) {
-    const Vote vote{pair.preference, ranking.reason, ranking.reversed_reason};
+  for (Ranking::Pair& pair : ranking.pairs) {
     outcome.duels.push_back({round, prompts[pair.left], prompts[pair.right],
-                             Judgement{pair.preference, {vote}}, IdsOf(items), weight});
+                             std::move(pair.verdict), IdsOf(items), weight});
   }
   co_return absl::OkStatus();
 }

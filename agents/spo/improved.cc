@@ -102,7 +102,7 @@ class Search {
         outcome.ending = SpoEnding::kBudget;
         break;
       }
-      Scope round = task.Open("round", fmt::format("round:{}", number), "");
+      Scope round = task.Open("round", fmt::format("round:{}", number), std::to_string(number));
       const int before = best_;
       absl::Status done;
       if (number == 1) {
@@ -414,7 +414,8 @@ class Search {
       } else {
         ++((preference == Preference::kLeft) == left ? wins : losses);
       }
-      reason = ReasonOf(duel.verdict);
+      // That answers were the same tells little where they were others elsewhere.
+      if (reason.empty() || !duel.verdict.votes.empty()) reason = ReasonOf(duel, candidate.number);
     }
     return fmt::format("Of comparisons with others {} won, {} lost, {} undecided. {}", wins, losses,
                        ties, reason);

@@ -8,20 +8,12 @@
 #include "agents/prompts/render.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/json_schema.h"
 
 namespace troupe {
 namespace {
 
 constexpr int64_t kMaxPromptChars = 65536;
-
-Json Object(Json properties) {
-  Json required = Json::array();
-  for (const auto& [name, schema] : properties.items()) required.push_back(name);
-  return {{"type", "object"},
-          {"properties", std::move(properties)},
-          {"required", std::move(required)},
-          {"additionalProperties", false}};
-}
 
 Json ListOf(Json item, int64_t least, int64_t most) {
   return {{"type", "array"}, {"items", std::move(item)}, {"minItems", least}, {"maxItems", most}};
@@ -101,17 +93,17 @@ Async<std::vector<Proposal>> ModelOptimizer::Propose(const Scope& scope, std::st
   const Json text = {{"type", "string"}, {"maxLength", kMaxPromptChars}};
   Json reply_schema = Json::object();
   if (request.number > 0) {
-    const Json proposal = Object({{"analysis", {{"type", "string"}}},
-                                  {"modification", {{"type", "string"}}},
-                                  {"prompt", text}});
+    const Json proposal = ClosedObject({{"analysis", {{"type", "string"}}},
+                                        {"modification", {{"type", "string"}}},
+                                        {"prompt", text}});
     reply_schema["proposals"] = ListOf(proposal, 1, request.number);
   }
   if (!request.joins.empty()) {
     const auto joins = static_cast<int64_t>(request.joins.size());
     const Json number = {{"type", "integer"}, {"minimum", 1}, {"maximum", joins}};
-    reply_schema["joined"] = ListOf(Object({{"number", number}, {"prompt", text}}), 0, joins);
+    reply_schema["joined"] = ListOf(ClosedObject({{"number", number}, {"prompt", text}}), 0, joins);
   }
-  chat.reply_schema = ReplySchema{"proposals", Object(std::move(reply_schema))};
+  chat.reply_schema = ReplySchema{"proposals", ClosedObject(std::move(reply_schema))};
   const auto reply = co_await scope.ChatJson(name, kOptimizer, std::move(chat));
   // A round without a usable proposal is a round that gained nothing.
   if (HasReason(reply.status(), Reason::kModelBadReply)) co_return std::vector<Proposal>();
@@ -152,9 +144,9 @@ Async<Draft> WriteDraft(const Scope& scope, std::string description, int questio
   CO_ASSIGN_OR_RETURN(ChatRequest chat, PromptRequest(scope, "spo.drafter", values));
   const Json text = {{"type", "string"}, {"minLength", 1}};
   chat.reply_schema = ReplySchema{
-      "draft", Object({{"prompt", text},
-                       {"requirements", text},
-                       {"questions", ListOf(text, std::min(4, questions), questions)}})};
+      "draft", ClosedObject({{"prompt", text},
+                             {"requirements", text},
+                             {"questions", ListOf(text, std::min(4, questions), questions)}})};
   CO_ASSIGN_OR_RETURN(const Json reply, co_await scope.ChatJson("draft", kOptimizer, chat));
   Draft draft{JsonString(reply, "prompt"), JsonString(reply, "requirements"), {}};
   for (const Json& question : JsonArray(reply, "questions")) {

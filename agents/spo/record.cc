@@ -37,13 +37,19 @@ Candidate& AddCandidate(SpoOutcome& outcome, int parent, int round, Proposal pro
   return outcome.candidates.back();
 }
 
-std::string ReasonOf(const Judgement& verdict) {
-  for (auto vote = verdict.votes.rbegin(); vote != verdict.votes.rend(); ++vote) {
-    const std::string& reason =
-        vote->left_first_reason.empty() ? vote->right_first_reason : vote->left_first_reason;
-    if (!reason.empty()) return TruncateUtf8(reason, kReasonBytes);
+std::string ReasonOf(const Duel& duel, int number) {
+  const std::vector<Vote>& votes = duel.verdict.votes;
+  if (votes.empty()) return "Its answers were the same as the other's.";
+  for (auto vote = votes.rbegin(); vote != votes.rend(); ++vote) {
+    const std::string& note = duel.left == number ? vote->left_note : vote->right_note;
+    if (!note.empty()) return TruncateUtf8(note, kReasonBytes);
+    const bool left_first = !vote->left_first_reason.empty();
+    const std::string& reason = left_first ? vote->left_first_reason : vote->right_first_reason;
+    if (reason.empty()) continue;
+    return fmt::format("(A: prompt {}, B: prompt {}) {}", left_first ? duel.left : duel.right,
+                       left_first ? duel.right : duel.left, TruncateUtf8(reason, kReasonBytes));
   }
-  return "";
+  return "The judge gave no reason.";
 }
 
 void ReportRound(const Scope& task, SpoOutcome& outcome, const Belief& belief, int round,

@@ -17,8 +17,9 @@ std::vector<std::string> IdsOf(const std::vector<const Item*>& items);
 // Adds a prompt, with the next number.
 Candidate& AddCandidate(SpoOutcome& outcome, int parent, int round, Proposal proposal);
 
-// The reasons that a vote gives, for people and the optimizer; shortened.
-std::string ReasonOf(const Judgement& verdict);
+// What the judge said of a prompt in one of its duels, for people and the optimizer; shortened.
+// What was said of both together tells which of them is meant by A.
+std::string ReasonOf(const Duel& duel, int number);
 
 // Closes a round: what the incumbent's chances against the first prompt are, and a line for
 // watchers.

@@ -46,10 +46,11 @@ def answer(request):
     if name == "ranking":
         shown = [qualities(part)[0] for part in text.split("<text label=")[1:]]
         order = sorted(range(len(shown)), key=lambda i: -shown[i])
-        return json.dumps({"analysis": "r", "ranking": [chr(ord("A") + i) for i in order]})
+        places = {chr(ord("A") + i): place for place, i in enumerate(order, 1)}
+        return json.dumps({"notes": dict.fromkeys(places, "r"), "places": places})
     if name == "comparison":
         found = qualities(text)
-        return json.dumps({"analysis": "r", "better": "A" if found[0] > found[-1] else "B"})
+        return json.dumps({"a": "r", "b": "r", "better": "A" if found[0] > found[-1] else "B"})
     if "<choose>" in text:
         found = qualities(text)
         return f"<analyse>r</analyse><choose>{'A' if found[0] > found[-1] else 'B'}</choose>"

@@ -160,11 +160,12 @@ def spo_answer(tools, request):
         wanted = request["response_format"]["json_schema"]["schema"]["properties"]
         content = {name: prompts for name, prompts in content.items() if name in wanted}
     elif schema == "comparison":
-        content = {"analysis": "", "better": "A" if qualities[0] > qualities[-1] else "B"}
+        content = {"a": "", "b": "", "better": "A" if qualities[0] > qualities[-1] else "B"}
     elif schema == "ranking":
         shown = [int(re.search(r"of quality (\d+)", part).group(1)) for part in text.split("<text label=")[1:]]
         order = sorted(range(len(shown)), key=lambda i: -shown[i])
-        content = {"analysis": "", "ranking": [chr(ord("A") + i) for i in order]}
+        places = {chr(ord("A") + i): place for place, i in enumerate(order, 1)}
+        content = {"notes": dict.fromkeys(places, ""), "places": places}
     else:
         return {"content": "of quality " + re.search(r"Quality (\d+)\.", text).group(1)}
     return {"content": json.dumps(content)}

@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 
+#include <asio/post.hpp>
+#include <asio/this_coro.hpp>
+#include <asio/use_awaitable.hpp>
 #include <set>
 
 #include "agents/compare/model_opinions.h"
@@ -25,8 +28,16 @@ class ToldOpinions : public Opinions {
   }
   Async<RankingOpinion> Rank(const Scope&, std::string, Matter,
                              std::vector<std::string> texts) const override {
-    RankingOpinion opinion{{}, "by length"};
-    for (size_t i = 0; i < texts.size(); ++i) opinion.order.push_back(i);
+    ++rankings;
+    most_at_once = std::max(most_at_once, ++at_once);
+    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+    --at_once;
+    RankingOpinion opinion;
+    for (size_t i = 0; i < texts.size(); ++i) {
+      opinion.order.push_back(i);
+      opinion.notes.push_back("it says " + texts[i]);
+    }
+    if (unlooked-- > 0) co_return opinion;
     std::stable_sort(
         opinion.order.begin(), opinion.order.end(),
         [&texts](size_t one, size_t other) { return texts[one].size() > texts[other].size(); });
@@ -38,6 +49,10 @@ class ToldOpinions : public Opinions {
         return first.size() > second.size() ? Liking::kFirst : Liking::kSecond;
       };
   mutable std::vector<std::pair<std::string, std::string>> shown;
+  mutable int rankings = 0;
+  mutable int unlooked = 0;  // rankings that repeat the order in which texts are shown
+  mutable int at_once = 0;
+  mutable int most_at_once = 0;
 };
 
 class JuryTest : public RunTest {
@@ -53,6 +68,14 @@ class JuryTest : public RunTest {
     });
     EXPECT_TRUE(lived.ok()) << lived.status();
     return verdicts;
+  }
+
+  absl::StatusOr<Ranking> Ranked(std::vector<std::string> texts) {
+    Jury jury(&opinions_, {});
+    return Live<Ranking>([&](Scope& root) -> Async<Ranking> {
+      Matter matter{"", "the longer", ""};
+      co_return co_await jury.Rank(root, std::move(matter), texts);
+    });
   }
 
   static Contest Of(const std::string& left, const std::string& right) {
@@ -110,19 +133,66 @@ TEST_F(JuryTest, RemembersByContent) {
   EXPECT_EQ(opinions_.shown.size(), 2u);
 }
 
-TEST_F(JuryTest, RanksInBothOrders) {
-  Jury jury(&opinions_, {});
-  const auto ranking = Live<Ranking>([&](Scope& root) -> Async<Ranking> {
-    std::vector<std::string> texts = {"a", "ccc", "dd", "ee"};
-    Matter matter{"", "the longer", ""};
-    co_return co_await jury.Rank(root, std::move(matter), std::move(texts));
-  });
-  ASSERT_TRUE(ranking.ok());
+TEST_F(JuryTest, RanksInBothOrdersAtTheSameTime) {
+  const auto ranking = Ranked({"a", "ccc", "dd", "ee"});
+  ASSERT_TRUE(ranking.ok()) << ranking.status();
   ASSERT_EQ(ranking->pairs.size(), 6u);
-  EXPECT_EQ(ranking->pairs[0].preference, Preference::kRight);  // a, ccc
-  EXPECT_EQ(ranking->pairs[3].preference, Preference::kLeft);   // ccc, dd
-  EXPECT_EQ(ranking->pairs[5].preference,
+  EXPECT_EQ(ranking->pairs[0].verdict.preference, Preference::kRight);  // a, ccc
+  EXPECT_EQ(ranking->pairs[3].verdict.preference, Preference::kLeft);   // ccc, dd
+  EXPECT_EQ(ranking->pairs[5].verdict.preference,
             Preference::kNeutral);  // dd, ee: whichever was shown first
+  EXPECT_EQ(opinions_.rankings, 2);
+  EXPECT_EQ(opinions_.most_at_once, 2);
+}
+
+TEST_F(JuryTest, AReasonOfARankingIsOneOfTheTwoThatItTellsApart) {
+  const auto ranking = Ranked({"a", "ccc", "dd"});
+  ASSERT_TRUE(ranking.ok()) << ranking.status();
+  ASSERT_EQ(ranking->pairs[1].verdict.votes.size(), 1u);
+  const Vote& vote = ranking->pairs[1].verdict.votes[0];  // a, dd
+  EXPECT_EQ(vote.left_first_reason, "A: it says a\nB: it says dd");
+  EXPECT_EQ(vote.right_first_reason, "A: it says dd\nB: it says a");
+  EXPECT_EQ(vote.left_note, "it says a");
+  EXPECT_EQ(vote.right_note, "it says dd");
+}
+
+TEST_F(JuryTest, ARankingThatRepeatsWhatWasShownIsMadeUpFor) {
+  opinions_.unlooked = 1;
+  const auto ranking = Ranked({"a", "ccc", "dddd", "eeeee"});
+  ASSERT_TRUE(ranking.ok()) << ranking.status();
+  EXPECT_EQ(opinions_.rankings, 3);
+  for (const auto& pair : ranking->pairs) {
+    EXPECT_EQ(pair.verdict.preference, Preference::kRight);  // the longer one
+  }
+  opinions_.rankings = 0;
+  opinions_.unlooked = 100;
+  const auto never = Ranked({"a", "ccc", "dddd", "eeeee"});
+  ASSERT_TRUE(never.ok()) << never.status();
+  EXPECT_EQ(opinions_.rankings, Jury::kRankingCalls);
+  for (const auto& pair : never->pairs) {
+    EXPECT_EQ(pair.verdict.preference, Preference::kNeutral);
+    EXPECT_THAT(pair.verdict.votes[0].left_first_reason + pair.verdict.votes[0].right_first_reason,
+                HasSubstr("repeated the order"));
+  }
+}
+
+TEST_F(JuryTest, RanksTheSameTextOnce) {
+  const auto ranking = Ranked({"dd", "a", "dd"});
+  ASSERT_TRUE(ranking.ok()) << ranking.status();
+  EXPECT_EQ(ranking->pairs[0].verdict.preference, Preference::kLeft);   // dd, a
+  EXPECT_EQ(ranking->pairs[2].verdict.preference, Preference::kRight);  // a, dd
+  EXPECT_EQ(ranking->pairs[1].verdict.preference, Preference::kNeutral);
+  EXPECT_TRUE(ranking->pairs[1].verdict.votes.empty());
+}
+
+TEST_F(JuryTest, AsksNothingWhereAllAreTheSame) {
+  const auto ranking = Ranked({"dd", "dd", "dd"});
+  ASSERT_TRUE(ranking.ok()) << ranking.status();
+  EXPECT_EQ(opinions_.rankings, 0);
+  ASSERT_EQ(ranking->pairs.size(), 3u);
+  for (const auto& pair : ranking->pairs) {
+    EXPECT_EQ(pair.verdict.preference, Preference::kNeutral);
+  }
 }
 
 // --- what a model is shown ---
@@ -155,15 +225,17 @@ class ModelOpinionsTest : public RunTest {
 };
 
 TEST_F(ModelOpinionsTest, TellsNothingButTheTextsAndTheMatter) {
-  answer_ = R"({"analysis": "shorter", "better": "B"})";
+  answer_ = R"({"a": "long", "b": "short", "better": "B"})";
   const auto opinion = Ask(OpinionSettings::Form::kJson, "TEXT ONE", "TEXT TWO");
   ASSERT_TRUE(opinion.ok()) << opinion.status();
   EXPECT_EQ(opinion->liking, Liking::kSecond);
-  EXPECT_EQ(opinion->reason, "shorter");
+  EXPECT_EQ(opinion->reason, "A: long\nB: short");
+  EXPECT_EQ(opinion->first_note, "long");
+  EXPECT_EQ(opinion->second_note, "short");
 }
 
 TEST_F(ModelOpinionsTest, TheTwoOrdersDifferInTheTextsAlone) {
-  answer_ = R"({"analysis": "", "better": "same"})";
+  answer_ = R"({"a": "", "b": "", "better": "same"})";
   const ModelOpinions opinions({});
   Jury jury(&opinions, {.votes = 1, .all_votes = 1});
   const auto lived = Live<bool>([&](Scope& root) -> Async<bool> {
@@ -202,6 +274,41 @@ TEST_F(ModelOpinionsTest, AReplyThatCannotBeReadIsNoOpinion) {
   const auto tags = Ask(OpinionSettings::Form::kTags, "one", "two");
   ASSERT_TRUE(tags.ok()) << tags.status();
   EXPECT_EQ(tags->liking, Liking::kNone);
+}
+
+TEST_F(ModelOpinionsTest, TextsMayHaveTheSamePlace) {
+  answer_ = R"({"notes": {"A": "wordy", "B": "brief", "C": "brief"},
+                "places": {"A": 3, "B": 1, "C": 1}})";
+  const ModelOpinions opinions({});
+  const auto opinion = Live<RankingOpinion>([&](Scope& root) -> Async<RankingOpinion> {
+    Matter matter{"", "It is short.", ""};
+    std::vector<std::string> texts = {"TEXT ONE", "TEXT TWO", "TEXT THREE"};
+    co_return co_await opinions.Rank(root, "judge", std::move(matter), std::move(texts));
+  });
+  ASSERT_TRUE(opinion.ok()) << opinion.status();
+  EXPECT_THAT(opinion->order, ElementsAre(1, 2, 0));
+  EXPECT_THAT(opinion->ties, ElementsAre(1));
+  EXPECT_THAT(opinion->notes, ElementsAre("wordy", "brief", "brief"));
+  // Length is for the requirements to speak of.
+  EXPECT_THAT(asked_[0], Not(HasSubstr("longer")));
+}
+
+TEST_F(ModelOpinionsTest, TiesOfARankingAreNeutral) {
+  answer_ = R"({"notes": {"A": "", "B": "", "C": ""}, "places": {"A": 2, "B": 1, "C": 2}})";
+  const ModelOpinions opinions({});
+  Jury jury(&opinions, {});
+  const auto ranking = Live<Ranking>([&](Scope& root) -> Async<Ranking> {
+    std::vector<std::string> texts = {"one", "two", "three"};
+    Matter matter{"", "R", ""};
+    co_return co_await jury.Rank(root, std::move(matter), std::move(texts));
+  });
+  ASSERT_TRUE(ranking.ok()) << ranking.status();
+  // In both orders the text in the middle was the best one, and the others were the same.
+  int neutral = 0;
+  for (const auto& pair : ranking->pairs) {
+    neutral += pair.verdict.preference == Preference::kNeutral ? 1 : 0;
+  }
+  EXPECT_EQ(neutral, 1);
 }
 
 TEST(TextInTagTest, TakesTheFirst) {

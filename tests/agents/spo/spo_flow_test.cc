@@ -123,7 +123,9 @@ class SpoFlowTest : public RunTest {
     if (request.prompt.starts_with("compare.pair_tags")) {
       return fmt::format("<analyse>r</analyse><choose>{}</choose>", choice);
     }
-    return DumpJson({{"analysis", "r"}, {"better", choice}});
+    return DumpJson({{"a", fmt::format("it has {}", one)},
+                     {"b", fmt::format("it has {}", other)},
+                     {"better", choice}});
   }
   std::string RankedReply(const std::string& text) const {
     std::vector<int> qualities;
@@ -138,10 +140,14 @@ class SpoFlowTest : public RunTest {
       }
       return qualities[one] > qualities[other];
     });
-    Json labels = Json::array();
-    for (const size_t index : order)
-      labels.push_back(std::string(1, static_cast<char>('A' + index)));
-    return DumpJson({{"analysis", "r"}, {"ranking", labels}});
+    Json notes = Json::object();
+    Json places = Json::object();
+    for (size_t place = 0; place < order.size(); ++place) {
+      const std::string label(1, static_cast<char>('A' + order[place]));
+      places[label] = place + 1;
+      notes[label] = fmt::format("it has {}", qualities[order[place]]);
+    }
+    return DumpJson({{"notes", notes}, {"places", places}});
   }
 
   // The texts that a judge is shown, in order.
@@ -241,6 +247,7 @@ TEST_F(SpoFlowTest, FaithfulRejectsTies) {
   EXPECT_EQ(outcome->candidates[1].fate, PromptFate::kRejected);
   EXPECT_EQ(outcome->duels[0].verdict.preference, Preference::kNeutral);
   EXPECT_THAT(outcome->candidates[1].reason, HasSubstr("2 of 4 votes"));
+  EXPECT_THAT(outcome->candidates[1].reason, HasSubstr("(A: prompt "));
 }
 
 TEST_F(SpoFlowTest, FaithfulTakesTheLatestAcceptedPrompt) {
@@ -318,7 +325,10 @@ TEST_F(SpoFlowTest, ImprovedShowsFailuresToTheOptimizer) {
   ASSERT_TRUE(RunTask().ok());
   ASSERT_GE(optimizer_texts_.size(), 3u);  // changes, what to make of them, the next round
   EXPECT_THAT(optimizer_texts_[0], Not(HasSubstr("did not win")));
-  EXPECT_THAT(optimizer_texts_[2], HasSubstr("- m3 ("));
+  // Each with what was said of its own answers, and no letters by which the judge knew them.
+  EXPECT_THAT(optimizer_texts_[2], HasSubstr("- m3 (Of comparisons with others "));
+  EXPECT_THAT(optimizer_texts_[2], HasSubstr(" undecided. it has 1)"));
+  EXPECT_THAT(optimizer_texts_[2], Not(HasSubstr("A: ")));
 }
 
 TEST_F(SpoFlowTest, ImprovedStopsWhenNothingIsGained) {
@@ -358,6 +368,26 @@ TEST_F(SpoFlowTest, ImprovedSpendsNothingOnRefusedPrompts) {
   EXPECT_THAT(outcome->candidates[1].reason, HasSubstr("empty"));
   EXPECT_THAT(outcome->candidates[2].reason, HasSubstr("the same"));
   EXPECT_THAT(outcome->candidates[3].reason, HasSubstr("gives away"));
+}
+
+TEST_F(SpoFlowTest, ImprovedSpendsNoCallOfTheJudgeOnTheSameAnswers) {
+  Improved();
+  spec_.rounds = 2;
+  proposal_ = [](const std::string&) {
+    Json proposals = Json::array();
+    for (const char* prompt : {"Quality 10. Think.", "Quality 10. Think twice."}) {
+      proposals.push_back({{"analysis", ""}, {"modification", "m"}, {"prompt", prompt}});
+    }
+    return DumpJson({{"proposals", proposals}});
+  };
+  const auto outcome = RunTask();
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_EQ(calls_["evaluator"], 0);
+  ASSERT_EQ(outcome->candidates.size(), 3u);
+  for (const int i : {1, 2}) {
+    EXPECT_THAT(outcome->candidates[static_cast<size_t>(i)].reason,
+                HasSubstr("0 won, 0 lost, 2 undecided. Its answers were the same"));
+  }
 }
 
 class SpoBudgetTest : public SpoFlowTest, public testing::WithParamInterface<int64_t> {};
