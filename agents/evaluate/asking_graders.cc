@@ -10,6 +10,7 @@
 #include "agents/runtime/tool_answer.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/json_schema.h"
 
 namespace troupe {
 namespace {
@@ -107,13 +108,9 @@ class CodeGrader : public AnswerGrader {
 };
 
 const Json& VoteSchema() {
-  static const Json* const schema =
-      new Json{{"type", "object"},
-               {"properties",
-                {{"reason", {{"type", "string"}}},
-                 {"points", {{"type", "number"}, {"minimum", 0}, {"maximum", kMostPoints}}}}},
-               {"required", {"reason", "points"}},
-               {"additionalProperties", false}};
+  static const Json* const schema = new Json(
+      ClosedObject({{"reason", {{"type", "string"}}},
+                    {"points", {{"type", "number"}, {"minimum", 0}, {"maximum", kMostPoints}}}}));
   return *schema;
 }
 

@@ -21,19 +21,7 @@ constexpr size_t kMostAnswer = 16 * 1024;
 constexpr size_t kLeastAnswer = 256;
 constexpr size_t kAllAnswers = 32 * 1024 * 1024;  // of a task, in memory and in its artifact
 constexpr size_t kProgressLines = 20;
-
-Usage Without(Usage all, const Usage& part) {
-  all.model_calls -= part.model_calls;
-  all.tool_calls -= part.tool_calls;
-  all.input_tokens -= part.input_tokens;
-  all.cached_input_tokens -= part.cached_input_tokens;
-  all.output_tokens -= part.output_tokens;
-  all.reasoning_tokens -= part.reasoning_tokens;
-  all.cost_microusd -= part.cost_microusd;
-  all.model_time -= part.model_time;
-  all.tool_time -= part.tool_time;
-  return all;
-}
+constexpr size_t kFewer = 2;  // times fewer runs at once after one was refused
 
 // One unit of work, by its place in the order of items, variants and repeats.
 struct Unit {
@@ -146,7 +134,8 @@ class Evaluation {
     CO_RETURN_IF_ERROR(answer.status());
     run.answer = Elide(answer->text, answer_bytes_);
     auto grades = co_await options_->graders.Judge(scope, item, answer->text);
-    run.grading = Without(scope.usage(), run.usage);
+    run.grading = scope.usage();
+    run.grading -= run.usage;
     if (!grades.ok()) co_return Annotate(grades.status(), "grading");
     run.score = options_->graders.ScoreOf(*grades);
     run.passed = options_->graders.PassOf(*grades);

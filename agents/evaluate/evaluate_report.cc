@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "agents/runtime/text.h"
+#include "agents/runtime/usage_message.h"
 #include "tools/base/hash.h"
 
 namespace troupe {
@@ -28,16 +29,6 @@ v1::Interval IntervalOf(const ConfidenceInterval& interval) {
   message.set_value(interval.value);
   message.set_low(interval.low);
   message.set_high(interval.high);
-  return message;
-}
-
-v1::EvaluateCost CostOf(const Usage& usage) {
-  v1::EvaluateCost message;
-  message.set_model_calls(usage.model_calls);
-  message.set_tool_calls(usage.tool_calls);
-  message.set_input_tokens(usage.input_tokens);
-  message.set_output_tokens(usage.output_tokens);
-  message.set_cost_microusd(usage.cost_microusd);
   return message;
 }
 
@@ -85,8 +76,8 @@ v1::VariantResult VariantOf(const EvaluatedVariant& variant, const VariantOutcom
     added->set_score(grader.score);
     added->set_pass_rate(grader.pass_rate);
   }
-  *message.mutable_cost() = CostOf(outcome.usage);
-  *message.mutable_grading_cost() = CostOf(outcome.grading);
+  FillUsage(outcome.usage, *message.mutable_cost());
+  FillUsage(outcome.grading, *message.mutable_grading_cost());
   *message.mutable_latency_median() = DurationOf(outcome.latency_median);
   *message.mutable_latency_p95() = DurationOf(outcome.latency_p95);
   for (const int32_t number : outcome.numbers) message.add_item_numbers(number);

@@ -34,6 +34,20 @@ struct Usage {
     estimated = estimated || other.estimated;
     return *this;
   }
+
+  // Takes a part away; whether anything was estimated stays.
+  Usage& operator-=(const Usage& part) {
+    model_calls -= part.model_calls;
+    tool_calls -= part.tool_calls;
+    input_tokens -= part.input_tokens;
+    cached_input_tokens -= part.cached_input_tokens;
+    output_tokens -= part.output_tokens;
+    reasoning_tokens -= part.reasoning_tokens;
+    cost_microusd -= part.cost_microusd;
+    model_time -= part.model_time;
+    tool_time -= part.tool_time;
+    return *this;
+  }
 };
 
 }  // namespace troupe

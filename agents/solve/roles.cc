@@ -12,15 +12,6 @@ namespace {
 
 constexpr int64_t kMaxSummaryTokens = 2000;
 
-Json Object(Json properties) {
-  Json required = Json::array();
-  for (const auto& [name, schema] : properties.items()) required.push_back(name);
-  return {{"type", "object"},
-          {"properties", std::move(properties)},
-          {"required", std::move(required)},
-          {"additionalProperties", false}};
-}
-
 const Json& PlanSchema() {
   static const Json* const schema = new Json{
       {"type", "object"},
@@ -29,8 +20,9 @@ const Json& PlanSchema() {
          {{"type", "array"},
           {"minItems", 1},
           {"maxItems", 20},
-          {"items", Object({{"title", {{"type", "string"}, {"minLength", 1}, {"maxLength", 500}}},
-                            {"status", {{"enum", {"open", "doing", "done", "dropped"}}}}})}}}}},
+          {"items",
+           ClosedObject({{"title", {{"type", "string"}, {"minLength", 1}, {"maxLength", 500}}},
+                         {"status", {{"enum", {"open", "doing", "done", "dropped"}}}}})}}}}},
       {"required", {"steps"}},
       {"additionalProperties", false}};
   return *schema;
@@ -68,7 +60,7 @@ Async<std::vector<PlanStep>> MakePlan(const Scope& scope, const SolveOptions& op
   CO_ASSIGN_OR_RETURN(ChatRequest request, PromptRequest(scope, "solve.planner", values));
   const Json line = {{"type", "string"}, {"minLength", 1}};
   const Json steps = {{"type", "array"}, {"items", line}, {"minItems", 1}, {"maxItems", 12}};
-  request.reply_schema = ReplySchema{"plan", Object({{"steps", steps}})};
+  request.reply_schema = ReplySchema{"plan", ClosedObject({{"steps", steps}})};
   CO_ASSIGN_OR_RETURN(const Json reply, co_await scope.ChatJson("plan", kPlanner, request));
   std::vector<PlanStep> plan;
   for (const Json& step : JsonArray(reply, "steps"))
@@ -85,7 +77,8 @@ Async<Review> JudgeAnswer(const Scope& scope, const SolveOptions& options, std::
                        {"earlier", earlier}};
   CO_ASSIGN_OR_RETURN(ChatRequest request, PromptRequest(scope, "solve.evaluator", values));
   request.reply_schema = ReplySchema{
-      "verdict", Object({{"critique", {{"type", "string"}}}, {"accepted", {{"type", "boolean"}}}})};
+      "verdict",
+      ClosedObject({{"critique", {{"type", "string"}}}, {"accepted", {{"type", "boolean"}}}})};
   CO_ASSIGN_OR_RETURN(const Json reply, co_await scope.ChatJson("judge", kEvaluator, request));
   co_return Review{std::move(answer), JsonBool(reply, "accepted"), JsonString(reply, "critique")};
 }

@@ -6,6 +6,8 @@
 #include "agents/compare/model_opinions.h"
 #include "agents/prompts/prompt_library.h"
 #include "agents/runtime/task_result.h"
+#include "agents/runtime/text.h"
+#include "agents/runtime/usage_message.h"
 #include "agents/spo/model_roles.h"
 #include "agents/spo/report/report.h"
 #include "agents/spo/spo.h"
@@ -155,25 +157,15 @@ Usage SpentInRole(const Scope& scope, const std::string& role, bool agent) {
   Usage usage = scope.SpentBy(role);
   if (!agent || role != kExecutor) return usage;
   usage = scope.usage();
-  for (const char* const other : {kOptimizer, kEvaluator}) {
-    const Usage taken = scope.SpentBy(other);
-    usage.model_calls -= taken.model_calls;
-    usage.input_tokens -= taken.input_tokens;
-    usage.output_tokens -= taken.output_tokens;
-    usage.cost_microusd -= taken.cost_microusd;
-  }
+  for (const char* const other : {kOptimizer, kEvaluator}) usage -= scope.SpentBy(other);
   return usage;
 }
 
 void FillCosts(const Scope& scope, bool agent, v1::SpoResult& result) {
   for (const char* const role : {kOptimizer, kExecutor, kEvaluator}) {
-    const Usage usage = SpentInRole(scope, role, agent);
     v1::SpoRoleCost& cost = *result.add_costs();
     cost.set_role(role);
-    cost.set_model_calls(usage.model_calls);
-    cost.set_input_tokens(usage.input_tokens);
-    cost.set_output_tokens(usage.output_tokens);
-    cost.set_cost_microusd(usage.cost_microusd);
+    FillUsage(SpentInRole(scope, role, agent), cost);
   }
 }
 

@@ -3,9 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
+#include <set>
 
 #include "agents/compare/messages.h"
+#include "agents/evaluate/statistics.h"
 #include "agents/spo/record.h"
 #include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
@@ -52,17 +53,6 @@ void FillQuestion(const Item& item, v1::SpoQuestion& message) {
   message.set_answer(item.answer);
 }
 
-// How probable it is that of `wins` + `losses` throws of a coin one side gets as many or more.
-double SignTest(int wins, int losses) {
-  const int throws = wins + losses;
-  double tail = 0;
-  for (int k = std::max(wins, losses); k <= throws; ++k) {
-    tail += std::exp(std::lgamma(throws + 1) - std::lgamma(k + 1) - std::lgamma(throws - k + 1) -
-                     throws * std::log(2));
-  }
-  return std::min(1.0, 2 * tail);
-}
-
 }  // namespace
 
 absl::Status FillSpoResult(const SpoOutcome& outcome, v1::SpoResult& result) {
@@ -104,7 +94,7 @@ void AddPromptWin(const SpoOutcome& outcome, const std::string& registered_promp
   win.set_prompt("prompts/" + registered_prompt);
   win.set_winner_sha256(Sha256Hex(outcome.winner().text));
   win.set_loser_sha256(Sha256Hex(outcome.candidates.front().text));
-  win.set_p_value(SignTest(win.wins(), win.losses()));
+  win.set_p_value(FairCoinP(win.wins(), win.losses()));
   win.set_method(
       "an item is a set of held-out questions; answers judged by a model in both orders; sign "
       "test");

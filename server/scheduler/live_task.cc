@@ -1,7 +1,6 @@
 #include "server/scheduler/live_task.h"
 
 #include <fmt/format.h>
-#include <google/protobuf/util/time_util.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <asio/post.hpp>
 
 #include "agents/runtime/task_result.h"
+#include "agents/runtime/usage_message.h"
 #include "server/scheduler/check_spec.h"
 #include "server/scheduler/resource_name.h"
 #include "server/store/journal_table.h"
@@ -17,8 +17,6 @@
 
 namespace troupe {
 namespace {
-
-using google::protobuf::util::TimeUtil;
 
 constexpr absl::Duration kRestPause = absl::Seconds(1);  // between two tries to go to rest
 
@@ -62,18 +60,7 @@ BudgetLimits LimitsOf(const v1::Budget& budget) {
 
 v1::Usage UsageMessage(const Usage& usage) {
   v1::Usage message;
-  message.set_model_calls(usage.model_calls);
-  message.set_tool_calls(usage.tool_calls);
-  message.set_input_tokens(usage.input_tokens);
-  message.set_cached_input_tokens(usage.cached_input_tokens);
-  message.set_output_tokens(usage.output_tokens);
-  message.set_reasoning_tokens(usage.reasoning_tokens);
-  message.set_cost_microusd(usage.cost_microusd);
-  *message.mutable_model_time() =
-      TimeUtil::MicrosecondsToDuration(absl::ToInt64Microseconds(usage.model_time));
-  *message.mutable_tool_time() =
-      TimeUtil::MicrosecondsToDuration(absl::ToInt64Microseconds(usage.tool_time));
-  message.set_estimated(usage.estimated);
+  FillUsage(usage, message);
   return message;
 }
 
