@@ -97,8 +97,10 @@ struct ToolContext {
   // The call began in an earlier life of the task and may not be repeated: give the answer of that
   // one if it can still be had, else fail with kToolInterrupted. Only of a tool that `rejoins`.
   bool rejoin = false;
-  Workspace workspace;
-  CancelToken cancel;                            // a call must end within a second of it
+  Workspace workspace;       // where files of the call are: of the room, if it is made in one
+  std::string room;          // room.h; empty: the task itself
+  Workspace task_workspace;  // where the room is; without one the same as `workspace`
+  CancelToken cancel;        // a call must end within a second of it
   absl::Time deadline = absl::InfiniteFuture();  // of SteadyNow; DEADLINE_EXCEEDED after it
   std::function<void(std::string_view)> progress = [](std::string_view) {};  // a line for watchers
   // Whom the tool may ask in mid-call; null: nobody. Lives until the call ends.
@@ -143,6 +145,12 @@ class Tool {
 
   // Tells that the task will call no more: processes and memory held for it can go.
   virtual void Forget(std::string_view task_id) { (void)task_id; }
+
+  // The same of a room of the task.
+  virtual void ForgetRoom(std::string_view task_id, std::string_view room) {
+    (void)task_id;
+    (void)room;
+  }
 };
 
 }  // namespace troupe

@@ -326,15 +326,21 @@ Async<ToolResult> ToolRegistry::CallEntry(EntryPtr entry, ToolCall call) {
   co_return result;
 }
 
-void ToolRegistry::Forget(std::string_view task_id) const {
+std::vector<ToolRegistry::EntryPtr> ToolRegistry::AllEntries() const {
   std::vector<EntryPtr> entries;
-  {
-    MutexLock lock(&mutex_);
-    for (const auto& [name, versions] : entries_) {
-      entries.insert(entries.end(), versions.begin(), versions.end());
-    }
+  MutexLock lock(&mutex_);
+  for (const auto& [name, versions] : entries_) {
+    entries.insert(entries.end(), versions.begin(), versions.end());
   }
-  for (const EntryPtr& entry : entries) entry->tool->Forget(task_id);
+  return entries;
+}
+
+void ToolRegistry::Forget(std::string_view task_id) const {
+  for (const EntryPtr& entry : AllEntries()) entry->tool->Forget(task_id);
+}
+
+void ToolRegistry::ForgetRoom(std::string_view task_id, std::string_view room) const {
+  for (const EntryPtr& entry : AllEntries()) entry->tool->ForgetRoom(task_id, room);
 }
 
 }  // namespace troupe

@@ -55,6 +55,8 @@ class ToolRegistry {
   Async<ToolResult> Call(std::shared_ptr<Tool> tool, ToolCall call) const;
 
   void Forget(std::string_view task_id) const;
+  // The same of a room of the task.
+  void ForgetRoom(std::string_view task_id, std::string_view room) const;
 
  private:
   struct Entry;
@@ -68,6 +70,7 @@ class ToolRegistry {
   // Null if there is none.
   EntryPtr Look(std::string_view name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   static Async<ToolResult> CallEntry(EntryPtr entry, ToolCall call);
+  std::vector<EntryPtr> AllEntries() const;
 
   mutable Mutex mutex_;
   // All versions of a name, the newest first; never empty.

@@ -105,6 +105,8 @@ class Evaluation {
   }
 
   Async<DoneUnit> RunUnit(Scope scope, Unit unit, absl::StatusOr<Item> item) {
+    // What one run leaves behind, no other finds: else answers would hang on what ran before.
+    scope.UseRoom();
     DoneUnit done;
     done.place = unit.place;
     done.run.variant = unit.variant;

@@ -7,6 +7,7 @@
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 #include "tools/base/text_diff.h"
+#include "tools/room.h"
 
 namespace troupe {
 namespace {
@@ -122,6 +123,17 @@ BudgetLeft Scope::Left(const std::string& role) const {
 
 void Scope::HideBudgetLeft() { node_->budget_hidden = true; }
 
+void Scope::UseRoom() {
+  node_->room = RoomName(path());
+  node_->owns_room = true;
+}
+
+void Scope::LeaveRoom() const {
+  if (node_->owns_room) {
+    node_->run->services().tools->ForgetRoom(options().task_id, node_->room);
+  }
+}
+
 const Usage& Scope::usage() const { return node_->record.usage; }
 
 Usage Scope::SpentBy(const std::string& role) const { return node_->run->ledger().spent_by(role); }
@@ -139,6 +151,7 @@ Scope Scope::Open(std::string type, std::string name, std::string title) const {
   node->parent = node_;
   node->prompts = node_->prompts;
   node->budget_hidden = node_->budget_hidden;
+  node->room = node_->room;
   node->record.path = node_->ChildPath(name);
   node->record.type = std::move(type);
   node->record.title = std::move(title);
@@ -163,6 +176,7 @@ void Scope::End(const absl::Status& status) {
   Node& node = *node_;
   if (node.ended) return;
   node.ended = true;
+  LeaveRoom();
   // A task that is being stopped will open this span again when it goes on.
   if (node.recorded_end || (!status.ok() && cancel_token().cancelled())) return;
   node.record.state = StateOf(status);

@@ -56,6 +56,10 @@ class Scope {
   // still allows: beside branches at work it would be another in every run. Limits hold all the
   // same.
   void HideBudgetLeft();
+  // Gives this scope, and all that is opened below it from now on, a room of its own: files and
+  // states of kernels that the rest of the task does not see, with the task's inputs. The states go
+  // when the scope ends. For runs of agents side by side.
+  void UseRoom();
   // What a tool says of itself; kToolUnknown.
   absl::StatusOr<std::shared_ptr<const ToolSpec>> ToolNamed(std::string_view tool) const;
   // The tools that the server has now, by name.
@@ -152,6 +156,8 @@ class Scope {
                      const Json& arguments) const;
   Async<ToolResult> ResolveInterruptedCall(Effect effect, std::shared_ptr<Tool> tool,
                                            Json arguments) const;
+  // Lets go of the scope's room, if it has one of its own.
+  void LeaveRoom() const;
   ToolCall MakeToolCall(const Effect& effect, const ToolSpec& spec, Json arguments) const;
   // The scope of an effect's own path, for what it asks while it is performed.
   Scope Below(const Effect& effect) const;

@@ -13,6 +13,8 @@ struct Scope::Node {
   std::shared_ptr<Node> parent;  // null at the root
   std::shared_ptr<const PromptSource> prompts;
   bool budget_hidden = false;
+  std::string room;        // in which tools are called; tools/room.h
+  bool owns_room = false;  // it ends with the span
   SpanRecord record;
   bool ended = false;
   bool recorded_end = false;  // an earlier life ended it: its row is complete

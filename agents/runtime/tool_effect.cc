@@ -10,6 +10,7 @@
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 #include "tools/base/steady_time.h"
+#include "tools/room.h"
 
 namespace troupe {
 namespace {
@@ -158,7 +159,9 @@ ToolCall Scope::MakeToolCall(const Effect& effect, const ToolSpec& spec, Json ar
   call.context.path = effect.record.path;
   call.context.seed = node_->run->tool_seed();
   call.context.recorded_end = effect.record.end_sequence;
-  call.context.workspace = run_options.workspace;
+  call.context.workspace = RoomIn(run_options.workspace, node_->room);
+  call.context.room = node_->room;
+  call.context.task_workspace = run_options.workspace;
   call.context.cancel = cancel_token();
   call.context.deadline = SteadyNow() + spec.timeout;
   return call;
@@ -169,6 +172,7 @@ Scope Scope::Below(const Effect& effect) const {
   node->run = node_->run;
   node->parent = node_;
   node->prompts = node_->prompts;
+  node->room = node_->room;
   node->record = effect.record;
   Scope below(std::move(node), /*owner=*/false);
   below.closing_ = closing_;
@@ -205,7 +209,12 @@ Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool, 
   call.context.host = &host;
   ProgressRelay progress(node_->run, effect.record.path);
   call.context.progress = progress.function();
-  auto result = co_await run.services().tools->Call(tool, std::move(call));
+  absl::StatusOr<ToolResult> result = absl::UnknownError("not called");
+  if (const absl::Status room = PrepareRoom(options().workspace, node_->room); !room.ok()) {
+    result = room;
+  } else {
+    result = co_await run.services().tools->Call(tool, std::move(call));
+  }
   progress.Close();
   under_way.reset();
   one_call.tool_time = absl::Trunc(run.services().steady_now() - start, absl::Microseconds(1));

@@ -10,6 +10,7 @@
 #include "tools/artifact_file.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/room.h"
 
 namespace troupe {
 namespace {
@@ -33,10 +34,23 @@ std::vector<const SpanRecord*> ToolCallsByEnd(const TaskCopy& copy) {
   return calls;
 }
 
-// Every artifact by name, with the SHA-256 of what it was, oldest first.
-using Versions = std::map<std::string, std::vector<std::string>>;
+// Every artifact by room ("" for the task itself) and name, with the SHA-256 of what it was, oldest
+// first.
+using Versions = std::map<std::pair<std::string, std::string>, std::vector<std::string>>;
 
-absl::StatusOr<Versions> VersionsIn(const TaskCopy& copy, Journal& journal) {
+// The room in which the call at `path` was made: that of the span nearest above it that has one.
+std::string RoomOf(const Workspace& task, std::string path) {
+  std::error_code ignored;
+  while (!path.empty()) {
+    const std::string room = RoomName(path);
+    if (fs::exists(RoomIn(task, room).root, ignored)) return room;
+    const size_t slash = path.rfind('/');
+    path.resize(slash == std::string::npos ? 0 : slash);
+  }
+  return "";
+}
+
+absl::StatusOr<Versions> VersionsIn(const TaskCopy& copy, Journal& journal, const Workspace& from) {
   const ReadContentFn read = [&](const std::string& hash) -> absl::StatusOr<std::string> {
     for (const Content& content : copy.contents) {
       if (content.hash == hash) return content.bytes;
@@ -46,8 +60,11 @@ absl::StatusOr<Versions> VersionsIn(const TaskCopy& copy, Journal& journal) {
   Versions versions;
   for (const SpanRecord* call : ToolCallsByEnd(copy)) {
     ASSIGN_OR_RETURN(const Json result, LoadJson(call->result_hash, ReadOf(*call, read)));
-    for (const Json& artifact : JsonArray(result, "artifacts")) {
-      versions[JsonString(artifact, "name")].push_back(JsonString(artifact, "sha256"));
+    const Json artifacts = JsonArray(result, "artifacts");
+    if (artifacts.empty()) continue;
+    const std::string room = RoomOf(from, call->path);
+    for (const Json& artifact : artifacts) {
+      versions[{room, JsonString(artifact, "name")}].push_back(JsonString(artifact, "sha256"));
     }
   }
   return versions;
@@ -55,39 +72,26 @@ absl::StatusOr<Versions> VersionsIn(const TaskCopy& copy, Journal& journal) {
 
 }  // namespace
 
-absl::Status ShareInputs(const Workspace& from, const Workspace& to) {
-  std::error_code error;
-  if (!fs::exists(from.inputs(), error)) return absl::OkStatus();
-  fs::create_directories(to.inputs(), error);
-  if (error) return FileError(to.inputs(), error);
-  for (const auto& entry : fs::directory_iterator(from.inputs(), error)) {
-    const fs::path target = to.inputs() / entry.path().filename();
-    std::error_code linked;
-    fs::create_hard_link(entry.path(), target, linked);
-    if (linked) fs::copy_file(entry.path(), target, error);
-    if (error) return FileError(entry.path(), error);
-  }
-  return error ? FileError(from.inputs(), error) : absl::OkStatus();
-}
-
 absl::Status CopyArtifacts(const TaskCopy& copy, Journal& journal, const Workspace& from,
                            const Workspace& to) {
   std::error_code error;
   fs::create_directories(to.root, error);
   if (error) return FileError(to.root, error);
-  if (!fs::exists(from.artifacts(), error)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const Versions versions, VersionsIn(copy, journal));
-  for (const auto& [name, hashes] : versions) {
+  ASSIGN_OR_RETURN(const Versions versions, VersionsIn(copy, journal, from));
+  for (const auto& [place, hashes] : versions) {
+    const auto& [room, name] = place;
+    RETURN_IF_ERROR(PrepareRoom(to, room));
     for (const std::string& sha256 : hashes) {
-      const auto bytes = ReadArtifactVersion(from, name, sha256);
+      const auto bytes = ReadArtifactVersion(RoomIn(from, room), name, sha256);
       if (!bytes.ok()) {
         spdlog::warn("{}: {}", to.root.string(), MessageOf(bytes.status()));
         continue;
       }
       // Putting one after another leaves the last in place and the others among its versions.
-      RETURN_IF_ERROR(PutArtifact(to, name, "", *bytes).status());
+      RETURN_IF_ERROR(PutArtifact(RoomIn(to, room), name, "", *bytes).status());
     }
   }
+  if (!fs::exists(to.artifacts(), error)) return absl::OkStatus();
   // Notebooks among the artifacts read inputs/ beside them.
   fs::create_directory_symlink("../inputs", to.artifacts() / "inputs", error);
   return absl::OkStatus();

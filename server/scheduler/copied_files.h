@@ -12,9 +12,6 @@
 
 namespace troupe {
 
-// Inputs never change: both tasks name the same files, where the file system can do that.
-absl::Status ShareInputs(const Workspace& from, const Workspace& to);
-
 // Copies the artifacts that the results in `copy` tell of, each as it was last, and what it was
 // before as its versions. One that is gone or was changed by hand is left out, with a line in the
 // log.

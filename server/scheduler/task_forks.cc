@@ -9,6 +9,7 @@
 #include "server/scheduler/task_manager.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/room.h"
 
 namespace troupe {
 namespace {

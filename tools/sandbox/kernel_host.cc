@@ -60,7 +60,8 @@ std::shared_ptr<KernelTree> KernelHost::Tree(const std::string& language,
   if (tree == nullptr) {
     std::vector<SandboxMount> shared = shared_folders_;
     shared.push_back({kernel_folder_, kKernelInside, false});
-    tree = std::make_shared<KernelTree>(config_, LanguageOf(language, config_), context.workspace,
+    const Workspace& workspace = context.room.empty() ? context.workspace : context.task_workspace;
+    tree = std::make_shared<KernelTree>(config_, LanguageOf(language, config_), workspace,
                                         std::move(shared), context.seed, io_.get_executor());
   }
   return tree;
@@ -70,13 +71,16 @@ Async<CellResult> KernelHost::RunHere(std::string language, ToolContext context,
                                       std::optional<std::string> from, std::string code) {
   auto tree = Tree(language, context);
   CellRequest request;
-  request.state = std::move(state);
-  request.from = from.has_value() ? *from : tree->head();
+  request.room = context.room;
+  request.state = StateInRoom(context.room, state);
+  request.from = from.has_value() ? StateInRoom(context.room, *from) : tree->head(context.room);
   request.code = std::move(code);
   request.cancel = context.cancel;
   request.time_limit =
       std::min(config_.cell_time, std::max(absl::Seconds(1), context.deadline - SteadyNow()));
-  co_return co_await tree->Run(std::move(request));
+  CO_ASSIGN_OR_RETURN(CellResult result, co_await tree->Run(std::move(request)));
+  result.from = GivenName(result.from);
+  co_return result;
 }
 
 Async<CellResult> KernelHost::Run(std::string language, ToolContext context, std::string state,
@@ -91,43 +95,54 @@ void KernelHost::Recall(std::string language, ToolContext context, std::string s
                         std::optional<std::string> from, std::string code, int64_t recorded_end) {
   asio::post(io_, [=, this] {
     auto tree = Tree(language, context);
-    tree->Recall(state, from.has_value() ? *from : tree->head(), code, recorded_end);
+    const std::string& room = context.room;
+    tree->Recall(room, StateInRoom(room, state),
+                 from.has_value() ? StateInRoom(room, *from) : tree->head(room), code,
+                 recorded_end);
   });
 }
 
-void KernelHost::Discard(std::string language, std::string task_id, std::string state) {
+void KernelHost::Discard(std::string language, ToolContext context, std::string state) {
   asio::post(io_, [=, this] {
-    const auto found = trees_.find({task_id, language});
-    if (found != trees_.end()) found->second->Discard(state);
+    const auto found = trees_.find({context.task_id, language});
+    if (found != trees_.end()) found->second->Discard(StateInRoom(context.room, state));
   });
 }
 
-Async<std::filesystem::path> KernelHost::FindFolder(std::string task_id, std::string state,
-                                                    CancelToken cancel) {
+Async<std::filesystem::path> KernelHost::FindFolder(ToolContext context, std::string state) {
+  const std::string& task_id = context.task_id;
   std::shared_ptr<KernelTree> holder;
+  std::string full = StateInRoom(context.room, state);
   for (const auto& [key, tree] : trees_) {
-    if (key.first == task_id && tree->Has(state)) holder = tree;
+    if (key.first == task_id && tree->Has(full)) holder = tree;
   }
   // Unnamed, the newest: of Python, which comes first, or else of R.
-  for (auto each = trees_.begin(); state.empty() && each != trees_.end(); ++each) {
-    if (each->first.first != task_id || each->second->head().empty()) continue;
+  for (auto each = trees_.begin(); full.empty() && each != trees_.end(); ++each) {
+    if (each->first.first != task_id || each->second->head(context.room).empty()) continue;
     holder = each->second;
-    state = each->second->head();
+    full = each->second->head(context.room);
   }
-  if (holder != nullptr) co_return co_await holder->FolderWithFiles(state, std::move(cancel));
+  if (holder != nullptr) co_return co_await holder->FolderWithFiles(full, context.cancel);
   co_return Error(Reason::kNotFound, fmt::format("there is no state '{}'", state),
                   {{"field", "state"}});
 }
 
-Async<std::filesystem::path> KernelHost::FolderOf(std::string task_id, std::string state,
-                                                  CancelToken cancel) {
-  auto finding = FindFolder(std::move(task_id), std::move(state), std::move(cancel));
+Async<std::filesystem::path> KernelHost::FolderOf(ToolContext context, std::string state) {
+  auto finding = FindFolder(std::move(context), std::move(state));
   co_return co_await asio::co_spawn(io_, std::move(finding), asio::use_awaitable);
 }
 
 void KernelHost::Forget(std::string task_id) {
   asio::post(io_, [this, task_id = std::move(task_id)] {
     std::erase_if(trees_, [&](const auto& entry) { return entry.first.first == task_id; });
+  });
+}
+
+void KernelHost::ForgetRoom(std::string task_id, std::string room) {
+  asio::post(io_, [=, this] {
+    for (const auto& [key, tree] : trees_) {
+      if (key.first == task_id) tree->ForgetRoom(room);
+    }
   });
 }
 

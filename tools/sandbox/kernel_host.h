@@ -29,16 +29,19 @@ class KernelHost {
   absl::Status CheckLanguage(const std::string& language) const;
 
   // Runs a cell in the task's kernel of a language, from the state `from`; no value: the head.
+  // Names of states are those of the context's room.
   Async<CellResult> Run(std::string language, ToolContext context, std::string state,
                         std::optional<std::string> from, std::string code);
   void Recall(std::string language, ToolContext context, std::string state,
               std::optional<std::string> from, std::string code, int64_t recorded_end);
-  void Discard(std::string language, std::string task_id, std::string state);
+  void Discard(std::string language, ToolContext context, std::string state);
   // The folder of a state, whichever language made it, with the files that its cells made;
   // kNotFound if there is none.
-  Async<std::filesystem::path> FolderOf(std::string task_id, std::string state, CancelToken cancel);
+  Async<std::filesystem::path> FolderOf(ToolContext context, std::string state);
   // Ends the task's kernels.
   void Forget(std::string task_id);
+  // Lets go of the states of a room.
+  void ForgetRoom(std::string task_id, std::string room);
 
  private:
   using Key = std::pair<std::string, std::string>;  // task, language
@@ -46,8 +49,7 @@ class KernelHost {
   std::shared_ptr<KernelTree> Tree(const std::string& language, const ToolContext& context);
   Async<CellResult> RunHere(std::string language, ToolContext context, std::string state,
                             std::optional<std::string> from, std::string code);
-  Async<std::filesystem::path> FindFolder(std::string task_id, std::string state,
-                                          CancelToken cancel);
+  Async<std::filesystem::path> FindFolder(ToolContext context, std::string state);
 
   const SandboxConfig config_;
   const std::filesystem::path kernel_folder_;

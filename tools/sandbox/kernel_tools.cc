@@ -115,7 +115,7 @@ KernelTool::KernelTool(std::string language, std::shared_ptr<KernelHost> host)
 Async<ToolResult> KernelTool::Call(ToolCall call) {
   const std::string state = StateOf(call);
   for (const Json& discarded : JsonArray(call.arguments, "discard")) {
-    host_->Discard(language_, call.context.task_id, discarded.get<std::string>());
+    host_->Discard(language_, call.context, discarded.get<std::string>());
   }
   std::string code = JsonString(call.arguments, "code");
   std::optional<std::string> from = FromOf(call.arguments);
@@ -140,6 +140,10 @@ void KernelTool::Recall(const ToolCall& call, const ToolResult& result) {
 }
 
 void KernelTool::Forget(std::string_view task_id) { host_->Forget(std::string(task_id)); }
+
+void KernelTool::ForgetRoom(std::string_view task_id, std::string_view room) {
+  host_->ForgetRoom(std::string(task_id), std::string(room));
+}
 
 PublishTool::PublishTool(std::shared_ptr<KernelHost> host) : host_(std::move(host)) {
   spec_.name = "publish";
@@ -175,10 +179,8 @@ PublishTool::PublishTool(std::shared_ptr<KernelHost> host) : host_(std::move(hos
 }
 
 Async<ToolResult> PublishTool::Call(ToolCall call) {
-  CO_ASSIGN_OR_RETURN(
-      const std::filesystem::path folder,
-      co_await host_->FolderOf(call.context.task_id, JsonString(call.arguments, "state"),
-                               call.context.cancel));
+  CO_ASSIGN_OR_RETURN(const std::filesystem::path folder,
+                      co_await host_->FolderOf(call.context, JsonString(call.arguments, "state")));
   ToolResult result;
   result.value = {{"missing", Json::array()}};
   std::string shown;

@@ -22,6 +22,7 @@ class KernelTool : public Tool {
   void Recall(const ToolCall& call, const ToolResult& result) override;
   bool holds_state() const override { return true; }
   void Forget(std::string_view task_id) override;
+  void ForgetRoom(std::string_view task_id, std::string_view room) override;
 
  private:
   const std::string language_;

@@ -42,7 +42,18 @@ CellResult Ended(std::string status, const std::string& name, const std::string&
   return result;
 }
 
+constexpr char kBehindRoom = '\x1f';
+
 }  // namespace
+
+std::string StateInRoom(const std::string& room, const std::string& state) {
+  return room.empty() || state.empty() ? state : room + kBehindRoom + state;
+}
+
+std::string GivenName(const std::string& full_name) {
+  const size_t end = full_name.find(kBehindRoom);
+  return end == std::string::npos ? full_name : full_name.substr(end + 1);
+}
 
 KernelTree::KernelTree(const SandboxConfig& config, KernelLanguage language, Workspace workspace,
                        std::vector<SandboxMount> shared_folders, uint64_t seed,
@@ -184,7 +195,7 @@ Async<std::shared_ptr<KernelProcess>> KernelTree::Materialize(std::string name,
   }
   auto found = states_.find(name);
   if (found == states_.end()) {
-    co_return Error(Reason::kNotFound, fmt::format("there is no state '{}'", name),
+    co_return Error(Reason::kNotFound, fmt::format("there is no state '{}'", GivenName(name)),
                     {{"field", "from"}});
   }
   found->second.used = ++uses_;
@@ -205,8 +216,8 @@ Async<std::shared_ptr<KernelProcess>> KernelTree::Materialize(std::string name,
                       co_await RunIn(*process, name, from, code, config_.cell_time, cancel));
   if (result.status != "ok") {
     std::string why = fmt::format(
-        "the state '{}' could not be rebuilt: its code, which ran before, now ends with {}", name,
-        result.status);
+        "the state '{}' could not be rebuilt: its code, which ran before, now ends with {}",
+        GivenName(name), result.status);
     if (result.status == "killed") co_return GoneError(std::move(why));  // from outside, perhaps
     co_return Error(Reason::kSandboxFailed, std::move(why));
   }
@@ -220,10 +231,10 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   auto self = shared_from_this();
   if (states_.contains(request.state) || request.state == request.from) {
     // Others may stand on the state of that name.
-    co_return Error(
-        Reason::kAlreadyExists,
-        fmt::format("there is a state '{}' already: give the new one another name", request.state),
-        {{"field", "state"}});
+    co_return Error(Reason::kAlreadyExists,
+                    fmt::format("there is a state '{}' already: give the new one another name",
+                                GivenName(request.state)),
+                    {{"field", "state"}});
   }
   CO_RETURN_IF_ERROR(request.cancel.status());
   const int64_t room = config_.task_mb * kMega;
@@ -264,9 +275,9 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   if (result.ok() && result->status == "ok") {
     (*process)->Freeze();
     states_[request.state] = {request.from, request.code, *process, ++uses_};
-    head_ = request.state;
     result->from = request.from;
-    head_end_ = std::numeric_limits<int64_t>::max();  // later than all that is recalled
+    // Later than all that is recalled.
+    heads_[request.room] = {request.state, std::numeric_limits<int64_t>::max()};
     EvictIdle();
     co_return result;
   }
@@ -382,13 +393,30 @@ Async<CellResult> KernelTree::RunIn(std::shared_ptr<KernelProcess> process, std:
   co_return result;
 }
 
-void KernelTree::Recall(const std::string& state, const std::string& from, const std::string& code,
-                        int64_t recorded_end) {
+void KernelTree::Recall(const std::string& room, const std::string& state, const std::string& from,
+                        const std::string& code, int64_t recorded_end) {
   if (states_.contains(state)) return;
   states_[state] = {from, code, nullptr, ++uses_};
-  if (recorded_end != 0 && recorded_end < head_end_) return;
-  head_end_ = std::max(head_end_, recorded_end);
-  head_ = state;
+  Head& head = heads_[room];
+  if (recorded_end != 0 && recorded_end < head.end) return;
+  head.end = std::max(head.end, recorded_end);
+  head.state = state;
+}
+
+std::string KernelTree::head(const std::string& room) const {
+  const auto found = heads_.find(room);
+  return found == heads_.end() ? "" : found->second.state;
+}
+
+void KernelTree::ForgetRoom(const std::string& room) {
+  const std::string prefix = room + kBehindRoom;
+  std::error_code ignored;
+  for (auto each = states_.lower_bound(prefix);
+       each != states_.end() && each->first.starts_with(prefix);) {
+    std::filesystem::remove_all(FolderOf(each->first), ignored);
+    each = states_.erase(each);
+  }
+  heads_.erase(room);
 }
 
 Async<std::filesystem::path> KernelTree::FolderWithFiles(std::string state, CancelToken cancel) {

@@ -4,6 +4,9 @@
 // without seeing each other, and a state is always the sum of the cells on the way to it: when its
 // process is gone (a crash, a restart, too many idle ones), the cells are run again.
 //
+// Rooms of a task (tools/room.h) share the kernel and no state: each has names and a newest state
+// of its own.
+//
 // Thread-confined to its executor.
 #pragma once
 
@@ -35,9 +38,14 @@ struct KernelLanguage {
   std::vector<std::string> preload;
 };
 
+// The full name of a state of a room (tools/room.h), and the name that was given to it.
+std::string StateInRoom(const std::string& room, const std::string& state);
+std::string GivenName(const std::string& full_name);
+
 struct CellRequest {
-  std::string state;  // the new state's name, unique in the task
-  std::string from;   // "": the empty state
+  std::string room;
+  std::string state;  // the new state's full name, unique in the task
+  std::string from;   // a full name; "": the empty state
   std::string code;
   absl::Duration time_limit;
   CancelToken cancel;
@@ -46,7 +54,7 @@ struct CellRequest {
 struct CellResult {
   std::string status;            // "ok", "error", "timeout", "killed"
   Json outputs = Json::array();  // nbformat 4
-  std::string from;              // the state it continued from
+  std::string from;              // the state it continued from, by its full name
 };
 
 class KernelTree : public std::enable_shared_from_this<KernelTree> {
@@ -62,14 +70,17 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   Async<CellResult> Run(CellRequest request);
 
   // Notes a state whose cell ran in an earlier life and ended at `recorded_end` (0: after all
-  // others). The head is the state that was made last, in whichever order they are recalled.
-  void Recall(const std::string& state, const std::string& from, const std::string& code,
-              int64_t recorded_end);
+  // others). A room's head is its state that was made last, in whichever order they are recalled.
+  void Recall(const std::string& room, const std::string& state, const std::string& from,
+              const std::string& code, int64_t recorded_end);
   // Lets go of states that are not needed any more, with their folders.
   void Discard(const std::string& state);
+  // Forgets all states of a room, which nothing else stands on.
+  void ForgetRoom(const std::string& room);
 
   bool Has(const std::string& state) const { return states_.contains(state); }
-  const std::string& head() const { return head_; }
+  // The newest state of a room, by its full name; "" if it has none.
+  std::string head(const std::string& room) const;
   // The state's folder with its files, made again if they are not there. kNotFound for a state
   // that does not exist.
   Async<std::filesystem::path> FolderWithFiles(std::string state, CancelToken cancel);
@@ -120,8 +131,11 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   std::map<std::string, State> states_;
   std::vector<std::weak_ptr<KernelProcess>> processes_;  // of this sandbox
   std::multiset<pid_t> running_;                         // those that run a cell
-  std::string head_;
-  int64_t head_end_ = 0;  // when the head's cell ended, if that was in an earlier life
+  struct Head {
+    std::string state;
+    int64_t end = 0;  // when its cell ended, if that was in an earlier life
+  };
+  std::map<std::string, Head> heads_;  // by room
   uint64_t uses_ = 0;
   bool busy_ = false;  // a state is being made ready
   std::deque<std::shared_ptr<TurnWaiter>> turn_waiters_;

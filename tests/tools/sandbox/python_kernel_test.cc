@@ -9,6 +9,7 @@
 #include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
 #include "tools/base/steady_time.h"
+#include "tools/room.h"
 #include "tools/sandbox/kernel_tools.h"
 #include "tools/sandbox/sandbox.h"
 
@@ -98,6 +99,48 @@ TEST_F(PythonKernelTest, AlternativesDoNotSeeEachOther) {
   EXPECT_EQ(Output("left", "print(x, open('note').read())"), "[1, 2] left\n");
   EXPECT_EQ(Output("right", "print(x, open('note').read())"), "[1, 3] base\n");
   EXPECT_EQ(Output("base", "print(x, open('note').read())"), "[1] base\n");
+}
+
+TEST_F(PythonKernelTest, RoomsShareNoStatesAndNoNames) {
+  const Workspace task = context_.workspace;
+  const auto enter = [&](const std::string& room) {
+    context_.room = room;
+    context_.task_workspace = task;
+    context_.workspace = RoomIn(task, room);
+  };
+  const auto go_on = [&](const std::string& path, const std::string& code) {
+    ToolCall call;
+    context_.path = path;
+    call.arguments = {{"code", code}};
+    call.context = context_;
+    const auto result = RunToEnd(tool_->Call(std::move(call)));
+    return result.ok() ? Text(*result) : std::string(MessageOf(result.status()));
+  };
+  ASSERT_FALSE(Run("base", "", "x = 'task'")->is_error);
+  for (const char* const room : {"one", "two"}) {
+    enter(room);
+    const auto made = Run("base", "", fmt::format("x = '{}'\nopen('note', 'w').write(x)", room));
+    ASSERT_TRUE(made.ok()) << made.status();
+    ASSERT_FALSE(made->is_error) << Text(*made);
+    EXPECT_EQ(JsonString(made->value, "state"), "base");
+  }
+  enter("one");
+  EXPECT_EQ(go_on("a", "import os\nprint(x, open('note').read(), open('inputs/data.txt').read())"),
+            "one one 42\n");
+  enter("two");
+  EXPECT_EQ(go_on("b", "print(x, open('note').read())"), "two two\n");
+  enter("three");
+  EXPECT_NE(go_on("c", "print(x)").find("NameError"), std::string::npos);  // it is empty
+  EXPECT_EQ(Output("base", "print(x)"), "there is no state 'base'");
+  context_.room.clear();
+  context_.workspace = task;
+  EXPECT_EQ(go_on("d", "print(x)"), "task\n");
+  // A room that is left is gone, and its names are free.
+  tool_->ForgetRoom("t", "one");
+  enter("one");
+  EXPECT_EQ(Output("base", "print(x)"), "there is no state 'base'");
+  ASSERT_FALSE(Run("base", "", "x = 'again'")->is_error);
+  EXPECT_EQ(Output("base", "print(x)"), "again\n");
 }
 
 TEST_F(PythonKernelTest, DrawsOnFromWhereTheParentStopped) {
