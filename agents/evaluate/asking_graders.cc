@@ -87,7 +87,7 @@ class CodeGrader : public AnswerGrader {
       ASSIGN_OR_RETURN(const Json verdict,
                        ParseJson(JsonString(output, "evalue"), "the grader's verdict"));
       const double score = std::clamp(JsonDouble(verdict, "score"), 0.0, 1.0);
-      return GivenGrade{"", score, score >= 1, JsonString(verdict, "reason")};
+      return GivenGrade{"", score, score >= 1, JsonString(verdict, "reason"), ""};
     }
     if (status.empty()) {
       return Error(Reason::kPermissionDenied,
@@ -97,9 +97,10 @@ class CodeGrader : public AnswerGrader {
       return GivenGrade{"", 0, false,
                         fmt::format("the code was ended: it took longer than {} s or more than it "
                                     "may: {}",
-                                    seconds_, Elide(TextOf(result), kMaxReason))};
+                                    seconds_, Elide(TextOf(result), kMaxReason)),
+                        ""};
     }
-    return GivenGrade{"", 0, false, Elide(TextOf(result), kMaxReason)};
+    return GivenGrade{"", 0, false, Elide(TextOf(result), kMaxReason), ""};
   }
 
   const std::string code_;
@@ -129,12 +130,14 @@ class ModelGrader : public AnswerGrader {
     CO_ASSIGN_OR_RETURN(ChatRequest request, PromptRequest(scope, "evaluate.grader", values));
     request.reply_schema = ReplySchema{"grade", VoteSchema()};
     GivenGrade grade;
+    double points = 0;
     for (int vote = 1; vote <= votes_; ++vote) {
       const std::string name = fmt::format("vote:{}", vote);
       CO_ASSIGN_OR_RETURN(const Json reply, co_await scope.ChatJson(name, kGraderRole, request));
-      grade.score += JsonDouble(reply, "points") / kMostPoints / votes_;
+      points += JsonDouble(reply, "points");
       if (grade.reason.empty()) grade.reason = Elide(JsonString(reply, "reason"), kMaxReason);
     }
+    grade.score = points / (kMostPoints * votes_);
     // Thirds and tenths add up to what they should.
     grade.passed = grade.score >= pass_score_ - 1e-9;
     co_return grade;

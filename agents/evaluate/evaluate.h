@@ -26,7 +26,7 @@ struct EvaluatedVariant {
   std::string registered;  // the registered prompt that its text is a template of; may be empty
 };
 
-// An earlier evaluation, by item.
+// A variant of an earlier evaluation, by item.
 struct EvaluationBaseline {
   std::string name;
   std::vector<int32_t> numbers;  // of items, ascending
@@ -41,7 +41,7 @@ struct EvaluateOptions {
   int concurrency = 16;
   int repeats = 1;
   double confidence = 0.95;
-  std::optional<EvaluationBaseline> baseline;
+  std::vector<EvaluationBaseline> baselines;  // the variants of an earlier evaluation
 };
 
 // One run: a variant on an item.
@@ -102,7 +102,7 @@ struct VariantComparison {
 struct EvaluateOutcome {
   std::vector<EvaluatedRun> runs;  // that were done, by item, variant and repeat
   std::vector<VariantOutcome> variants;
-  std::vector<VariantComparison> comparisons;  // the first with the second ...; with the baseline
+  std::vector<VariantComparison> comparisons;  // the first with the second ...; with the baselines
   absl::Status stopped;  // the limit that was reached; OkStatus if all was done
 };
 

@@ -39,9 +39,9 @@ absl::Status CheckRuns(size_t items, size_t variants, int repeats) {
                                                   runs, kMaxRuns));
 }
 
-// An evaluation as a baseline for others on the same version of a data set.
-absl::StatusOr<Json> BaselineOf(const std::string& task, const v1::TaskResult& result,
-                                const std::string& digest) {
+// The variants of an evaluation as baselines for others on the same version of a data set.
+absl::StatusOr<Json> BaselinesOf(const std::string& task, const v1::TaskResult& result,
+                                 const std::string& digest) {
   if (!result.has_evaluate() || result.evaluate().variants().empty()) {
     return WrongEvaluate("baseline", fmt::format("{} is no evaluation", task));
   }
@@ -51,26 +51,36 @@ absl::StatusOr<Json> BaselineOf(const std::string& task, const v1::TaskResult& r
                                      "the same data set",
                                      task, result.evaluate().dataset()));
   }
-  const v1::VariantResult& variant = result.evaluate().variants(0);
-  Json baseline = {{"name", task},
-                   {"numbers", Json::array()},
-                   {"scores", Json::array()},
-                   {"passes", Json::array()}};
-  for (int i = 0; i < variant.item_numbers_size(); ++i) {
-    baseline["numbers"].push_back(variant.item_numbers(i));
-    baseline["scores"].push_back(static_cast<double>(variant.item_scores(i)));
-    baseline["passes"].push_back(variant.item_passes(i));
+  Json baselines = Json::array();
+  for (const v1::VariantResult& variant : result.evaluate().variants()) {
+    const bool only = result.evaluate().variants_size() == 1;
+    Json baseline = {{"name", only ? task : fmt::format("{}:{}", task, variant.name())},
+                     {"numbers", Json::array()},
+                     {"scores", Json::array()},
+                     {"passes", Json::array()}};
+    for (int i = 0; i < variant.item_numbers_size(); ++i) {
+      baseline["numbers"].push_back(variant.item_numbers(i));
+      baseline["scores"].push_back(static_cast<double>(variant.item_scores(i)));
+      baseline["passes"].push_back(variant.item_passes(i));
+    }
+    baselines.push_back(std::move(baseline));
   }
-  return baseline;
+  return baselines;
 }
 
-EvaluationBaseline FromJson(const Json& recorded) {
-  EvaluationBaseline baseline;
-  baseline.name = JsonString(recorded, "name");
-  baseline.numbers = JsonArray(recorded, "numbers").get<std::vector<int32_t>>();
-  baseline.scores = JsonArray(recorded, "scores").get<std::vector<double>>();
-  baseline.passes = JsonArray(recorded, "passes").get<std::vector<bool>>();
-  return baseline;
+std::vector<EvaluationBaseline> BaselinesIn(const Json& recorded) {
+  std::vector<EvaluationBaseline> baselines;
+  // Once a task had a single one, without a list around it.
+  const Json list = recorded.is_array() ? recorded : Json::array({recorded});
+  for (const Json& each : list) {
+    EvaluationBaseline baseline;
+    baseline.name = JsonString(each, "name");
+    baseline.numbers = JsonArray(each, "numbers").get<std::vector<int32_t>>();
+    baseline.scores = JsonArray(each, "scores").get<std::vector<double>>();
+    baseline.passes = JsonArray(each, "passes").get<std::vector<bool>>();
+    baselines.push_back(std::move(baseline));
+  }
+  return baselines;
 }
 
 // A value that is read once and then recorded: later lives need its source no more.
@@ -125,7 +135,7 @@ absl::Status EvaluateKind::Validate(const v1::TaskSpec& spec) const {
   if (evaluate.baseline().empty()) return absl::OkStatus();
   const auto result = services_.read_result(evaluate.baseline());
   if (!result.ok()) return WrongEvaluate("baseline", MessageOf(result.status()));
-  return BaselineOf(evaluate.baseline(), *result, found->dataset.digest).status();
+  return BaselinesOf(evaluate.baseline(), *result, found->dataset.digest).status();
 }
 
 std::vector<std::string> EvaluateKind::PromptFamilies(const v1::TaskSpec& spec) const {
@@ -161,10 +171,10 @@ Async<v1::TaskResult> EvaluateKind::Run(Scope& scope, v1::TaskSpec spec) const {
   if (!evaluate.baseline().empty()) {
     const auto read_baseline = [&]() -> absl::StatusOr<Json> {
       ASSIGN_OR_RETURN(const v1::TaskResult result, services_.read_result(evaluate.baseline()));
-      return BaselineOf(evaluate.baseline(), result, items->digest());
+      return BaselinesOf(evaluate.baseline(), result, items->digest());
     };
     CO_ASSIGN_OR_RETURN(const Json baseline, co_await FixOnce(scope, "baseline", read_baseline));
-    options.baseline = FromJson(baseline);
+    options.baselines = BaselinesIn(baseline);
   }
   CO_ASSIGN_OR_RETURN(const EvaluateOutcome outcome, co_await RunEvaluation(scope, items, options));
   v1::TaskResult result;

@@ -49,6 +49,7 @@ v1::RunResult RunOf(const EvaluateOptions& options, const EvaluatedRun& run, siz
     added->set_score(grade.score);
     added->set_passed(grade.passed);
     added->set_reason(Elide(grade.reason, kShownReason));
+    added->set_judged(grade.judged);
   }
   message.set_error(run.error);
   *message.mutable_latency() = DurationOf(run.usage.model_time + run.usage.tool_time);

@@ -19,6 +19,7 @@ struct GivenGrade {
   double score = 0;  // 0 to 1
   bool passed = false;
   std::string reason;
+  std::string judged;  // what of the answer counted, shortened; empty: all of it
 };
 
 // kInvalidField of a part of a grader's spec, named below it: "numeric.absolute_tolerance".

@@ -24,10 +24,14 @@ VariantOutcome SumUpVariant(const std::vector<const EvaluatedRun*>& runs,
     if (!run->error.empty()) ++outcome.failed_runs;
     latencies.push_back(absl::ToDoubleSeconds(run->usage.model_time + run->usage.tool_time));
     for (size_t i = 0; i < run->grades.size(); ++i) {
-      outcome.graders[i].score += run->grades[i].score / static_cast<double>(runs.size());
-      outcome.graders[i].pass_rate +=
-          (run->grades[i].passed ? 1.0 : 0.0) / static_cast<double>(runs.size());
+      outcome.graders[i].score += run->grades[i].score;
+      outcome.graders[i].pass_rate += run->grades[i].passed ? 1.0 : 0.0;
     }
+  }
+  // Divided once: of parts that were divided the sum may be over 1.
+  for (GraderMean& grader : outcome.graders) {
+    grader.score /= std::max(1.0, static_cast<double>(runs.size()));
+    grader.pass_rate /= std::max(1.0, static_cast<double>(runs.size()));
   }
   // By item: runs stand in their order.
   const auto repeats = static_cast<size_t>(options.repeats);
@@ -37,12 +41,12 @@ VariantOutcome SumUpVariant(const std::vector<const EvaluatedRun*>& runs,
     double score = 0;
     size_t passed = 0;
     for (; end < runs.size() && runs[end]->item_number == runs[i]->item_number; ++end) {
-      score += runs[end]->score / static_cast<double>(repeats);
+      score += runs[end]->score;
       if (runs[end]->passed) ++passed;
     }
     if (end - i == repeats) {
       outcome.numbers.push_back(runs[i]->item_number);
-      outcome.scores.push_back(score);
+      outcome.scores.push_back(score / static_cast<double>(repeats));
       outcome.passes.push_back(2 * passed > repeats);
       if (outcome.passes.back()) ++passed_items;
     }
@@ -112,9 +116,9 @@ EvaluateOutcome SumUpRuns(std::vector<EvaluatedRun> runs, const EvaluateOptions&
           Compare(by_item[left], by_item[right], options.confidence, seed));
     }
   }
-  if (options.baseline.has_value()) {
+  for (const EvaluationBaseline& baseline : options.baselines) {
     for (const EvaluationBaseline& variant : by_item) {
-      outcome.comparisons.push_back(Compare(variant, *options.baseline, options.confidence, seed));
+      outcome.comparisons.push_back(Compare(variant, baseline, options.confidence, seed));
     }
   }
   return outcome;

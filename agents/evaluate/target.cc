@@ -45,8 +45,10 @@ absl::StatusOr<PromptUnderTest> TemplatePrompt(std::string text,
 
 absl::StatusOr<std::string> FillPrompt(const PromptUnderTest& prompt, const Item& item) {
   if (prompt.compiled == nullptr) {
-    return prompt.text.empty() ? item.question
-                               : fmt::format("{}\n\n{}", prompt.text, item.question);
+    // One empty line between them, whether the text's last line has an end or not.
+    std::string_view text = prompt.text;
+    while (text.ends_with('\n')) text.remove_suffix(1);
+    return text.empty() ? item.question : fmt::format("{}\n\n{}", text, item.question);
   }
   Json values = Json::object();
   for (const std::string& name : prompt.compiled->used()) {

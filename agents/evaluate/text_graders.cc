@@ -30,7 +30,14 @@ class TextGrader : public AnswerGrader {
 };
 
 GivenGrade Verdict(bool passed, std::string reason) {
-  return {"", passed ? 1.0 : 0.0, passed, std::move(reason)};
+  return {"", passed ? 1.0 : 0.0, passed, std::move(reason), ""};
+}
+
+// The same of a part of the answer, which is what counts of it.
+GivenGrade VerdictOn(std::string part, bool passed, std::string reason) {
+  GivenGrade grade = Verdict(passed, std::move(reason));
+  grade.judged = std::move(part);
+  return grade;
 }
 
 std::string Shown(std::string_view text) { return fmt::format("'{}'", Elide(text, kShown)); }
@@ -72,8 +79,8 @@ class NumericGrader : public TextGrader {
     // A little more than nothing, so that 0.1 + 0.2 is 0.3.
     const double rounding = 1e-9 * std::max(std::abs(*expected), std::abs(*given));
     const double allowed = std::max({absolute_, relative_ * std::abs(*expected), rounding});
-    return Verdict(std::abs(*given - *expected) <= allowed,
-                   fmt::format("{} against {} expected", *given, *expected));
+    return VerdictOn(fmt::format("{}", *given), std::abs(*given - *expected) <= allowed,
+                     fmt::format("{} against {} expected", *given, *expected));
   }
 
  private:
@@ -89,7 +96,8 @@ class ChoiceGrader : public TextGrader {
     if (!expected.has_value()) return Verdict(false, "no choice is expected by the data set");
     const auto given = FindChoice(answer, choices_);
     if (!given.has_value()) return Verdict(false, "makes no choice");
-    return Verdict(*given == *expected, fmt::format("{} against {} expected", *given, *expected));
+    return VerdictOn(std::string(1, *given), *given == *expected,
+                     fmt::format("{} against {} expected", *given, *expected));
   }
 
  private:
@@ -162,7 +170,10 @@ class PartGrader : public AnswerGrader {
       co_return Verdict(false, pattern_ == nullptr ? fmt::format("has no <{}>", tag_)
                                                    : "has no part that matches answer_pattern");
     }
-    co_return co_await inner_->Judge(scope, std::move(item), *std::move(part));
+    const std::string judged = Elide(*part, kShown);
+    auto grade = co_await inner_->Judge(scope, std::move(item), *std::move(part));
+    if (grade.ok() && grade->judged.empty()) grade->judged = judged;
+    co_return grade;
   }
 
  private:

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "clients/cpp/commands.h"
+#include "clients/cpp/connection.h"
 #include "clients/cpp/grader_option.h"
 #include "clients/cpp/submit.h"
 #include "clients/cpp/workflow_file.h"
@@ -38,6 +39,8 @@ struct EvaluateOptions {
   std::string baseline;
   double confidence = 0;
   bool no_watch = false;
+  std::string spo;
+  std::vector<v1::PromptVariant> of_spo;  // what was read of that task
 };
 
 bool IsFile(const std::string& text) {
@@ -71,6 +74,30 @@ void AddVariants(const EvaluateOptions& options, v1::EvaluateSpec& spec) {
   for (const std::string& name : options.registered) {
     spec.add_variants()->set_registered(RegisteredName(name));
   }
+  for (const v1::PromptVariant& variant : options.of_spo) *spec.add_variants() = variant;
+}
+
+// The first prompt and the result of an SPO task, to be tried as that search tried them.
+void ReadSpo(EvaluateOptions& options, const GlobalOptions& global) {
+  Connection connection(global.server);
+  v1::GetTaskRequest get;
+  get.set_name(TaskName(options.spo));
+  v1::GetTaskResponse got;
+  const auto read = connection.tasks().GetTask(CallContext().get(), get, &got);
+  if (!read.ok()) throw CLI::ValidationError("--spo", read.error_message());
+  const v1::SpoResult& result = got.task().result().spo();
+  if (result.best() < 1 || result.best() > result.prompts_size()) {
+    throw CLI::ValidationError("--spo", get.name() + " has no result of an SPO task");
+  }
+  const auto add = [&](const char* name, int number) {
+    v1::PromptVariant& variant = options.of_spo.emplace_back();
+    variant.set_name(name);
+    variant.set_text(result.prompts(number - 1).text());
+  };
+  add("first", 1);
+  if (result.best() > 1) add("result", result.best());
+  const bool one_call = options.agent.empty() && options.workflow.empty();
+  if (one_call && options.temperature < 0) options.temperature = 0;
 }
 
 void SetWorkflow(const EvaluateOptions& options, v1::EvaluateWorkflowTarget& target) {
@@ -155,6 +182,9 @@ void AddEvaluateCommand(CLI::App& app, GlobalOptions& global, int& exit_code) {
           "A prompt to try, with {{question}} or other fields in it: a text or a file");
   AddList(*command, "--registered", evaluate->registered,
           "A registered prompt to try: NAME or NAME@VERSION");
+  command->add_option("--spo", evaluate->spo,
+                      "The first prompt and the result of an SPO task, at the temperature of its "
+                      "search, which is 0");
   command->add_option("--role", evaluate->role, "The role that answers; without, executor");
   command->add_option("--temperature", evaluate->temperature, "Sampling temperature of the role");
   command->add_option("--max-reply-tokens", evaluate->max_reply_tokens, "Of one answer at most");
@@ -191,6 +221,7 @@ void AddEvaluateCommand(CLI::App& app, GlobalOptions& global, int& exit_code) {
   AddCommonOptions(*command, *options);
   command->callback([=, &global, &exit_code] {
     options->watch = !evaluate->no_watch;
+    if (!evaluate->spo.empty()) ReadSpo(*evaluate, global);
     exit_code = Submit(*options, SpecOf(*evaluate), global);
   });
 }

@@ -158,9 +158,13 @@ void AddEvaluation(const v1::EvaluateResult& result, std::string& text) {
     const std::string why =
         run.error().empty() && run.grades_size() > 0 ? run.grades(0).reason() : run.error();
     const std::string label = result.variants_size() > 1 ? " " + run.variant() : "";
+    // What was judged of a long answer says more than its beginning.
+    const std::string& judged = run.grades_size() > 0 && !run.grades(0).judged().empty()
+                                    ? run.grades(0).judged()
+                                    : run.answer();
     text += fmt::format("  {}{}: {}\n      expected {}, got {} ({})\n", run.item_id(), label,
                         OneLine(run.question(), kRunWidth), OneLine(run.expected(), kRunWidth),
-                        OneLine(run.answer(), kRunWidth), OneLine(why, kRunWidth));
+                        OneLine(judged, kRunWidth), OneLine(why, kRunWidth));
   }
 }
 

@@ -125,6 +125,8 @@ std::string TextOrFile(const std::string& given) {
     if (text.find_first_not_of(" \t\r\n") == std::string::npos) {
       throw CLI::ValidationError(given, "is empty");
     }
+    // The end of a text's last line is not of the text.
+    while (text.ends_with('\n') || text.ends_with('\r')) text.pop_back();
     return text;
   }
   static const std::set<std::string> kSuffixes = {".txt", ".md", ".json", ".jsonl", ".yaml", ".py"};

@@ -94,7 +94,9 @@ class EvaluateTest(unittest.TestCase):
         # A later evaluation is compared with it.
         self.evaluate("numbers", "--text", "Think carefully.", "--baseline", "both", "--task-id", "later")
         later = self.server.wait("later")["result"]["evaluate"]["comparisons"]
-        self.assertEqual([(each["right"], each["wins"]) for each in later], [("tasks/both", 15)])
+        names = [variant["name"] for variant in result["variants"]]
+        self.assertEqual([(each["right"], each.get("wins", 0)) for each in later],
+                         [(f"tasks/both:{names[0]}", 15), (f"tasks/both:{names[1]}", 0)])
 
     def test_a_kill_in_the_middle_repeats_no_recorded_call(self):
         self.upload("numbers.jsonl", numbers(60))

@@ -194,6 +194,35 @@ TEST_F(EvaluateKindTest, ComparesWithAnEarlierEvaluation) {
   EXPECT_EQ(MetadataOf(Run(spec).status())["field"], "spec.evaluate.baseline");
 }
 
+TEST_F(EvaluateKindTest, ComparesWithEachVariantOfAnEarlierEvaluation) {
+  PutNumbers(20);
+  const auto first = Run(Spec(R"("prompt": {}, "variants": [{"name": "a", "text": "Careful."},
+                                              {"name": "b", "text": "Answer."}])"));
+  ASSERT_TRUE(first.ok()) << first.status();
+  baseline_ = *first;
+  ForgetRecord();
+  const auto second = Run(Spec(R"("prompt": {}, "baseline": "tasks/x",
+                                  "variants": [{"name": "c", "text": "Careful, too."}])"));
+  ASSERT_TRUE(second.ok()) << second.status();
+  ASSERT_EQ(second->evaluate().comparisons_size(), 2);
+  EXPECT_EQ(second->evaluate().comparisons(0).right(), "tasks/x:a");
+  EXPECT_EQ(second->evaluate().comparisons(0).ties(), 20);
+  EXPECT_EQ(second->evaluate().comparisons(1).right(), "tasks/x:b");
+  EXPECT_EQ(second->evaluate().comparisons(1).wins(), 10);
+  EXPECT_EQ(second->evaluate().comparisons(1).better(), "c");
+}
+
+TEST_F(EvaluateKindTest, MeansOfOnesAreOne) {
+  PutNumbers(49);  // 49 times a 49th is more than 1
+  const auto result =
+      Run(Spec(R"("prompt": {}, "repeats": 3, "variants": [{"text": "Careful."}])"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  const v1::VariantResult& variant = result->evaluate().variants(0);
+  EXPECT_EQ(variant.graders(0).score(), 1.0);
+  EXPECT_EQ(variant.graders(0).pass_rate(), 1.0);
+  EXPECT_EQ(variant.score().value(), 1.0);
+}
+
 TEST_F(EvaluateKindTest, GoesOnAfterACrashWithoutTheDataSet) {
   PutNumbers(30);
   const auto spec = Spec(R"("prompt": {}, "concurrency": 4)");

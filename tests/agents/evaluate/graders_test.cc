@@ -87,6 +87,16 @@ class GradersTest : public RunTest {
   int runs_ = 0;
 };
 
+TEST_F(GradersTest, TellWhatTheyJudged) {
+  const std::string answer = "First 3, no:\n<answer> 12 </answer> (B)";
+  EXPECT_EQ(Grade(R"({"normalized": {}, "answer_tag": "answer"})", "12", answer).judged, "12");
+  EXPECT_EQ(Grade(R"({"exact": {}, "answer_pattern": "First (.) *"})", "3", answer).judged, "3");
+  EXPECT_EQ(Grade(R"({"numeric": {}})", "12", answer).judged, "12");
+  EXPECT_EQ(Grade(R"({"choice": {}})", "B", answer).judged, "B");
+  EXPECT_EQ(Grade(R"({"exact": {}})", "B", answer).judged, "");  // all of it
+  EXPECT_EQ(Grade(R"({"numeric": {}})", "12", "none").judged, "");
+}
+
 TEST_F(GradersTest, CompareTexts) {
   EXPECT_TRUE(Passes(R"({"exact": {}})", "Yes", " Yes\n"));
   EXPECT_FALSE(Passes(R"({"exact": {}})", "Yes", "yes"));

@@ -35,6 +35,8 @@ TEST(PromptUnderTestTest, StandsBeforeTheQuestion) {
   const Item item = ItemOf({{"input", "Is {{it}} so?"}, {"target", "Yes"}});
   EXPECT_EQ(*FillPrompt(PlainPrompt("Think {{first}}."), item),
             "Think {{first}}.\n\nIs {{it}} so?");
+  // A file's last line has an end, and the prompt that was searched with it has none.
+  EXPECT_EQ(*FillPrompt(PlainPrompt("Think.\n"), item), *FillPrompt(PlainPrompt("Think."), item));
   EXPECT_EQ(*FillPrompt(PlainPrompt(""), item), "Is {{it}} so?");
   EXPECT_EQ(PlainPrompt("a").id, PlainPrompt("a").id);
   EXPECT_NE(PlainPrompt("a").id, PlainPrompt("b").id);
