@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
+#include "agents/evaluate/run_forecast.h"
 #include "agents/runtime/branches.h"
 #include "agents/runtime/task_result.h"
 #include "agents/runtime/text.h"
@@ -47,14 +49,27 @@ class Evaluation {
     answer_bytes_ = std::clamp(kAllAnswers / units_, kLeastAnswer, kMostAnswer);
   }
 
+  // With a budget in waves, of as many runs as it is good for by what the runs before them cost:
+  // one that is begun is not to be cut off. While no branch is at work what is left is the same in
+  // every life of the task, and so are the waves. What a call may cost at most is held while it is
+  // made, so a run may be refused although it would fit alone: it is tried again beside fewer.
   AsyncStatus Run() {
     const std::function<Async<std::optional<NamedBranch<DoneUnit>>>()> next = [this] {
       return NextBranch();
     };
     const std::function<absl::Status(absl::StatusOr<DoneUnit>)> take =
         [this](absl::StatusOr<DoneUnit> done) { return Take(std::move(done)); };
-    co_return co_await ForEachBranch<DoneUnit>(*task_, next, take,
-                                               static_cast<size_t>(options_->concurrency));
+    auto at_once = static_cast<size_t>(options_->concurrency);
+    while (next_ < units_ || !refused_.empty()) {
+      const size_t fit = forecast_.Fit(task_->Left(""), units_ - next_ + refused_.size());
+      if (fit == 0) co_return NotOneMore();
+      BeginWave(fit);
+      CO_RETURN_IF_ERROR(co_await ForEachBranch<DoneUnit>(*task_, next, take, at_once));
+      if (refused_.empty()) continue;
+      if (at_once == 1) co_return refusal_;
+      at_once = std::max<size_t>(1, at_once / kFewer);
+    }
+    co_return absl::OkStatus();
   }
 
   std::vector<EvaluatedRun> TakeRuns() {
@@ -66,6 +81,27 @@ class Evaluation {
   }
 
  private:
+  // What was refused comes first.
+  void BeginWave(size_t size) {
+    wave_.clear();
+    std::sort(refused_.begin(), refused_.end());
+    for (const size_t place : refused_) {
+      if (wave_.size() < size) wave_.push_back(place);
+    }
+    refused_.erase(refused_.begin(), refused_.begin() + static_cast<int64_t>(wave_.size()));
+    while (wave_.size() < size && next_ < units_) wave_.push_back(next_++);
+    at_ = 0;
+  }
+
+  absl::Status NotOneMore() const {
+    const std::string why = fmt::format(
+        "what is left of the budget is not enough for another run: one took {} on average; raise "
+        "the budget to go further",
+        forecast_.AverageText());
+    task_->Progress(fmt::format("Ended after {} of {} runs: {}", done_, units_, why));
+    return Error(Reason::kBudgetExceeded, why);
+  }
+
   Unit UnitAt(size_t place) const {
     const auto repeats = static_cast<size_t>(options_->repeats);
     const size_t variants = options_->variants.size();
@@ -75,8 +111,8 @@ class Evaluation {
 
   Async<std::optional<NamedBranch<DoneUnit>>> NextBranch() {
     std::optional<NamedBranch<DoneUnit>> branch;
-    if (next_ == units_) co_return branch;
-    const Unit unit = UnitAt(next_++);
+    if (at_ == wave_.size()) co_return branch;
+    const Unit unit = UnitAt(wave_[at_++]);
     if (!item_.has_value() || item_index_ != unit.item) {
       auto item = co_await items_->Read(*task_, unit.item);
       // An item without a question is a run that fails, and others go on.
@@ -97,10 +133,12 @@ class Evaluation {
     co_return branch;
   }
 
-  std::string NameOf(const Unit& unit) const {
+  std::string NameOf(const Unit& unit) {
     std::string name = fmt::format("item:{}", items_->numbers()[unit.item]);
     if (options_->variants.size() > 1) name += fmt::format(".v{}", unit.variant + 1);
     if (options_->repeats > 1) name += fmt::format(".r{}", unit.repeat);
+    const auto refusals = refusals_.find(unit.place);
+    if (refusals != refusals_.end()) name += fmt::format(".again:{}", refusals->second);
     return name;
   }
 
@@ -115,7 +153,8 @@ class Evaluation {
     done.run.path = scope.path();
     done.failure = item.status();
     if (item.ok()) done.failure = co_await TryItem(scope, *item, done.run);
-    if (!done.failure.ok() && !IsFailureOfRun(done.failure)) {
+    const bool refused = HasReason(done.failure, Reason::kBudgetExceeded);
+    if (!done.failure.ok() && !refused && !IsFailureOfRun(done.failure)) {
       scope.End(done.failure);
       co_return done.failure;
     }
@@ -147,7 +186,16 @@ class Evaluation {
 
   absl::Status Take(absl::StatusOr<DoneUnit> done) {
     RETURN_IF_ERROR(done.status());
+    if (HasReason(done->failure, Reason::kBudgetExceeded)) {
+      refused_.push_back(done->place);
+      ++refusals_[done->place];
+      refusal_ = done->failure;
+      return absl::OkStatus();
+    }
     ++done_;
+    Usage cost = done->run.usage;
+    cost += done->run.grading;
+    forecast_.Add(cost);
     if (done->run.passed) ++passed_;
     if (!done->run.error.empty()) ++failed_;
     const bool first_failed = done->place < kFirstRuns && !done->failure.ok();
@@ -174,6 +222,12 @@ class Evaluation {
   const EvaluateOptions* const options_;
   size_t units_ = 0;
   size_t next_ = 0;
+  std::vector<size_t> wave_;  // places of the units that are to be run now
+  size_t at_ = 0;             // of the next of them
+  std::vector<size_t> refused_;
+  std::map<size_t, int> refusals_;  // how often each was
+  absl::Status refusal_;            // the last
+  RunForecast forecast_;
   size_t answer_bytes_ = 0;
   std::optional<absl::StatusOr<Item>> item_;  // the last that was read
   size_t item_index_ = 0;

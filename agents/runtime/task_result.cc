@@ -47,8 +47,8 @@ absl::Status ErrorOf(v1::TaskResult::StopReason reason) {
   }
   return Error(
       Reason::kBudgetExceeded,
-      "the budget was nearly used up and its rest was spent on the answer; raise the budget "
-      "to go further");
+      "the budget was nearly used up: its rest was for the answer, or not enough for more of the "
+      "work; raise the budget to go further");
 }
 
 std::vector<SpecProblem> TaskKind::FindSpecProblems(const v1::TaskSpec& spec) const {

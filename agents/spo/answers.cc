@@ -13,17 +13,26 @@ namespace troupe {
 namespace {
 
 constexpr size_t kMaxParallel = 16;
+constexpr size_t kFewer = 4;               // times fewer runs at once after some were refused
 constexpr size_t kShownBytes = 16 * 1024;  // of one answer
-
-Async<std::string> Answer(const Target* executor, Scope scope, Item item, PromptUnderTest prompt) {
-  auto answer = co_await executor->Run(scope, std::move(item), std::move(prompt));
-  scope.End(answer.status());
-  if (answer.ok()) co_return std::move(answer->text);
-  if (!IsFailureOfRun(answer.status())) co_return answer.status();
-  co_return fmt::format("(There is no answer: {})", MessageOf(answer.status()));
-}
+constexpr size_t kShownQuestion = 80;      // in a title
 
 }  // namespace
+
+Async<AnswerBook::Run> AnswerBook::Answer(const Target* executor, Scope scope, Item item,
+                                          PromptUnderTest prompt) {
+  scope.UseRoom();  // an agent finds nothing of what others left
+  auto answer = co_await executor->Run(scope, std::move(item), std::move(prompt));
+  scope.End(answer.status());
+  if (answer.ok()) co_return Run{std::move(answer->text), scope.usage().model_calls};
+  if (!IsFailureOfRun(answer.status())) co_return answer.status();
+  co_return Run{fmt::format("(There is no answer: {})", MessageOf(answer.status())),
+                scope.usage().model_calls};
+}
+
+int64_t AnswerBook::CallsPerRun() const {
+  return runs_ == 0 ? 1 : std::max<int64_t>(1, (calls_ + runs_ - 1) / runs_);
+}
 
 int64_t AnswerBook::Missing(const std::vector<int>& prompts, const Items& items) const {
   int64_t missing = 0;
@@ -34,30 +43,40 @@ int64_t AnswerBook::Missing(const std::vector<int>& prompts, const Items& items)
 }
 
 AsyncStatus AnswerBook::Fill(const Scope& scope, std::map<int, std::string> texts, Items items) {
-  std::vector<NamedBranch<std::string>> branches;
-  std::vector<std::pair<int, std::string>> keys;
-  for (const auto& [number, text] : texts) {
-    const PromptUnderTest prompt = PlainPrompt(text);
-    for (const Item* item : items) {
-      if (answers_.contains({number, item->id})) continue;
-      keys.emplace_back(number, item->id);
-      const Target* const executor = executor_;
-      branches.push_back({"answer", fmt::format("answer:{}.{}", number, item->id), "",
-                          [executor, item, prompt](Scope branch) {
-                            return Answer(executor, std::move(branch), *item, prompt);
-                          }});
+  size_t at_once = kMaxParallel;
+  for (int again = 0;; ++again) {
+    std::vector<NamedBranch<Run>> branches;
+    std::vector<std::pair<int, std::string>> keys;
+    for (const auto& [number, text] : texts) {
+      const PromptUnderTest prompt = PlainPrompt(text);
+      for (const Item* item : items) {
+        if (answers_.contains({number, item->id})) continue;
+        keys.emplace_back(number, item->id);
+        std::string name = fmt::format("answer:{}.{}", number, item->id);
+        if (again > 0) name += fmt::format(".again:{}", again);
+        const Target* const executor = executor_;
+        branches.push_back(
+            {"answer", std::move(name),
+             fmt::format("prompt {}: {}", number, TruncateUtf8(item->question, kShownQuestion)),
+             [executor, item, prompt](Scope branch) {
+               return Answer(executor, std::move(branch), *item, prompt);
+             }});
+      }
     }
-  }
-  auto answers = co_await All(scope, std::move(branches), kMaxParallel);
-  absl::Status first;
-  for (size_t i = 0; i < answers.size(); ++i) {
-    if (answers[i].ok()) {
-      answers_[keys[i]] = *std::move(answers[i]);
-    } else if (first.ok()) {
-      first = answers[i].status();
+    auto answers = co_await All(scope, std::move(branches), at_once);
+    absl::Status first;
+    for (size_t i = 0; i < answers.size(); ++i) {
+      if (answers[i].ok()) {
+        ++runs_;
+        calls_ += answers[i]->model_calls;
+        answers_[keys[i]] = std::move(answers[i]->answer);
+      } else if (first.ok()) {
+        first = answers[i].status();
+      }
     }
+    if (!HasReason(first, Reason::kBudgetExceeded) || at_once == 1) co_return first;
+    at_once = std::max<size_t>(1, at_once / kFewer);
   }
-  co_return first;
 }
 
 const std::string& AnswerBook::Of(int prompt, const Item& item) const {

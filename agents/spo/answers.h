@@ -1,6 +1,7 @@
 // The answers that prompts bring, each run once, and what a judge is shown of them.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <utility>
@@ -23,17 +24,30 @@ class AnswerBook {
 
   // How many runs Fill would make.
   int64_t Missing(const std::vector<int>& prompts, const Items& items) const;
+  // Calls of models that a run is thought to take, by those that were made, rounded up: 1 of a
+  // prompt, more of an agent. 1 before the first.
+  int64_t CallsPerRun() const;
+  int64_t runs() const { return runs_; }
 
   // Runs what is missing of `texts` (a prompt's number to its text) on `items`, side by side, each
   // in a span "answer:{number}.{item}" of `scope`. A run that fails has what is wrong as its
   // answer; a status is the task's own (a limit, a cancellation), after which what was answered is
-  // kept.
+  // kept. What a call may cost at most is held while it is made: runs that the budget refuses
+  // beside others are made again beside fewer ("answer:{number}.{item}.again:1" ...).
   AsyncStatus Fill(const Scope& scope, std::map<int, std::string> texts, Items items);
 
   const std::string& Of(int prompt, const Item& item) const;
 
  private:
+  struct Run {
+    std::string answer;
+    int64_t model_calls = 0;
+  };
+  static Async<Run> Answer(const Target* executor, Scope scope, Item item, PromptUnderTest prompt);
+
   const Target* const executor_;
+  int64_t runs_ = 0;
+  int64_t calls_ = 0;                                           // of models, in these runs
   std::map<std::pair<int, std::string>, std::string> answers_;  // by prompt and item
 };
 

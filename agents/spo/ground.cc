@@ -56,7 +56,7 @@ AsyncStatus Ground::Compare(const Scope& scope, int round, std::vector<int> prom
 }
 
 int64_t Ground::CostOf(const std::vector<int>& prompts, const Items& items) const {
-  return book.Missing(prompts, items) + 2;
+  return book.Missing(prompts, items) * book.CallsPerRun() + 2;
 }
 
 bool Ground::Affords(int64_t calls, int64_t reserve) const {

@@ -90,14 +90,13 @@ class Search {
   AsyncStatus RunRounds() {
     const Scope& task = *ground_.task;
     SpoOutcome& outcome = ground_.outcome;
-    const auto allowed = ground_.roles.allowance->CallsLeft(task);
-    reserve_ = allowed.has_value() ? TournamentReserve(ground_, *allowed) : 0;
     AddCandidate(outcome, 0, 1, {ground_.options.prompt, "", ""}).fate = PromptFate::kSeed;
     CO_RETURN_IF_ERROR(Settle());
     known_.insert(NormalizedPrompt(ground_.options.prompt));
     shown_[1] = deck_.Deal(static_cast<size_t>(ground_.options.sample));
     outcome.ending = SpoEnding::kRounds;
     for (int number = 1; number <= ground_.options.rounds; ++number) {
+      if (number == 2) KeepForTournament();
       if (number > 1 && !ground_.Affords(CostOfRound(), reserve_)) {
         outcome.ending = SpoEnding::kBudget;
         break;
@@ -122,9 +121,18 @@ class Search {
     co_return absl::OkStatus();
   }
 
+  // After the first round, when it is known what a call costs and how many of them a run takes.
+  void KeepForTournament() {
+    const auto left = ground_.roles.allowance->CallsLeft(*ground_.task);
+    if (!left.has_value()) return;
+    const int64_t made = ground_.book.runs() * ground_.book.CallsPerRun();
+    reserve_ = TournamentReserve(ground_, *left + made);
+  }
+
   // Two calls of the optimizer at most, the answers of all, two calls of the judge.
   int64_t CostOfRound() const {
-    return 2 + int64_t{ground_.options.sample} * (ground_.options.challengers + 2) + 2;
+    const int64_t runs = int64_t{ground_.options.sample} * (ground_.options.challengers + 2);
+    return 2 + runs * ground_.book.CallsPerRun() + 2;
   }
 
   AsyncStatus AnswerFirst(const Scope& scope) {

@@ -130,7 +130,8 @@ void SettleLastJoin(Ground& ground, const Belief& all) {
 int64_t TournamentReserve(const Ground& ground, int64_t allowed) {
   const auto held_out = static_cast<int64_t>(ground.outcome.held_out.size());
   const auto matches = static_cast<int64_t>(MatchesOf(ground));
-  const int64_t most = static_cast<int64_t>(kFinalists + 1) * held_out + 2 * matches;
+  const int64_t most =
+      static_cast<int64_t>(kFinalists + 1) * held_out * ground.book.CallsPerRun() + 2 * matches;
   return std::min(most, static_cast<int64_t>(kShare * static_cast<double>(allowed)));
 }
 

@@ -13,6 +13,8 @@
 #include "tests/agents/runtime/run_fixture.h"
 #include "tools/base/hash.h"
 #include "tools/builtin/artifact_tool.h"
+#include "tools/builtin/file_tools.h"
+#include "tools/builtin/worker_pool.h"
 
 namespace troupe {
 namespace {
@@ -261,6 +263,94 @@ TEST_F(EvaluateKindTest, ABudgetStopsItWithWhatItHas) {
   EXPECT_EQ(result->evaluate().variants(0).passed(), 6);
   EXPECT_EQ(result->evaluate().items(), 30);
   EXPECT_EQ(result->artifacts_size(), 1);
+}
+
+// An agent that makes three calls for an answer, each of which may cost much more than it does.
+class ThreeCallKind : public OneCallKind {
+ public:
+  Async<v1::TaskResult> Run(Scope& scope, v1::TaskSpec) const override {
+    for (const char* const name : {"a", "b", "c"}) {
+      ChatRequest request;
+      request.messages.push_back(UserMessage("What is 2?"));
+      CO_RETURN_IF_ERROR((co_await scope.Chat(name, "assistant", request)).status());
+    }
+    v1::TaskResult result;
+    result.set_text("2");
+    co_return result;
+  }
+};
+
+TEST_F(EvaluateKindTest, NoRunOfAnAgentIsCutOffByTheBudget) {
+  PutNumbers(30);
+  const ThreeCallKind kind;
+  services_.workflows.find_kind = [&kind](const std::string&) { return &kind; };
+  model_.yields = 20;
+  options_.limits.task.model_calls = 40;
+  const auto spec = Spec(R"("agent": {"task": {"chat": {"turns": ["x"]}}}, "concurrency": 8)");
+  for (int life = 1; life <= 2; ++life) {  // a replay begins the same runs
+    const auto result = Run(spec);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(result->stop_reason(), v1::TaskResult::STOP_REASON_BUDGET);
+    EXPECT_EQ(result->evaluate().variants(0).items(), 13);
+    EXPECT_EQ(result->evaluate().runs_done(), 13);
+    EXPECT_EQ(model_.calls, 39);  // and not 40: a fourteenth run would not have come to its end
+  }
+}
+
+TEST_F(EvaluateKindTest, WhatIsRefusedBesideOthersIsRunBesideFewer) {
+  PutNumbers(30);
+  model_.yields = 20;
+  // Of what a call may cost, two fit beside what is spent; each costs a twentieth of it.
+  model_.estimate = {10, 10, 1000};
+  options_.limits.task.cost_microusd = 30 * 50 + 1000;
+  const auto result = Run(Spec(R"("prompt": {}, "concurrency": 16)"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->stop_reason(), v1::TaskResult::STOP_REASON_COMPLETED);
+  EXPECT_EQ(result->evaluate().variants(0).items(), 30);
+  EXPECT_LE(run_->ledger().spent().cost_microusd, 30 * 50 + 1000);
+}
+
+// An agent that leaves a note and finds those of others.
+class NoteKind : public OneCallKind {
+ public:
+  Async<v1::TaskResult> Run(Scope& scope, v1::TaskSpec spec) const override {
+    const Json listing = Json::object();
+    CO_ASSIGN_OR_RETURN(const ToolResult found,
+                        co_await scope.CallTool("look", "list_files", listing));
+    const Json note = {{"path", "files/note.txt"}, {"text", spec.chat().turns(0)}};
+    CO_RETURN_IF_ERROR((co_await scope.CallTool("write", "write_file", note)).status());
+    ChatRequest question;
+    question.messages.push_back(UserMessage("What is 2?"));
+    CO_RETURN_IF_ERROR((co_await scope.Chat("wait", "assistant", question)).status());
+    const Json path = {{"path", "files/note.txt"}};
+    CO_ASSIGN_OR_RETURN(const ToolResult read, co_await scope.CallTool("read", "read_file", path));
+    v1::TaskResult result;
+    result.set_text(fmt::format("{} files, and the note says {}", found.value["files"].size(),
+                                JsonString(read.value, "text")));
+    co_return result;
+  }
+};
+
+TEST_F(EvaluateKindTest, RunsSideBySideShareNoFiles) {
+  PutNumbers(12);
+  const NoteKind kind;
+  const auto pool = std::make_shared<WorkerPool>(2);
+  ASSERT_TRUE(tools_.Add(std::make_shared<ListFilesTool>(pool)).ok());
+  ASSERT_TRUE(tools_.Add(std::make_shared<ReadFileTool>(pool)).ok());
+  ASSERT_TRUE(tools_.Add(std::make_shared<WriteFileTool>(pool)).ok());
+  std::filesystem::create_directories(options_.workspace.inputs());
+  std::ofstream(options_.workspace.inputs() / "data.csv") << "1";
+  services_.workflows.find_kind = [&kind](const std::string&) { return &kind; };
+  model_.yields = 50;
+  const auto result = Run(Spec(
+      R"("agent": {"task": {"chat": {"turns": ["{{what}}"]}}}, "concurrency": 6,
+         "graders": [{"regex": {"pattern": "^1 files, and the note says is [0-9]+$"}}])"));
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->evaluate().variants(0).passed(), 12);  // the input, and the own note
+  std::set<std::string> answers;
+  for (const v1::RunResult& run : result->evaluate().runs()) answers.insert(run.answer());
+  EXPECT_EQ(answers.size(), 12u);
+  EXPECT_FALSE(std::filesystem::exists(options_.workspace.root / "files"));
 }
 
 TEST_F(EvaluateKindTest, ARunThatFailsIsCountedAndOthersGoOn) {

@@ -174,7 +174,8 @@ class SpoFlowTest : public RunTest {
         {kEvaluator, faithful ? OpinionSettings::Form::kTags : OpinionSettings::Form::kJson,
          kEvaluatorTemperature});
     const LedgerAllowance allowance;
-    const SpoRoles roles{&optimizer, &executor, &evaluator, &allowance};
+    const SpoRoles roles{&optimizer, executor_ != nullptr ? executor_ : &executor, &evaluator,
+                         &allowance};
     return Live<SpoOutcome>([&](Scope& root) -> Async<SpoOutcome> {
       SpoOptions options = spec_;
       co_return co_await RunSpo(root, std::move(options), roles);
@@ -194,6 +195,7 @@ class SpoFlowTest : public RunTest {
 
   PromptLibrary library_;
   SpoOptions spec_;
+  const Target* executor_ = nullptr;  // in place of one call of the model
   std::map<std::string, int> calls_;
   std::vector<std::string> optimizer_texts_;
   std::vector<std::string> executor_texts_;
@@ -412,6 +414,70 @@ TEST_P(SpoBudgetTest, SoDoesMoney) {
   EXPECT_LE(run_->ledger().spent().cost_microusd, 50 * GetParam());
   EXPECT_FALSE(outcome->winner().text.empty());
   EXPECT_TRUE(outcome->ending == SpoEnding::kBudget || outcome->ending == SpoEnding::kStopped);
+}
+
+// Answers by three calls, as an agent does.
+class ThreeCalls : public Target {
+ public:
+  Async<TargetAnswer> Run(const Scope& scope, Item item, PromptUnderTest prompt) const override {
+    const PromptTarget one({kExecutor, kExecutorTemperature, std::nullopt});
+    TargetAnswer answer;
+    for (const char* const name : {"a", "b", "c"}) {
+      Scope part = scope.Open("part", name, "");
+      CO_ASSIGN_OR_RETURN(answer, co_await one.Run(part, item, prompt));
+      part.End();
+    }
+    co_return answer;
+  }
+};
+
+TEST_F(SpoFlowTest, LearnsWhatARunOfAnAgentCosts) {
+  Improved(12, 18);
+  spec_.rounds = 100;
+  const ThreeCalls agent;
+  executor_ = &agent;
+  options_.limits.task.model_calls = 300;
+  const auto outcome = RunTask();
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  // It ends by its own choice, with the tournament played, and not where the budget cuts it off.
+  EXPECT_EQ(outcome->ending, SpoEnding::kBudget) << outcome->stopped;
+  EXPECT_TRUE(run_->ledger().refusal().ok()) << run_->ledger().refusal();
+  EXPECT_LE(model_.calls, 300);
+  EXPECT_GT(outcome->rounds.size(), 1u);
+  int tournament = 0;
+  for (const Duel& duel : outcome->duels) tournament += duel.round == 0 ? 1 : 0;
+  EXPECT_GT(tournament, 0);
+}
+
+TEST_F(SpoFlowTest, MoneyGoesAsFarAsTheCallsThatItBuys) {
+  Improved(12, 30);
+  spec_.rounds = 100;
+  options_.limits.task.model_calls = 150;
+  const auto by_calls = RunTask();
+  ASSERT_TRUE(by_calls.ok()) << by_calls.status();
+  ForgetRecord();
+  last_quality_ = bad_ = 0;
+  options_.limits.task.model_calls = 0;
+  options_.limits.task.cost_microusd = 150 * 50;
+  model_.estimate = {10, 5, 50};
+  const auto by_money = RunTask();
+  ASSERT_TRUE(by_money.ok()) << by_money.status();
+  EXPECT_GT(by_calls->rounds.size(), 1u);
+  EXPECT_EQ(by_money->rounds.size(), by_calls->rounds.size());
+}
+
+TEST_F(SpoFlowTest, WhatIsRefusedBesideOthersIsAskedBesideFewer) {
+  Improved(12, 6);
+  spec_.rounds = 2;
+  model_.yields = 10;
+  // Two calls at a time are held beside what this run costs in all.
+  model_.estimate = {10, 5, 5000};
+  options_.limits.task.cost_microusd = 100 * 50 + 2 * 5000;
+  const auto outcome = RunTask();
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_TRUE(outcome->stopped.ok()) << outcome->stopped;
+  EXPECT_FALSE(run_->ledger().refusal().ok());  // some were refused
+  EXPECT_EQ(outcome->rounds.size(), 2u);
 }
 
 INSTANTIATE_TEST_SUITE_P(Calls, SpoBudgetTest, testing::Values(1, 5, 20, 50, 120));
