@@ -118,7 +118,8 @@ class Scope {
   AsyncStatus RecordValue(std::string name, SpanKind kind, Json value) const;
 
   // A scope for closing work after a limit was reached: the same span, whose tool calls are not
-  // refused by the budget or the deadline that stopped the task (but by a person who cancels).
+  // refused by the budget or the deadline that stopped the task (but by a person who cancels), and
+  // do not count as such in what was used.
   Scope ForClosing() const;
 
  private:

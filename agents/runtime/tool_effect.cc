@@ -193,7 +193,8 @@ Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool, 
                                      bool rejoin) const {
   TaskRun& run = *node_->run;
   Usage one_call;
-  one_call.tool_calls = 1;
+  // Closing work is no agent's: handing out a report counts as no call of a tool.
+  one_call.tool_calls = closing_ ? 0 : 1;
   auto reservation = closing_ ? absl::StatusOr<Ledger::Reservation>(
                                     absl::FailedPreconditionError("closing work is not limited"))
                               : run.ledger().Reserve("", one_call);
@@ -227,7 +228,7 @@ Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool, 
   if (reservation.ok()) {
     reservation->Settle(one_call);
   } else {
-    run.ledger().Charge("", one_call);  // not limited, but counted as when it is repeated
+    run.ledger().Charge("", one_call);  // its time, as when it is repeated
   }
   if (!result.ok()) {
     co_return co_await FailEffect(std::move(effect), result.status(), one_call);

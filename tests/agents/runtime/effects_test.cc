@@ -32,7 +32,7 @@ TEST_F(EffectsTest, RecordedEffectsAreNotPerformedAgain) {
   EXPECT_EQ(run_->ledger().spent().tokens(), spent);
 }
 
-TEST_F(EffectsTest, ClosingWorkIsNotLimitedButCounted) {
+TEST_F(EffectsTest, ClosingWorkIsNeitherLimitedNorCounted) {
   options_.limits.task.tool_calls = 1;
   const auto algorithm = [](Scope& root) -> Async<int> {
     Json arguments = Json::object();
@@ -46,7 +46,7 @@ TEST_F(EffectsTest, ClosingWorkIsNotLimitedButCounted) {
   };
   for (int life = 1; life <= 2; ++life) {  // a later life must not count otherwise
     ASSERT_TRUE(Live<int>(algorithm).ok());
-    EXPECT_EQ(run_->ledger().spent().tool_calls, 2) << "life " << life;
+    EXPECT_EQ(run_->ledger().spent().tool_calls, 1) << "life " << life;
   }
 }
 
