@@ -132,11 +132,12 @@ absl::StatusOr<v1::TaskResult> ReadResult(Store& store, const std::string& name)
 // Whether a task works with the data set of this name, in whichever version.
 bool UsesDataset(const TaskRow& row, const std::string& dataset) {
   v1::TaskSpec spec;
-  const bool may = row.kind == "evaluate" || row.kind == "optimize_workflow";
+  const bool may = row.kind == "evaluate" || row.kind == "optimize_workflow" || row.kind == "spo";
   if (!may || !spec.ParseFromString(row.spec)) return false;
   const v1::OptimizeWorkflowSpec& optimize = spec.optimize_workflow();
   for (const v1::DatasetSelection* selection :
-       {&spec.evaluate().items(), &optimize.train(), &optimize.validation(), &optimize.test()}) {
+       {&spec.evaluate().items(), &optimize.train(), &optimize.validation(), &optimize.test(),
+        &spec.spo().items(), &spec.spo().held_out_items()}) {
     const std::string& name = selection->dataset();
     if (name.substr(0, name.find('@')) == dataset) return true;
   }
@@ -269,7 +270,7 @@ struct Server::Parts {
     kinds.push_back(std::make_unique<ChatKind>(&tools));
     kinds.push_back(std::make_unique<SolveKind>(&tools, config.shown_tools));
     kinds.push_back(std::make_unique<WorkflowKind>(ServicesOfWorkflows(kinds)));
-    kinds.push_back(std::make_unique<SpoKind>(prompts.get(), FindAmong(kinds)));
+    kinds.push_back(std::make_unique<SpoKind>(prompts.get(), datasets.get(), FindAmong(kinds)));
     kinds.push_back(std::make_unique<CompareKind>());
     kinds.push_back(std::make_unique<OptimizerStepKind>());
     kinds.push_back(

@@ -123,7 +123,7 @@ absl::Status EvaluateKind::Validate(const v1::TaskSpec& spec) const {
   const v1::EvaluateSpec& evaluate = spec.evaluate();
   RETURN_IF_ERROR(CheckEvaluateSpec(evaluate));
   ASSIGN_OR_RETURN(const GraderSet graders, MakeGraders(evaluate));
-  const auto found = FindItems(*services_.datasets, SelectionOf(evaluate));
+  const auto found = FindItems(*services_.datasets, SelectedItems(evaluate.items()));
   if (!found.ok()) return OfItems(found.status());
   RETURN_IF_ERROR(CheckRuns(found->numbers.size(), static_cast<size_t>(evaluate.variants_size()),
                             evaluate.repeats()));
@@ -152,7 +152,8 @@ std::vector<std::string> EvaluateKind::PromptFamilies(const v1::TaskSpec& spec) 
 
 Async<v1::TaskResult> EvaluateKind::Run(Scope& scope, v1::TaskSpec spec) const {
   const v1::EvaluateSpec& evaluate = spec.evaluate();
-  auto opened = co_await ItemReader::Open(scope, services_.datasets, SelectionOf(evaluate));
+  auto opened =
+      co_await ItemReader::Open(scope, services_.datasets, SelectedItems(evaluate.items()));
   CO_RETURN_IF_ERROR(OfItems(opened.status()));
   const std::shared_ptr<ItemReader> items = *std::move(opened);
   const auto& fields = items->field_names();

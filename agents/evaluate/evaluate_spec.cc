@@ -161,8 +161,7 @@ absl::Status CheckEvaluateSpec(const v1::EvaluateSpec& spec) {
   return PromptNameOf(spec).status();
 }
 
-ItemSelection SelectionOf(const v1::EvaluateSpec& spec) {
-  const v1::DatasetSelection& items = spec.items();
+ItemSelection SelectedItems(const v1::DatasetSelection& items) {
   return {items.dataset(),
           items.split(),
           items.limit(),

@@ -16,6 +16,10 @@ std::string TruncateUtf8(std::string_view text, size_t max_bytes) {
   return std::string(text.substr(0, end));
 }
 
+std::string CountText(int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string Elide(std::string_view text, size_t max_bytes) {
   if (text.size() <= max_bytes) return std::string(text);
   const std::string head = TruncateUtf8(text, max_bytes * 2 / 3);

@@ -1,6 +1,7 @@
 // Cutting text for people and prompts. Stateless functions.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -8,6 +9,9 @@ namespace troupe {
 
 // At most `max_bytes` of `text`, never cutting a UTF-8 character in two.
 std::string TruncateUtf8(std::string_view text, size_t max_bytes);
+
+// "1 call", "3 calls".
+std::string CountText(int64_t count, std::string_view noun);
 
 // The head and the tail of a text that is over `max_bytes`, with a note between them of how many
 // bytes were left out.

@@ -9,6 +9,7 @@
 #include "agents/runtime/text.h"
 #include "agents/runtime/usage_message.h"
 #include "agents/spo/model_roles.h"
+#include "agents/spo/question_sets.h"
 #include "agents/spo/report/report.h"
 #include "agents/spo/spo.h"
 #include "agents/spo/spo_result.h"
@@ -56,8 +57,8 @@ absl::Status CheckTexts(const v1::SpoSpec& spec) {
     return Wrong("requirements", "say what good answers are, or give a description");
   }
   if (spec.requirements().size() > kMaxText) return Wrong("requirements", "at most 64 KiB");
-  if (spec.questions().empty() && !described) {
-    return Wrong("questions", "give questions, or a description");
+  if (spec.questions().empty() && !spec.has_items() && !described) {
+    return Wrong("questions", "give questions, items of a data set, or a description");
   }
   if (spec.questions_size() + spec.held_out_size() > kMaxQuestions) {
     return Wrong("questions", "at most 10,000 with those held out");
@@ -89,9 +90,14 @@ absl::Status CheckNumbers(const v1::SpoSpec& spec) {
     return absl::OkStatus();
   }
   if (!spec.held_out().empty()) return Wrong("held_out", "PRESET_FAITHFUL holds out none");
+  if (spec.has_held_out_items()) {
+    return Wrong("held_out_items", "PRESET_FAITHFUL holds out none");
+  }
+  if (spec.challengers() > 1) {
+    return Wrong("challengers", "PRESET_FAITHFUL makes one: give 1, or leave it out");
+  }
   for (const auto& [field, value] :
-       {std::pair<std::string_view, int>{"challengers", spec.challengers()},
-        {"max_prompt_bytes", spec.max_prompt_bytes()},
+       {std::pair<std::string_view, int>{"max_prompt_bytes", spec.max_prompt_bytes()},
         {"patience", spec.patience()}}) {
     if (value != 0) return Wrong(field, "is not for PRESET_FAITHFUL");
   }
@@ -146,8 +152,8 @@ Async<bool> FillIn(const Scope& scope, v1::SpoSpec* spec) {
       spec->add_questions()->set_question(std::move(question));
     }
   }
-  scope.Progress(fmt::format("Written from the description: {} questions to search with",
-                             spec->questions_size()));
+  scope.Progress(fmt::format("Written from the description: {} to search with",
+                             CountText(spec->questions_size(), "question")));
   co_return true;
 }
 
@@ -172,7 +178,10 @@ void FillCosts(const Scope& scope, bool agent, v1::SpoResult& result) {
 }  // namespace
 
 std::string SpoKind::TitleOf(const v1::TaskSpec& spec) const {
-  return spec.spo().description().empty() ? spec.spo().prompt() : spec.spo().description();
+  const v1::SpoSpec& spo = spec.spo();
+  if (!spo.registered_prompt().empty()) return "Improve " + spo.registered_prompt();
+  if (!spo.description().empty()) return "Make a prompt for: " + spo.description();
+  return "Improve a prompt: " + spo.prompt();
 }
 
 std::vector<std::string> SpoKind::PromptFamilies(const v1::TaskSpec& spec) const {
@@ -207,6 +216,7 @@ absl::Status SpoKind::Validate(const v1::TaskSpec& spec) const {
   }
   RETURN_IF_ERROR(CheckTexts(spo));
   RETURN_IF_ERROR(CheckNumbers(spo));
+  RETURN_IF_ERROR(CheckQuestionSets(spo, *datasets_));
   if (spo.registered_prompt().empty()) {
     if (!spo.has_agent()) return absl::OkStatus();
     return Wrong("agent", "name the registered_prompt that the agent is to use new prompts for");
@@ -222,6 +232,7 @@ Async<v1::TaskResult> SpoKind::Run(Scope& scope, v1::TaskSpec spec) const {
   v1::SpoSpec& spo = *spec.mutable_spo();
   v1::TaskResult result;
   v1::SpoResult& detail = *result.mutable_spo();
+  CO_RETURN_IF_ERROR(co_await AddQuestionSets(scope, datasets_, &spo));
   const auto drafted = co_await FillIn(scope, &spo);
   if (IsLimit(drafted.status())) {
     result.set_stop_reason(StopReasonOf(drafted.status()));

@@ -9,14 +9,15 @@
 
 namespace troupe {
 
+class DatasetSource;
 class PromptSource;
 
 class SpoKind : public TaskKind {
  public:
-  // `prompts` outlives the kind, and so do the kinds that `find_kind` finds: those that may stand
-  // in the executor's place.
-  SpoKind(const PromptSource* prompts, FindKindFn find_kind)
-      : prompts_(prompts), find_kind_(std::move(find_kind)) {}
+  // `prompts` and `datasets` outlive the kind, and so do the kinds that `find_kind` finds: those
+  // that may stand in the executor's place.
+  SpoKind(const PromptSource* prompts, const DatasetSource* datasets, FindKindFn find_kind)
+      : prompts_(prompts), datasets_(datasets), find_kind_(std::move(find_kind)) {}
 
   std::string_view name() const override { return "spo"; }
   std::string TitleOf(const v1::TaskSpec& spec) const override;
@@ -29,6 +30,7 @@ class SpoKind : public TaskKind {
   absl::StatusOr<std::shared_ptr<const Target>> ExecutorOf(const v1::SpoSpec& spec) const;
 
   const PromptSource* const prompts_;
+  const DatasetSource* const datasets_;
   const FindKindFn find_kind_;
 };
 

@@ -40,6 +40,10 @@ void AddMcpCommand(CLI::App& app, GlobalOptions& options, int& exit_code);
 CLI::Option* AddList(CLI::App& command, const std::string& name, std::vector<std::string>& values,
                      const std::string& help);
 
+struct QuestionFields;  // spo_template.h
+// The options that say which fields and how many items of a data set are meant.
+void AddFieldOptions(CLI::App& command, QuestionFields& fields);
+
 // "key=value" in its two parts; throws CLI's error, which is printed as a usage error.
 std::pair<std::string, std::string> KeyValue(const std::string& text);
 

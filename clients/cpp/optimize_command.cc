@@ -13,6 +13,7 @@
 #include "clients/cpp/connection.h"
 #include "clients/cpp/prompt_view.h"
 #include "clients/cpp/render.h"
+#include "clients/cpp/spo_template.h"
 #include "clients/cpp/watch.h"
 
 namespace troupe::client {
@@ -24,6 +25,9 @@ struct OptimizeOptions {
   std::string prompt;
   std::string tasks;
   std::string held_out;
+  std::string dataset;
+  std::string held_out_dataset;
+  QuestionFields fields;
   std::string agent;
   std::string requirements;
   std::string from;
@@ -61,37 +65,11 @@ std::string WholeFile(const std::string& path) {
   return bytes.str();
 }
 
-std::string TextIn(const nlohmann::json& line, std::initializer_list<const char*> names) {
-  for (const char* name : names) {
-    const auto found = line.find(name);
-    if (found == line.end() || found->is_null()) continue;
-    return found->is_string() ? found->get<std::string>() : found->dump();
-  }
-  return "";
-}
-
 // JSON Lines with a question and, if there is one, the answer that is right.
-std::vector<v1::SpoQuestion> QuestionsIn(const std::string& path) {
-  std::vector<v1::SpoQuestion> questions;
-  std::istringstream lines(WholeFile(path));
-  int number = 0;
-  for (std::string text; std::getline(lines, text);) {
-    ++number;
-    if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
-    const auto line = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-    v1::SpoQuestion question;
-    if (line.is_object()) {
-      question.set_question(TextIn(line, {"question", "input", "prompt", "request"}));
-      question.set_answer(TextIn(line, {"answer", "target", "expected", "output"}));
-    }
-    if (question.question().empty()) {
-      throw CLI::ValidationError(
-          fmt::format("{}:{}", path, number),
-          "is no JSON object with a question (and an answer, if there is a right one)");
-    }
-    questions.push_back(std::move(question));
-  }
-  return questions;
+void AddQuestionsIn(const std::string& path,
+                    google::protobuf::RepeatedPtrField<v1::SpoQuestion>& questions) {
+  const absl::Status read = ReadQuestions(WholeFile(path), path, questions);
+  if (!read.ok()) throw CLI::ValidationError(std::string(read.message()));
 }
 
 // What is run on a question: as given, or for a family of prompts that says it itself.
@@ -116,13 +94,13 @@ v1::TaskSpec SearchSpec(const OptimizeOptions& options, const v1::PromptVersion&
   spo.set_prompt(active.template_());
   spo.set_registered_prompt(PromptId(options.prompt));
   spo.set_requirements(options.requirements);
-  for (v1::SpoQuestion& question : QuestionsIn(options.tasks)) {
-    *spo.add_questions() = std::move(question);
+  if (!options.tasks.empty()) AddQuestionsIn(options.tasks, *spo.mutable_questions());
+  if (!options.held_out.empty()) AddQuestionsIn(options.held_out, *spo.mutable_held_out());
+  if (!options.dataset.empty()) {
+    SelectItems(options.dataset, options.fields, *spo.mutable_items());
   }
-  if (!options.held_out.empty()) {
-    for (v1::SpoQuestion& question : QuestionsIn(options.held_out)) {
-      *spo.add_held_out() = std::move(question);
-    }
+  if (!options.held_out_dataset.empty()) {
+    SelectItems(options.held_out_dataset, options.fields, *spo.mutable_held_out_items());
   }
   const auto parsed =
       google::protobuf::util::JsonStringToMessage(AgentJson(options), spo.mutable_agent());
@@ -263,7 +241,9 @@ int OptimizePrompt(const GlobalOptions& global, const OptimizeOptions& options) 
   std::string task = options.from.empty() ? "" : TaskName(options.from);
   int exit_code = kExitOk;
   if (task.empty()) {
-    if (options.tasks.empty()) throw CLI::RequiredError("--tasks or --from");
+    if (options.tasks.empty() && options.dataset.empty()) {
+      throw CLI::RequiredError("--tasks, --dataset or --from");
+    }
     if (options.requirements.empty()) throw CLI::RequiredError("--requirements");
     task = BeginSearch(connection, options, global, exit_code);
     if (task.empty()) return exit_code;
@@ -290,14 +270,21 @@ void AddOptimizeCommand(CLI::App& app, GlobalOptions& global, int& exit_code) {
   auto* tasks = command->add_option(
       "--tasks", options->tasks, "JSON Lines: objects with question and, if there is one, answer");
   command->add_option("--held-out", options->held_out,
-                      "More of them, for the last test alone; without, a share of --tasks");
+                      "More of them, for the last test alone; without, a share of the others");
+  auto* dataset =
+      command->add_option("--dataset", options->dataset,
+                          "The same from a stored data set, beside --tasks: NAME or NAME:SPLIT");
+  command->add_option("--held-out-dataset", options->held_out_dataset,
+                      "Items of a stored data set for the last test alone");
+  AddFieldOptions(*command, options->fields);
   command->add_option("--requirements", options->requirements,
                       "What good answers are, for the judge");
   command->add_option("--agent", options->agent,
                       "The task that a question makes: JSON or a file; for prompts of solve, "
                       "{\"solve\": {\"request\": \"{{question}}\"}}");
   command->add_option("--from", options->from, "A search that was begun before, to be concluded")
-      ->excludes(tasks);
+      ->excludes(tasks)
+      ->excludes(dataset);
   command->add_flag("--no-promote", options->no_promote, "Make the version, and do not use it");
   command->add_flag("--no-watch", options->no_watch, "Submit the search and leave it: see --from");
   command->add_option("--rounds", options->rounds, "Rounds at most");

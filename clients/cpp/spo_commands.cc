@@ -17,6 +17,9 @@ struct SpoOptions {
   std::vector<std::string> questions;
   std::string questions_file;
   std::string held_out_file;
+  std::string dataset;
+  std::string held_out_dataset;
+  QuestionFields fields;
   int rounds = 0;
   int sample = 0;
   int votes = 0;
@@ -61,6 +64,12 @@ v1::TaskSpec SpecOf(const SpoOptions& options) {
     Check(ReadQuestions(ReadFile(options.held_out_file), options.held_out_file,
                         *spo.mutable_held_out()));
   }
+  if (!options.dataset.empty()) {
+    SelectItems(options.dataset, options.fields, *spo.mutable_items());
+  }
+  if (!options.held_out_dataset.empty()) {
+    SelectItems(options.held_out_dataset, options.fields, *spo.mutable_held_out_items());
+  }
   spo.set_rounds(options.rounds);
   spo.set_sample(options.sample);
   spo.set_votes(options.votes);
@@ -100,9 +109,15 @@ void AddSpo(CLI::App& app, GlobalOptions& global, int& exit_code) {
                       "What good answers are, or a file that tells it");
   AddList(*command, "-q,--question", spo->questions, "A question to search with");
   command->add_option("--questions", spo->questions_file,
-                      "A file of questions: JSON Lines with question and, if known, answer");
+                      "A file of questions, beside those of the template: JSON Lines with question "
+                      "(or input ...) and, if known, answer (or target ...)");
   command->add_option("--held-out", spo->held_out_file,
                       "A file of questions for the final tournament alone");
+  command->add_option("--dataset", spo->dataset,
+                      "Questions of a stored data set, beside the others: NAME or NAME:SPLIT");
+  command->add_option("--held-out-dataset", spo->held_out_dataset,
+                      "The same for the final tournament alone");
+  AddFieldOptions(*command, spo->fields);
   command->add_option("--rounds", spo->rounds, "Rounds at most (10)");
   command->add_option("--sample", spo->sample,
                       "Questions that are compared at a time (2; --faithful: 3)");
@@ -142,6 +157,14 @@ void AddCompare(CLI::App& app, GlobalOptions& global, int& exit_code) {
 }
 
 }  // namespace
+
+void AddFieldOptions(CLI::App& command, QuestionFields& fields) {
+  command.add_option("--question-field", fields.question,
+                     "The field of the data set that is the question; without, as in evaluate");
+  command.add_option("--answer-field", fields.answer, "The field that is the answer; likewise");
+  command.add_option("--limit", fields.limit,
+                     "Items of a data set at most, drawn by their content");
+}
 
 void AddSpoCommands(CLI::App& app, GlobalOptions& global, int& exit_code) {
   AddSpo(app, global, exit_code);

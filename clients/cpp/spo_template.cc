@@ -86,6 +86,17 @@ void Read(const std::string& text, v1::SpoSpec& spec) {
   AddQuestions(root["qa"], spec);
 }
 
+// The first of these fields that says something, as text.
+std::string FirstOf(const nlohmann::json& value, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    const auto found = value.find(name);
+    if (found == value.end() || found->is_null()) continue;
+    std::string text = found->is_string() ? found->get<std::string>() : found->dump();
+    if (!text.empty()) return text;
+  }
+  return "";
+}
+
 absl::Status Wrong(const std::string& file, int line, const std::string& what) {
   return absl::InvalidArgumentError(line > 0 ? fmt::format("{}:{}: {}", file, line, what)
                                              : fmt::format("{}: {}", file, what));
@@ -107,6 +118,7 @@ absl::Status ReadSpoTemplate(const std::string& text, const std::string& file, v
 
 absl::Status ReadQuestions(const std::string& text, const std::string& file,
                            google::protobuf::RepeatedPtrField<v1::SpoQuestion>& questions) {
+  const int before = questions.size();
   std::istringstream lines(text);
   int number = 0;
   for (std::string line; std::getline(lines, line);) {
@@ -114,18 +126,31 @@ absl::Status ReadQuestions(const std::string& text, const std::string& file,
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const auto value = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
     if (!value.is_object()) return Wrong(file, number, "each line must be a JSON object");
-    const auto question = value.find("question");
-    if (question == value.end() || !question->is_string()) {
-      return Wrong(file, number, "it has no text \"question\"");
+    const std::string question =
+        FirstOf(value, {"question", "input", "prompt", "text", "query", "instruction", "request"});
+    if (question.empty()) {
+      return Wrong(file, number,
+                   "it has no question: none of the fields question, input, prompt, text, query, "
+                   "instruction and request says anything");
     }
     v1::SpoQuestion& added = *questions.Add();
-    added.set_question(question->get<std::string>());
-    const auto answer = value.find("answer");
-    if (answer == value.end() || answer->is_null()) continue;
-    added.set_answer(answer->is_string() ? answer->get<std::string>() : answer->dump());
+    added.set_question(question);
+    added.set_answer(
+        FirstOf(value, {"answer", "target", "label", "output", "expected", "solution"}));
   }
-  if (number == 0) return Wrong(file, 0, "it has no questions");
+  if (questions.size() == before) return Wrong(file, 0, "it has no questions");
   return absl::OkStatus();
+}
+
+void SelectItems(const std::string& given, const QuestionFields& fields,
+                 v1::DatasetSelection& selection) {
+  const size_t colon = given.find(':');
+  const std::string name = given.substr(0, colon);
+  selection.set_dataset(name.starts_with("datasets/") ? name : "datasets/" + name);
+  if (colon != std::string::npos) selection.set_split(given.substr(colon + 1));
+  selection.set_question_field(fields.question);
+  selection.set_answer_field(fields.answer);
+  selection.set_limit(fields.limit);
 }
 
 }  // namespace troupe::client

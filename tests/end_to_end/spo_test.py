@@ -78,15 +78,68 @@ class SpoTest(unittest.TestCase):
         self.start()
         file = self.server.folder / "template.yaml"
         file.write_text(TEMPLATE)
-        self.server.troupe("spo", file, "--faithful", "--no-watch", "--task-id", "t")
+        self.server.troupe("spo", file, "--faithful", "--challengers", 1, "--no-watch", "--task-id", "t")
         task = self.server.wait()
         self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+        self.assertEqual(task["title"], "Improve a prompt: Quality 1.")
+        self.assertEqual(task["usage"].get("tool_calls", "0"), "0")  # what its report is written by is none
         self.assertEqual(len(self.model.requests), 75)
         self.assertEqual(task["result"]["text"], "Quality 10.")
         result = task["result"]["spo"]
         self.assertEqual([cost["model_calls"] for cost in result["costs"]], ["9", "30", "36"])
         self.assertEqual(result["questions"][0], {"question": "The first question?", "answer": "any"})
         self.assertEqual(len(result["prompts"]), 10)
+
+    def test_questions_come_from_stored_data_sets_and_files_with_the_usual_names(self):
+        self.start()
+        items = self.server.folder / "items.jsonl"
+        items.write_text("".join(json.dumps({"input": f"Stored question {i}, asked once?", "target": f"{i}",
+                                             "part": "train" if i % 2 else "test"}) + "\n" for i in range(1, 25)))
+        self.server.troupe("dataset", "upload", items, "--name", "stored", "--split-field", "part")
+        more = self.server.folder / "more.jsonl"
+        more.write_text(json.dumps({"query": "A question of the file, asked once?", "label": 7}) + "\n")
+        start = self.server.folder / "start.txt"
+        start.write_text("Quality 1.\n")
+        self.server.troupe("spo", "--start", start, "--requirements", "High quality.", "--questions", more, "--dataset",
+                           "stored:train", "--limit", 8, "--held-out-dataset", "stored:test", "--rounds", 2,
+                           "--challengers", 2, "--no-watch", "--task-id", "t")
+        task = self.server.wait()
+        self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+        result = task["result"]["spo"]
+        self.assertEqual(result["questions"][0], {"question": "A question of the file, asked once?", "answer": "7"})
+        self.assertEqual(len(result["questions"]), 9)
+        odd = {f"Stored question {i}, asked once?" for i in range(1, 25, 2)}
+        self.assertTrue({each["question"] for each in result["questions"][1:]} <= odd)
+        self.assertEqual(len(result["held_out"]), 8)
+        self.assertFalse({each["question"] for each in result["held_out"]} & odd)
+        self.assertEqual(result["prompts"][0]["text"], "Quality 1.")
+        # The replay needs the data set no more; a task that has yet to read it does.
+        self.server.troupe("dataset", "delete", "stored")
+        replay = self.server.troupe("replay", "t")["name"].removeprefix("tasks/")
+        self.assertEqual(self.server.wait(replay)["result"]["text"], task["result"]["text"])
+        error = self.server.troupe("spo", "--start", "Quality 1.", "--requirements", "r", "--dataset", "stored",
+                                   check=False)["error"]
+        self.assertEqual(error["metadata"]["field"], "spec.spo.items.dataset")
+
+    def test_the_result_is_evaluated_as_it_was_searched_for(self):
+        self.start()
+        items = self.server.folder / "items.jsonl"
+        items.write_text("".join(json.dumps({"question": f"Item {i}?", "answer": "of quality 7"}) + "\n"
+                                 for i in range(8)))
+        self.server.troupe("dataset", "upload", items, "--name", "items")
+        self.server.submit_spec(spec("Alpha"))
+        self.assertEqual(self.server.wait()["result"]["text"], "Quality 7.")
+        before = len(self.model.requests)
+        self.server.troupe("evaluate", "items", "--spo", "t", "--no-watch", "--task-id", "e")
+        result = self.server.wait("e")["result"]["evaluate"]
+        self.assertEqual([(each["name"], each.get("passed", 0)) for each in result["variants"]],
+                         [("first", 0), ("result", 8)])
+        asked = [json.loads(body) for body in self.model.requests[before:]]
+        searched = next(json.loads(body) for body in self.model.requests if b"Alpha number" in body and b"Quality 1." in body
+                        and b"<prompt>" not in body)
+        self.assertEqual({each.get("temperature") for each in asked}, {searched["temperature"]})
+        self.assertEqual({each["messages"][0]["content"] for each in asked},
+                         {f"Quality {quality}.\n\nItem {i}?" for quality in (1, 7) for i in range(8)})
 
     def test_a_wrong_template_names_file_and_line(self):
         self.start()
