@@ -239,6 +239,7 @@ void AddWins(const EvaluateOptions& options, const EvaluateOutcome& outcome,
       win->set_winner_sha256(Sha256Hex(options.variants[left_won ? left : right].prompt.text));
       win->set_loser_sha256(Sha256Hex(options.variants[left_won ? right : left].prompt.text));
       win->set_items(comparison.pairs);
+      win->set_comparisons(comparison.pairs);
       win->set_wins(left_won ? comparison.wins : comparison.losses);
       win->set_ties(comparison.ties);
       win->set_losses(left_won ? comparison.losses : comparison.wins);

@@ -77,11 +77,13 @@ void AddPromptWin(const SpoOutcome& outcome, const std::string& registered_promp
                   v1::TaskResult& result) {
   if (registered_prompt.empty() || outcome.best == 1) return;
   v1::PromptWin win;
+  std::set<std::string> items;
   for (const Duel& duel : outcome.duels) {
     const auto [low, high] = std::minmax(duel.left, duel.right);
     if (duel.round != 0 || low != 1 || high != outcome.best) continue;
     const Preference for_best = duel.left == outcome.best ? Preference::kLeft : Preference::kRight;
-    win.set_items(win.items() + 1);
+    items.insert(duel.questions.begin(), duel.questions.end());
+    win.set_comparisons(win.comparisons() + 1);
     if (duel.verdict.preference == Preference::kNeutral) {
       win.set_ties(win.ties() + 1);
     } else if (duel.verdict.preference == for_best) {
@@ -92,12 +94,12 @@ void AddPromptWin(const SpoOutcome& outcome, const std::string& registered_promp
   }
   if (win.wins() <= win.losses()) return;
   win.set_prompt("prompts/" + registered_prompt);
+  win.set_items(static_cast<int32_t>(items.size()));
   win.set_winner_sha256(Sha256Hex(outcome.winner().text));
   win.set_loser_sha256(Sha256Hex(outcome.candidates.front().text));
   win.set_p_value(FairCoinP(win.wins(), win.losses()));
   win.set_method(
-      "an item is a set of held-out questions; answers judged by a model in both orders; sign "
-      "test");
+      "answers to some held-out questions at a time judged by a model in both orders; sign test");
   *result.add_wins() = std::move(win);
 }
 

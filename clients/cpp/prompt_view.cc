@@ -79,8 +79,10 @@ std::string VersionName(const std::string& given) {
 }
 
 std::string WinText(const v1::PromptWin& win) {
-  std::string text =
-      fmt::format("won {}, lost {} of {} held-out items", win.wins(), win.losses(), win.items());
+  const bool one_each = win.comparisons() == 0 || win.comparisons() == win.items();
+  const std::string of = one_each ? "" : fmt::format(" {} comparisons on", win.comparisons());
+  std::string text = fmt::format("won {}, lost {} of{} {} held-out items", win.wins(), win.losses(),
+                                 of, win.items());
   if (win.has_p_value()) text += fmt::format(", p = {:.3g}", win.p_value());
   if (!win.method().empty()) text += fmt::format(" ({})", OneLine(win.method(), kNoteWidth));
   return text;

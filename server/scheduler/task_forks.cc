@@ -115,4 +115,12 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Replay(const v1::ReplayTaskReque
   return AcceptAndWait(std::move(replay), copy);
 }
 
+absl::StatusOr<std::string> TaskManager::ReplacedIn(const std::string& id) {
+  ASSIGN_OR_RETURN(const std::vector<SpanRecord> spans, store_->LoadSpans(id));
+  for (const SpanRecord& span : spans) {
+    if (span.attributes.contains(kReplaced)) return span.path;
+  }
+  return std::string();
+}
+
 }  // namespace troupe

@@ -77,6 +77,9 @@ class TaskManager {
   // task_forks.cc
   absl::StatusOr<LiveTask::Snapshot> Fork(const v1::ForkTaskRequest& request);
   absl::StatusOr<LiveTask::Snapshot> Replay(const v1::ReplayTaskRequest& request);
+  // The path of the first effect in the task's record whose result a fork put in the place of
+  // another, be it a fork of a fork or a replay of one; "": there is none.
+  absl::StatusOr<std::string> ReplacedIn(const std::string& id);
   absl::Status Delete(const std::string& id, bool force);
 
   // Gives free pages of the store back, some at a time, and removes at most a hundred tasks whose

@@ -231,6 +231,18 @@ absl::Status PromptServiceImpl::CheckTask(const std::string& name, const std::st
   return found.ok() ? absl::OkStatus() : Annotate(found.status(), field);
 }
 
+absl::Status PromptServiceImpl::CheckGenuine(const std::string& task) const {
+  ASSIGN_OR_RETURN(const std::string replaced, tasks_->ReplacedIn(task));
+  if (replaced.empty()) return absl::OkStatus();
+  const std::string name = "tasks/" + task;
+  return Error(
+      Reason::kNoRecordedWin,
+      fmt::format("{} is a fork with a result that was put in another's place, that of {}: "
+                  "what it shows is no win. Name a task in which all was performed",
+                  name, replaced),
+      {{"evidence", name}, {"path", replaced}});
+}
+
 grpc::ServerUnaryReactor* PromptServiceImpl::ListPrompts(Context* context,
                                                          const v1::ListPromptsRequest* request,
                                                          v1::ListPromptsResponse* response) {
@@ -360,6 +372,7 @@ grpc::ServerUnaryReactor* PromptServiceImpl::PromotePrompt(Context* context,
                      fmt::format("the result of {} cannot be read", promotion.evidence));
       }
       promotion.wins.assign(result.wins().begin(), result.wins().end());
+      if (!promotion.wins.empty()) RETURN_IF_ERROR(CheckGenuine(task));
     }
     ASSIGN_OR_RETURN(const PromptRecord record, prompts_->Promote(promotion));
     *response->mutable_prompt() = PromptMessage(record, true);

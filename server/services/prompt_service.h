@@ -47,6 +47,8 @@ class PromptServiceImpl : public v1::PromptService::CallbackService {
   absl::StatusOr<Named> FindVersion(const std::string& name, const std::string& field) const;
   // kNotFound, with the field, unless `name` is empty or that of a task.
   absl::Status CheckTask(const std::string& name, const std::string& field) const;
+  // kNoRecordedWin if a result in the task's record was put there by a fork.
+  absl::Status CheckGenuine(const std::string& task) const;
 
   StoredPrompts* const prompts_;
   TaskManager* const tasks_;

@@ -124,6 +124,11 @@ class OptimizeTest(unittest.TestCase):
             return json.dumps({"a": f"{first} bytes", "b": f"{second} bytes", "better": better})
         return "42" if "the number alone" in text else "That is a good question, and I think that it is 42."
 
+    def write(self, text):
+        file = self.server.folder / "better.md"
+        file.write_text(text)
+        return file
+
     def optimize(self, *args):
         return self.server.print("optimize-prompt", "solve.task", "--tasks", self.tasks, "--requirements",
                                  "short and right", "--rounds", 2, "--challengers", 1, "--sample", 2, *args)
@@ -142,6 +147,8 @@ class OptimizeTest(unittest.TestCase):
         self.assertEqual(task["result"]["text"], BETTER)
         win = task["result"]["wins"][0]
         self.assertEqual((win["prompt"], win.get("losses", 0)), ("prompts/solve.task", 0))
+        # Distinct items beside comparisons, each of which is over two of them.
+        self.assertEqual(win["items"], 2 * win["comparisons"])
         # It was tried by the agent itself, with the text in the prompt's place.
         trace = self.server.print("trace", "search")
         self.assertIn("agent", trace)
@@ -164,6 +171,32 @@ class OptimizeTest(unittest.TestCase):
         page = self.server.folder / "report.md"
         self.server.print("artifacts", "search", "report.md", "-o", page)
         self.assertIn("asks for the number alone", page.read_text())
+
+    def test_a_win_with_replies_that_a_fork_put_in_is_none(self):
+        self.server.troupe("prompts", "add", "solve.task", self.write(BETTER))
+        items = self.server.folder / "items.jsonl"
+        items.write_text("".join(json.dumps({"question": f"How much is {i} and {42 - i}?", "answer": "42"}) + "\n"
+                                 for i in range(10)))
+        self.server.troupe("dataset", "upload", items, "--name", "items")
+        self.server.troupe("evaluate", "items", "--agent", '{"solve": {"request": "{{question}}"}}', "--registered",
+                           "solve.task@1", "--registered", "solve.task@2", "--grader", "exact", "--no-watch",
+                           "--task-id", "tried")
+        task = self.server.wait("tried", seconds=60)
+        win = task["result"]["wins"][0]
+        self.assertEqual((win["wins"], win["items"], win["comparisons"]), (10, 10, 10))
+        spans = self.server.troupe("trace", "tried")["spans"]
+        call = next(span["name"] for span in spans if span.get("kind") == "KIND_MODEL_CALL" and ".v1/" in span["path"])
+        fork = self.server.troupe("fork", call, "--text", "It is 42, I think.", "--task-id", "forged")
+        self.assertEqual(fork["name"], "tasks/forged")
+        self.assertEqual(self.server.wait("forged", seconds=60)["result"]["wins"][0]["wins"], 10)
+        replay = self.server.troupe("replay", "forged")["name"].removeprefix("tasks/")
+        self.server.wait(replay, seconds=60)
+        promote = ["prompts", "promote", "solve.task@2", "--reason", "it won", "--evidence"]
+        for forged in ("forged", replay):
+            error = self.server.troupe(*promote, forged, check=False)["error"]
+            self.assertEqual(error["reason"], "NO_RECORDED_WIN")
+            self.assertIn("put in another's place", error["message"])
+        self.assertEqual(self.server.troupe(*promote, "tried")["active_version"], 2)
 
     def test_a_version_alone_and_the_rest_later(self):
         self.assertIn("was made", self.optimize("--task-id", "search", "--no-promote"))

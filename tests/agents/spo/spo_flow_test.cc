@@ -9,7 +9,9 @@
 #include "agents/compare/model_opinions.h"
 #include "agents/prompts/prompt_library.h"
 #include "agents/spo/model_roles.h"
+#include "agents/spo/record.h"
 #include "agents/spo/spo.h"
+#include "agents/spo/spo_result.h"
 #include "tests/agents/runtime/run_fixture.h"
 
 namespace troupe {
@@ -331,6 +333,31 @@ TEST_F(SpoFlowTest, ImprovedShowsFailuresToTheOptimizer) {
   EXPECT_THAT(optimizer_texts_[2], HasSubstr("- m3 (Of comparisons with others "));
   EXPECT_THAT(optimizer_texts_[2], HasSubstr(" undecided. it has 1)"));
   EXPECT_THAT(optimizer_texts_[2], Not(HasSubstr("A: ")));
+}
+
+TEST(SpoResultTest, AWinTellsHowManyDifferentItemsItIsOf) {
+  SpoOutcome outcome;
+  AddCandidate(outcome, 0, 1, {"First.", "", "", 0});
+  AddCandidate(outcome, 1, 2, {"Better.", "", "", 0});
+  outcome.best = 2;
+  const auto duel = [&](int left, int right, Preference preference,
+                        std::vector<std::string> questions, int round = 0) {
+    outcome.duels.push_back({round, left, right, {preference, {}}, std::move(questions), 1});
+  };
+  duel(1, 2, Preference::kRight, {"h1", "h2"});
+  duel(2, 1, Preference::kLeft, {"h2", "h3"});
+  duel(1, 2, Preference::kNeutral, {"h1", "h3"});
+  duel(1, 2, Preference::kLeft, {"q1"}, 1);  // in the search: no evidence
+  v1::TaskResult result;
+  AddPromptWin(outcome, "solve.task", result);
+  ASSERT_EQ(result.wins_size(), 1);
+  const v1::PromptWin& win = result.wins(0);
+  EXPECT_EQ(win.items(), 3);
+  EXPECT_EQ(win.comparisons(), 3);
+  EXPECT_EQ(win.wins(), 2);
+  EXPECT_EQ(win.ties(), 1);
+  EXPECT_EQ(win.losses(), 0);
+  EXPECT_DOUBLE_EQ(win.p_value(), 0.5);  // two throws of a coin, both the same way
 }
 
 TEST_F(SpoFlowTest, ImprovedStopsWhenNothingIsGained) {
