@@ -17,6 +17,13 @@
 
 namespace troupe {
 
+// What decides which trial of a step goes on. A step's own metric always counts as a score.
+enum class TrialChoice {
+  kTies,        // the best score; where several have it and there is no metric, a comparison
+  kScore,       // the best score, and the first of several that have it: as published
+  kComparison,  // a comparison of all trials, where there is no metric
+};
+
 struct CellAgentOptions {
   std::string request;
   std::string requirements;
@@ -27,6 +34,7 @@ struct CellAgentOptions {
   bool ask_clarification = false;
   double satisfied_score = 8;
   bool use_vision = false;
+  TrialChoice trial_choice = TrialChoice::kTies;
 };
 
 struct PlannedStep {

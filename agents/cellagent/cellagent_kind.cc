@@ -22,6 +22,17 @@ std::string ToolboxName(const v1::CellAgentSpec& spec) {
   return spec.toolbox().empty() ? kDefaultToolbox : spec.toolbox();
 }
 
+TrialChoice TrialChoiceOf(const v1::CellAgentSpec& spec) {
+  switch (spec.trial_choice()) {
+    case v1::CellAgentSpec::TRIAL_CHOICE_SCORE:
+      return TrialChoice::kScore;
+    case v1::CellAgentSpec::TRIAL_CHOICE_COMPARISON:
+      return TrialChoice::kComparison;
+    default:
+      return TrialChoice::kTies;
+  }
+}
+
 CellAgentOptions OptionsOf(const v1::CellAgentSpec& spec) {
   CellAgentOptions options;
   options.request = spec.request();
@@ -33,6 +44,7 @@ CellAgentOptions OptionsOf(const v1::CellAgentSpec& spec) {
   options.ask_clarification = spec.ask_clarification();
   if (spec.satisfied_score() > 0) options.satisfied_score = spec.satisfied_score();
   options.use_vision = spec.use_vision();
+  options.trial_choice = TrialChoiceOf(spec);
   return options;
 }
 
@@ -85,6 +97,11 @@ absl::Status CellAgentKind::Validate(const v1::TaskSpec& spec) const {
   }
   if (!(cellagent.satisfied_score() >= 0 && cellagent.satisfied_score() <= 10)) {
     return Wrong("satisfied_score", "give 0 to 10");
+  }
+  if (!v1::CellAgentSpec::TrialChoice_IsValid(cellagent.trial_choice())) {
+    return Wrong("trial_choice",
+                 "give TRIAL_CHOICE_TIES, TRIAL_CHOICE_SCORE or TRIAL_CHOICE_COMPARISON, or leave "
+                 "it out");
   }
   return absl::OkStatus();
 }

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "agents/cellagent/toolbox.h"
 #include "agents/runtime/task_kind.h"
@@ -17,6 +18,9 @@ class CellAgentKind : public TaskKind {
   std::string_view name() const override { return "cellagent"; }
   std::string TitleOf(const v1::TaskSpec& spec) const override;
   absl::Status Validate(const v1::TaskSpec& spec) const override;
+  std::vector<std::string> PromptFamilies(const v1::TaskSpec&) const override {
+    return {"cellagent", "compare"};
+  }
   Async<v1::TaskResult> Run(Scope& scope, v1::TaskSpec spec) const override;
 
  private:

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agents/cellagent/trial.h"
+#include "agents/cellagent/trial_choice.h"
 #include "agents/runtime/branches.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -157,15 +158,16 @@ Async<FinishedStep> RunStep(Scope scope, const Situation& situation, PlannedStep
                       co_await TryApproaches(scope, situation, step, std::move(approaches), from));
   CO_RETURN_IF_ERROR(co_await Improve(scope, situation, step, most, from, finished.outcome.trials));
 
-  const Trial* best = Best(finished.outcome.trials);
+  CO_ASSIGN_OR_RETURN(const ChosenTrial chosen,
+                      co_await ChooseTrial(scope, situation, step, finished.outcome.trials));
+  const Trial* const best = chosen.trial;
   if (best == nullptr) {
     scope.Progress(fmt::format("{}: no trial's code ran", step.title));
     scope.End(Error(Reason::kToolFailed, fmt::format("no trial of '{}' ran", step.title)));
     co_return finished;
   }
   finished.outcome.chosen = best->number;
-  finished.outcome.reason =
-      fmt::format("The best score of {} trials.", finished.outcome.trials.size());
+  finished.outcome.reason = chosen.reason;
   finished.state = best->state;
   finished.cell = {step.title, best->code, best->outputs, best->content};
   if (kind != nullptr && kind->aggregation == Aggregation::kConsensus) {

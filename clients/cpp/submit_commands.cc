@@ -2,6 +2,7 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <filesystem>
+#include <map>
 #include <sstream>
 
 #include "clients/cpp/commands.h"
@@ -18,6 +19,7 @@ struct CellAgentOptions {
   std::vector<std::string> context;
   int max_steps = 0;
   int max_trials = 0;
+  v1::CellAgentSpec::TrialChoice trial_choice = v1::CellAgentSpec::TRIAL_CHOICE_UNSPECIFIED;
   int max_attempts = 0;
   bool ask = false;
   bool vision = false;
@@ -67,6 +69,7 @@ v1::TaskSpec SpecOf(const CellAgentOptions& options) {
   cellagent.set_max_attempts(options.max_attempts);
   cellagent.set_ask_clarification(options.ask);
   cellagent.set_use_vision(options.vision);
+  cellagent.set_trial_choice(options.trial_choice);
   return spec;
 }
 
@@ -123,6 +126,17 @@ void AddSubmit(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->add_option("--max-steps", cellagent->max_steps, "Steps of the plan at most");
   command->add_option("--max-trials", cellagent->max_trials, "Trials of a step at most");
   command->add_option("--max-attempts", cellagent->max_attempts, "Attempts of a trial at most");
+  const std::map<std::string, v1::CellAgentSpec::TrialChoice> choices = {
+      {"ties", v1::CellAgentSpec::TRIAL_CHOICE_TIES},
+      {"score", v1::CellAgentSpec::TRIAL_CHOICE_SCORE},
+      {"comparison", v1::CellAgentSpec::TRIAL_CHOICE_COMPARISON}};
+  command
+      ->add_option(
+          "--trial-choice", cellagent->trial_choice,
+          "What decides between trials without a metric: the score, compared where several "
+          "have the best one (ties), the score alone, or a comparison")
+      ->transform(CLI::CheckedTransformer(choices))
+      ->type_name("ties|score|comparison");
   command->add_flag("--ask", cellagent->ask, "Let the planner ask a question first");
   command->add_flag("--vision", cellagent->vision, "Show figures to the evaluator");
   AddCommonOptions(*command, *options);

@@ -134,6 +134,9 @@ def cellagent_answer(kind, steps):
                        "print('total', total, open('steps.txt').read())"}
         elif name == "verdict":
             content = {"critique": "good", "score": 9, "ok": True, "next": ""}
+        elif name == "comparison":  # of trials with the same score
+            first, second = (text.split(f"<text_{letter}>")[1] for letter in "ab")
+            content = {"a": "", "b": "", "better": "A" if first < second else "B"}
         else:
             content = {"report": "All is summed up."}
         return {"content": json.dumps(content)}

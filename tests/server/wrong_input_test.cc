@@ -307,6 +307,7 @@ const std::vector<Row>& Table() {
       {"SubmitTask", "spec.cellagent.max_trials", CellAgent(R"("max_trials": -1)")},
       {"SubmitTask", "spec.cellagent.max_attempts", CellAgent(R"("max_attempts": 9)")},
       {"SubmitTask", "spec.cellagent.satisfied_score", CellAgent(R"("satisfied_score": "NaN")")},
+      {"SubmitTask", "spec.cellagent.trial_choice", CellAgent(R"("trial_choice": 9)")},
       {"SubmitTask", "spec.chat.turns", R"({"spec": {"chat": {}}})"},
       {"SubmitTask", "spec.chat.turns[0]", R"({"spec": {"chat": {"turns": [""]}}})"},
       {"SubmitTask", "spec.chat.system", Chat(R"("system": "x*262145")")},
