@@ -1,17 +1,32 @@
 #include "agents/report/markdown.h"
 
+#include <absl/strings/ascii.h>
 #include <fmt/format.h>
 
 #include <algorithm>
 
 namespace troupe {
 
+namespace {
+
+// Whether the character at `at` could make markup or a link of the text around it.
+bool MakesMarkup(std::string_view text, size_t at) {
+  const char c = text[at];
+  if (c == ':') return text.substr(at + 1).starts_with('/');
+  if (c == '.')
+    return at >= 3 && absl::AsciiStrToLower(std::string(text.substr(at - 3, 3))) == "www";
+  return std::string_view("\\`*_[]<>#|~&@").find(c) != std::string_view::npos;
+}
+
+}  // namespace
+
 std::string InlineText(std::string_view text, size_t max_bytes) {
   std::string shown;
-  for (const char c : text.substr(0, max_bytes)) {
+  for (size_t at = 0; at < std::min(text.size(), max_bytes); ++at) {
+    const char c = text[at];
     if (static_cast<unsigned char>(c) < 0x20) {
       shown += ' ';
-    } else if (std::string_view("\\`*_{}[]()<>#!|~&:@").find(c) != std::string_view::npos) {
+    } else if (MakesMarkup(text, at)) {
       shown += fmt::format("&#{};", static_cast<int>(c));
     } else {
       shown += c;

@@ -70,12 +70,20 @@ void ReportRound(const Scope& task, SpoOutcome& outcome, const Belief& belief, i
     report.win_rate_low = WinProbability(ahead - kZ95 * deviation);
     report.win_rate_high = WinProbability(ahead + kZ95 * deviation);
   }
-  task.Progress(fmt::format(
-      "Round {}: {} new, {} accepted; the best is prompt {}, which wins {:.0f} % against the first "
-      "({:.0f} to {:.0f} %); {} calls, ${:.4f}",
-      round, report.written, report.accepted, incumbent, 100 * report.win_rate,
-      100 * report.win_rate_low, 100 * report.win_rate_high, report.usage.model_calls,
-      static_cast<double>(report.usage.cost_microusd) / 1e6));
+  std::string line =
+      fmt::format("Round {}: {} new, {} accepted; ", round, report.written, report.accepted);
+  line += incumbent == 1
+              ? "the first prompt is the best"
+              : fmt::format(
+                    "the best is prompt {}, which wins {:.0f} % against the first ({:.0f} to "
+                    "{:.0f} %)",
+                    incumbent, 100 * report.win_rate, 100 * report.win_rate_low,
+                    100 * report.win_rate_high);
+  line += "; " + CountText(report.usage.model_calls, "call");
+  if (report.usage.cost_microusd > 0) {
+    line += fmt::format(", ${:.4f}", static_cast<double>(report.usage.cost_microusd) / 1e6);
+  }
+  task.Progress(std::move(line));
   outcome.rounds.push_back(std::move(report));
 }
 

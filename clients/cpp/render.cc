@@ -33,6 +33,11 @@ const char* Mark(v1::Span::State state) {
   }
 }
 
+// "1 call", "1,204 calls".
+std::string Counted(int64_t count, std::string_view noun) {
+  return fmt::format("{} {}{}", Grouped(count), noun, count == 1 ? "" : "s");
+}
+
 // Every line of `text` behind `indent`.
 std::string Indented(std::string_view text, std::string_view indent) {
   std::string indented;
@@ -50,7 +55,7 @@ double Seconds(const google::protobuf::Timestamp& from, const google::protobuf::
 }
 
 void AddSteps(const v1::CellAgentResult& result, std::string& text) {
-  text += fmt::format("\nPlan: {} steps, {} carried out\n", result.planned_steps(),
+  text += fmt::format("\nPlan: {}, {} carried out\n", Counted(result.planned_steps(), "step"),
                       result.steps_size());
   for (const v1::StepResult& step : result.steps()) {
     text += fmt::format("  {}. {} ({})\n", step.id(), step.title(), step.kind());
@@ -59,10 +64,10 @@ void AddSteps(const v1::CellAgentResult& result, std::string& text) {
       for (const std::string& tool : trial.tools()) tools += (tools.empty() ? "" : ", ") + tool;
       const std::string metric =
           trial.metric() >= 0 ? fmt::format(", metric {:.1f}", trial.metric()) : "";
-      text += fmt::format("     {} trial {}: {}{}, {} attempt{} [{}]\n",
+      text += fmt::format("     {} trial {}: {}{}, {} [{}]\n",
                           trial.number() == step.chosen_trial() ? "*" : " ", trial.number(),
                           trial.ran() ? fmt::format("score {:.1f}", trial.score()) : "did not run",
-                          metric, trial.attempts(), trial.attempts() == 1 ? "" : "s", tools);
+                          metric, Counted(trial.attempts(), "attempt"), tools);
     }
   }
 }
@@ -79,8 +84,10 @@ void AddTurns(const v1::ChatResult& result, std::string& text) {
 }
 
 void AddSolve(const v1::SolveResult& result, std::string& text) {
-  text += fmt::format("\n{} rounds, {} calls of tools", result.rounds(), result.tool_calls());
-  if (result.summaries() > 0) text += fmt::format(", {} summaries", result.summaries());
+  text += fmt::format("\n{}, {} of tools", Counted(result.rounds(), "round"),
+                      Counted(result.tool_calls(), "call"));
+  if (result.summaries() == 1) text += ", 1 summary";
+  if (result.summaries() > 1) text += fmt::format(", {} summaries", result.summaries());
   switch (result.ending()) {
     case v1::SolveResult::ENDING_ROUNDS:
       text += "; it answered as it had no rounds left";
@@ -112,19 +119,23 @@ void AddSpo(const v1::SpoResult& spo, std::string& text) {
     accepted += prompt.fate() == v1::SpoPrompt::FATE_ACCEPTED ? 1 : 0;
     refused += prompt.fate() == v1::SpoPrompt::FATE_REFUSED ? 1 : 0;
   }
-  text += fmt::format(
-      "\n{} prompts, {} accepted, {} refused untried; {} comparisons. Prompt {}: {}\n",
-      spo.prompts_size(), accepted, refused, spo.duels_size(), spo.best(), spo.choice());
+  text += fmt::format("\n{}, {} accepted, {} refused untried; {}. Prompt {}: {}\n",
+                      Counted(spo.prompts_size(), "prompt"), accepted, refused,
+                      Counted(spo.duels_size(), "comparison"), spo.best(), spo.choice());
   for (const v1::CompareStrength& row : spo.tournament()) {
     text += fmt::format(
         "  prompt {:>3}  {:+.2f} ({:+.2f} to {:+.2f}), held out: {} won, {} lost, {} even\n",
         row.name(), row.strength(), row.low(), row.high(), row.wins(), row.losses(), row.ties());
   }
   for (const v1::SpoRoleCost& cost : spo.costs()) {
-    text += fmt::format("  {:<10} {:>6} calls, {} + {} tokens, ${:.4f}\n", cost.role(),
-                        Grouped(cost.model_calls()), Grouped(cost.input_tokens()),
-                        Grouped(cost.output_tokens()),
-                        static_cast<double>(cost.cost_microusd()) * 1e-6);
+    text += fmt::format("  {:<10} {:>6} call{}, {} + {} tokens", cost.role(),
+                        Grouped(cost.model_calls()), cost.model_calls() == 1 ? "" : "s",
+                        Grouped(cost.input_tokens()), Grouped(cost.output_tokens()));
+    // Without a price nothing is known of the money.
+    if (cost.cost_microusd() > 0) {
+      text += fmt::format(", ${:.4f}", static_cast<double>(cost.cost_microusd()) * 1e-6);
+    }
+    text += "\n";
   }
 }
 
@@ -137,8 +148,8 @@ std::string SecondsText(const google::protobuf::Duration& time) {
 void AddEvaluation(const v1::EvaluateResult& result, std::string& text) {
   const std::string version = result.dataset().substr(0, result.dataset().find('@') + 13);
   const std::string split = result.split().empty() ? "" : " [" + result.split() + "]";
-  text += fmt::format("\n{}{}: {} items, {} runs done", version, split, result.items(),
-                      result.runs_done());
+  text += fmt::format("\n{}{}: {}, {} done", version, split, Counted(result.items(), "item"),
+                      Counted(result.runs_done(), "run"));
   if (result.repeats() > 1) text += fmt::format(", {} on each item", result.repeats());
   text += "\n";
   for (const v1::VariantResult& variant : result.variants()) {
@@ -228,9 +239,10 @@ std::string AnswerHint(const std::string& question, bool is_approval) {
 }
 
 std::string UsageText(const v1::Usage& usage) {
-  std::string text = fmt::format("{} model calls, {} tool calls, {} + {} tokens",
-                                 Grouped(usage.model_calls()), Grouped(usage.tool_calls()),
-                                 Grouped(usage.input_tokens()), Grouped(usage.output_tokens()));
+  std::string text =
+      fmt::format("{}, {}, {} + {} tokens", Counted(usage.model_calls(), "model call"),
+                  Counted(usage.tool_calls(), "tool call"), Grouped(usage.input_tokens()),
+                  Grouped(usage.output_tokens()));
   if (usage.estimated()) text += " (partly estimated)";
   if (usage.cost_microusd() > 0) {
     text += fmt::format(", ${:.4f}", static_cast<double>(usage.cost_microusd()) * 1e-6);

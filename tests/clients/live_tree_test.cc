@@ -67,14 +67,14 @@ TEST_F(LiveTreeTest, SumsWhatRunsAndFoldsWhatEnded) {
   End(Begin("step:1/trial:1/judge", "chat", "judge", v1::Span::KIND_MODEL_CALL), 40);
   Begin("step:1/trial:1/now", "clock", "", v1::Span::KIND_CLOCK);
   EXPECT_EQ(Shown(),
-            "tasks/t  RUNNING  0:10  1 model calls, 0 tool calls, 40 + 0 tokens, $0.0040\n"
+            "tasks/t  RUNNING  0:10  1 model call, 0 tool calls, 40 + 0 tokens, $0.0040\n"
             "  > step Cluster  10.0 s  40+0 tokens $0.0040\n"
             "    > trial leiden  10.0 s  40+0 tokens $0.0040\n"
             "      + chat judge  2.0 s  40+0 tokens $0.0040\n");
   End(Begin("step:1/trial:1/run", "python", "run", v1::Span::KIND_TOOL_CALL), 0, -1, "it\nbroke");
   End(trial, 40, 8.5);
   EXPECT_EQ(Shown(),
-            "tasks/t  RUNNING  0:10  1 model calls, 0 tool calls, 40 + 0 tokens, $0.0040\n"
+            "tasks/t  RUNNING  0:10  1 model call, 0 tool calls, 40 + 0 tokens, $0.0040\n"
             "  > step Cluster  10.0 s  40+0 tokens $0.0040\n"
             "    + trial leiden  2.0 s  40+0 tokens $0.0040  score 8.5\n"
             "      ! python run  2.0 s  it broke\n");

@@ -73,7 +73,7 @@ class CommandLineTest(unittest.TestCase):
         code, written = on_terminal(args)
         self.assertEqual(code, 0, written)
         last = frames(written)[-1]
-        self.assertRegex(last, r"tasks/\S+  SUCCEEDED  \d+:\d\d  \d+ model calls")
+        self.assertRegex(last, r"tasks/\S+  SUCCEEDED  \d+:\d\d  \d+ model calls?")
         self.assertRegex(last, r"  \+ step Work  .*score \d")
         self.assertRegex(last, r"    \+ trial .*score \d")
         self.assertNotIn("programmer", last.split("* ")[0])  # calls of what ended are folded away

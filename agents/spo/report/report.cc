@@ -19,6 +19,11 @@ constexpr size_t kMaxDiffs = 30;
 constexpr size_t kMaxRejected = 60;
 constexpr DiffLayout kDiffLayout{.context = 2, .max_lines = 80, .max_width = 400};
 
+// "-" where no model has a price: nothing is known then.
+std::string SpentText(const v1::SpoResult& result, int64_t microusd) {
+  return TotalCost(result) > 0 ? DollarText(microusd) : "-";
+}
+
 std::string PercentText(double share) { return fmt::format("{:.0f} %", 100 * share); }
 
 std::string EndingText(v1::SpoResult::Ending ending) {
@@ -92,7 +97,7 @@ std::string CurveSection(const v1::SpoResult& result) {
                         round.incumbent(), round.written(), round.accepted(),
                         PercentText(round.win_rate()), PercentText(round.win_rate_low()),
                         PercentText(round.win_rate_high()), round.model_calls(),
-                        DollarText(round.cost_microusd()));
+                        SpentText(result, round.cost_microusd()));
   }
   return text + "\n";
 }
@@ -202,9 +207,9 @@ std::string CostSection(const v1::SpoResult& result) {
       "## Cost\n\n![Cost](spo-cost.svg)\n\n| role | calls | tokens read | tokens written | cost |\n"
       "|---|--:|--:|--:|--:|\n";
   for (const v1::SpoRoleCost& cost : result.costs()) {
-    text +=
-        fmt::format("| {} | {} | {} | {} | {} |\n", InlineText(cost.role()), cost.model_calls(),
-                    cost.input_tokens(), cost.output_tokens(), DollarText(cost.cost_microusd()));
+    text += fmt::format("| {} | {} | {} | {} | {} |\n", InlineText(cost.role()), cost.model_calls(),
+                        cost.input_tokens(), cost.output_tokens(),
+                        SpentText(result, cost.cost_microusd()));
   }
   text +=
       "\nThe paper (arXiv 2502.06855) reports, for one of its five closed tasks on average and "

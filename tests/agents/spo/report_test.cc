@@ -7,6 +7,7 @@
 
 #include <map>
 
+#include "agents/report/markdown.h"
 #include "agents/spo/report/figures.h"
 
 namespace troupe {
@@ -129,6 +130,23 @@ TEST(SpoReportTest, WhatModelsWroteIsShownAndNotObeyed) {
       EXPECT_THAT(text, Not(HasSubstr("<script")));
     }
   }
+}
+
+TEST(SpoReportTest, PlainWordsAreShownAsTheyAre) {
+  EXPECT_EQ(InlineText("Result: 3 of 4 (75 %)! So {it} is."), "Result: 3 of 4 (75 %)! So {it} is.");
+  // What a page would make a link of.
+  EXPECT_EQ(InlineText("http://evil/ WWW.evil.com a@b.c"),
+            "http&#58;//evil/ WWW&#46;evil.com a&#64;b.c");
+  EXPECT_EQ(InlineText("[a](b) *c* `d` e|f"), "&#91;a&#93;(b) &#42;c&#42; &#96;d&#96; e&#124;f");
+}
+
+TEST(SpoReportTest, WithoutPricesNoMoneyIsToldOf) {
+  v1::SpoResult result = SmallResult();
+  for (v1::SpoRoleCost& cost : *result.mutable_costs()) cost.set_cost_microusd(0);
+  for (v1::SpoRound& round : *result.mutable_rounds()) round.set_cost_microusd(0);
+  const std::string page = FilesOf(result).at("report.md");
+  EXPECT_THAT(page, Not(HasSubstr("$0.0000")));
+  EXPECT_THAT(page, HasSubstr("no prices are configured"));
 }
 
 TEST(SpoReportTest, StaysReadableHoweverLongTheSearchWas) {
