@@ -6,19 +6,16 @@
 
 #include "clients/cpp/commands.h"
 #include "clients/cpp/connection.h"
-#include "clients/cpp/grader_option.h"
+#include "clients/cpp/item_options.h"
 #include "clients/cpp/submit.h"
-#include "clients/cpp/workflow_file.h"
 
 namespace troupe::client {
 namespace {
 
 struct EvaluateOptions {
-  std::string dataset;
+  ItemOptions items;
   std::string split;
   int limit = 0;
-  std::string question_field;
-  std::string answer_field;
   std::vector<std::string> texts;
   std::vector<std::string> templates;
   std::vector<std::string> registered;
@@ -27,13 +24,9 @@ struct EvaluateOptions {
   int64_t max_reply_tokens = 0;
   std::string agent;
   std::string agent_prompt;
-  std::string workflow;
-  std::vector<std::string> workflow_inputs;
-  std::vector<std::string> values;
+  WorkflowOnItems workflow;
   std::string parameter;
-  std::vector<std::string> graders;
-  std::string answer_tag;
-  std::string answer_pattern;
+  JudgeOptions judge;
   int concurrency = 0;
   int repeats = 0;
   std::string baseline;
@@ -96,26 +89,16 @@ void ReadSpo(EvaluateOptions& options, const GlobalOptions& global) {
   };
   add("first", 1);
   if (result.best() > 1) add("result", result.best());
-  const bool one_call = options.agent.empty() && options.workflow.empty();
+  const bool one_call = options.agent.empty() && options.workflow.file.empty();
   if (one_call && options.temperature < 0) options.temperature = 0;
 }
 
-void SetWorkflow(const EvaluateOptions& options, v1::EvaluateWorkflowTarget& target) {
-  DocumentLines lines;
-  *target.mutable_workflow() = ReadWorkflowFile(options.workflow, lines);
-  for (const std::string& text : options.workflow_inputs) {
-    const auto [input, field] = KeyValue(text);
-    (*target.mutable_inputs())[input] = field;
-  }
-  for (const std::string& text : options.values) {
-    const auto [name, value] = KeyValue(text);
-    (*target.mutable_values())[name] = GivenValue(value);
-  }
-  target.set_parameter(options.parameter);
-}
-
 void SetTarget(const EvaluateOptions& options, v1::EvaluateSpec& spec) {
-  if (!options.workflow.empty()) return SetWorkflow(options, *spec.mutable_workflow());
+  if (!options.workflow.file.empty()) {
+    SetWorkflow(options.workflow, *spec.mutable_workflow());
+    spec.mutable_workflow()->set_parameter(options.parameter);
+    return;
+  }
   if (options.agent.empty()) {
     v1::EvaluatePromptTarget& target = *spec.mutable_prompt();
     target.set_role(options.role);
@@ -133,23 +116,10 @@ void SetTarget(const EvaluateOptions& options, v1::EvaluateSpec& spec) {
 v1::TaskSpec SpecOf(const EvaluateOptions& options) {
   v1::TaskSpec task;
   v1::EvaluateSpec& spec = *task.mutable_evaluate();
-  v1::DatasetSelection& items = *spec.mutable_items();
-  const bool whole = options.dataset.rfind("datasets/", 0) == 0;
-  items.set_dataset(whole ? options.dataset : "datasets/" + options.dataset);
-  items.set_split(options.split);
-  items.set_limit(options.limit);
-  items.set_question_field(options.question_field);
-  items.set_answer_field(options.answer_field);
+  *spec.mutable_items() = SelectionOf(options.items, options.split, options.limit);
   SetTarget(options, spec);
   AddVariants(options, spec);
-  for (const std::string& text : options.graders) *spec.add_graders() = GraderOf(text);
-  if (spec.graders().empty() && !(options.answer_tag + options.answer_pattern).empty()) {
-    spec.add_graders()->mutable_normalized();
-  }
-  for (v1::Grader& grader : *spec.mutable_graders()) {
-    grader.set_answer_tag(options.answer_tag);
-    grader.set_answer_pattern(options.answer_pattern);
-  }
+  *spec.mutable_graders() = GradersOf(options.judge);
   spec.set_concurrency(options.concurrency);
   spec.set_repeats(options.repeats);
   if (!options.baseline.empty()) {
@@ -168,14 +138,12 @@ void AddEvaluateCommand(CLI::App& app, GlobalOptions& global, int& exit_code) {
   CLI::App* command = app.add_subcommand(
       "evaluate",
       "Try prompts, an agent or a workflow on the items of a data set, and watch to the result");
-  command->add_option("dataset", evaluate->dataset, "NAME, or NAME@DIGEST for an older version")
+  command
+      ->add_option("dataset", evaluate->items.dataset, "NAME, or NAME@DIGEST for an older version")
       ->required();
   command->add_option("--split", evaluate->split, "Items of this split alone");
   command->add_option("-n,--limit", evaluate->limit, "Items at most, drawn by their content");
-  command->add_option("--question-field", evaluate->question_field,
-                      "The field that is the question; without, the usual names are looked for");
-  command->add_option("--answer-field", evaluate->answer_field,
-                      "The field that is the expected answer; likewise");
+  AddFieldOptions(*command, evaluate->items);
   AddList(*command, "--text", evaluate->texts,
           "A prompt to try, put before the question: a text or a file; several are compared");
   AddList(*command, "--template", evaluate->templates,
@@ -196,23 +164,16 @@ void AddEvaluateCommand(CLI::App& app, GlobalOptions& global, int& exit_code) {
                    "The agent's prompt that the texts stand for, as solve.solver")
       ->needs(agent);
   auto* document =
-      command->add_option("--workflow", evaluate->workflow, "A workflow for each item: a file")
+      command->add_option("--workflow", evaluate->workflow.file, "A workflow for each item: a file")
           ->excludes(agent);
-  AddList(*command, "--workflow-input", evaluate->workflow_inputs,
-          "The field of the items that an input of the workflow is: INPUT=FIELD")
-      ->needs(document);
-  AddList(*command, "--value", evaluate->values,
-          "Another value of a parameter of the workflow: NAME=VALUE")
-      ->needs(document);
+  for (CLI::Option* option : AddWorkflowOptions(*command, evaluate->workflow)) {
+    option->needs(document);
+  }
   command
       ->add_option("--parameter", evaluate->parameter,
                    "The workflow's parameter that the texts stand for")
       ->needs(document);
-  AddList(*command, "--grader", evaluate->graders, kGraderHelp);
-  command->add_option("--answer-tag", evaluate->answer_tag,
-                      "Judge what stands in the last tag of this name in an answer");
-  command->add_option("--answer-pattern", evaluate->answer_pattern,
-                      "Judge the first group of the last match of this RE2 in an answer");
+  AddJudgeOptions(*command, evaluate->judge);
   command->add_option("-c,--concurrency", evaluate->concurrency, "Runs at the same time");
   command->add_option("--repeats", evaluate->repeats, "Runs on each item");
   command->add_option("--baseline", evaluate->baseline, "An earlier evaluation to compare with");

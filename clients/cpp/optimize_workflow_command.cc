@@ -2,29 +2,22 @@
 #include <fmt/format.h>
 
 #include "clients/cpp/commands.h"
-#include "clients/cpp/grader_option.h"
+#include "clients/cpp/item_options.h"
 #include "clients/cpp/submit.h"
-#include "clients/cpp/workflow_file.h"
 
 namespace troupe::client {
 namespace {
 
 struct TrainOptions {
-  std::string file;
-  std::string dataset;
+  WorkflowOnItems workflow;
+  ItemOptions items;
   std::string train_split;
   std::string validation_split;
   std::string test_split;
   int train_limit = 0;
   int validation_limit = 0;
   int test_limit = 0;
-  std::string question_field;
-  std::string answer_field;
-  std::vector<std::string> inputs;
-  std::vector<std::string> values;
-  std::vector<std::string> graders;
-  std::string answer_tag;
-  std::string answer_pattern;
+  JudgeOptions judge;
   std::string objective;
   std::string trainer;
   std::string optimizer;
@@ -43,16 +36,6 @@ struct TrainOptions {
   int concurrency = 0;
   bool no_watch = false;
 };
-
-void Select(const TrainOptions& options, const std::string& split, int limit,
-            v1::DatasetSelection& selection) {
-  const bool whole = options.dataset.rfind("datasets/", 0) == 0;
-  selection.set_dataset(whole ? options.dataset : "datasets/" + options.dataset);
-  selection.set_split(split);
-  selection.set_limit(limit);
-  selection.set_question_field(options.question_field);
-  selection.set_answer_field(options.answer_field);
-}
 
 // "gepa" for TRAINER_GEPA, and so on.
 template <typename ParseFn, typename Enum>
@@ -94,39 +77,25 @@ void SetTraining(const TrainOptions& options, v1::OptimizeWorkflowSpec& spec) {
 v1::TaskSpec SpecOf(const TrainOptions& options) {
   v1::TaskSpec task;
   v1::OptimizeWorkflowSpec& spec = *task.mutable_optimize_workflow();
-  DocumentLines lines;
-  *spec.mutable_workflow() = ReadWorkflowFile(options.file, lines);
-  for (const std::string& text : options.inputs) {
-    const auto [input, field] = KeyValue(text);
-    (*spec.mutable_inputs())[input] = field;
-  }
-  for (const std::string& text : options.values) {
-    const auto [name, value] = KeyValue(text);
-    (*spec.mutable_values())[name] = GivenValue(value);
-  }
-  Select(options, options.train_split, options.train_limit, *spec.mutable_train());
+  SetWorkflow(options.workflow, spec);
+  *spec.mutable_train() = SelectionOf(options.items, options.train_split, options.train_limit);
   if (!options.validation_split.empty()) {
-    Select(options, options.validation_split, options.validation_limit, *spec.mutable_validation());
+    *spec.mutable_validation() =
+        SelectionOf(options.items, options.validation_split, options.validation_limit);
   }
   if (!options.test_split.empty()) {
-    Select(options, options.test_split, options.test_limit, *spec.mutable_test());
+    *spec.mutable_test() = SelectionOf(options.items, options.test_split, options.test_limit);
   }
-  for (const std::string& text : options.graders) *spec.add_graders() = GraderOf(text);
-  if (spec.graders().empty() && !(options.answer_tag + options.answer_pattern).empty()) {
-    spec.add_graders()->mutable_normalized();
-  }
-  for (v1::Grader& grader : *spec.mutable_graders()) {
-    grader.set_answer_tag(options.answer_tag);
-    grader.set_answer_pattern(options.answer_pattern);
-  }
+  *spec.mutable_graders() = GradersOf(options.judge);
   spec.set_objective(options.objective.empty() ? "" : TextOrFile(options.objective));
   SetTraining(options, spec);
   return task;
 }
 
 void AddItemOptions(CLI::App& command, TrainOptions& options) {
-  command.add_option("file", options.file, "The workflow, in YAML or JSON")->required();
-  command.add_option("--dataset", options.dataset, "NAME, or NAME@DIGEST for an older version")
+  command.add_option("file", options.workflow.file, "The workflow, in YAML or JSON")->required();
+  command
+      .add_option("--dataset", options.items.dataset, "NAME, or NAME@DIGEST for an older version")
       ->required();
   command.add_option("--train-split", options.train_split, "Learn from this split; without, all");
   command.add_option("--validation-split", options.validation_split,
@@ -136,17 +105,9 @@ void AddItemOptions(CLI::App& command, TrainOptions& options) {
   command.add_option("--train-limit", options.train_limit, "Training items at most");
   command.add_option("--validation-limit", options.validation_limit, "Validation items at most");
   command.add_option("--test-limit", options.test_limit, "Test items at most");
-  command.add_option("--question-field", options.question_field, "The field that is the question");
-  command.add_option("--answer-field", options.answer_field,
-                     "The field that is the expected answer");
-  AddList(command, "--workflow-input", options.inputs,
-          "The field of the items that an input of the workflow is: INPUT=FIELD");
-  AddList(command, "--value", options.values, "A value to begin with: NAME=VALUE");
-  AddList(command, "--grader", options.graders, kGraderHelp);
-  command.add_option("--answer-tag", options.answer_tag,
-                     "Judge what stands in the last tag of this name in an answer");
-  command.add_option("--answer-pattern", options.answer_pattern,
-                     "Judge the first group of the last match of this RE2 in an answer");
+  AddFieldOptions(command, options.items);
+  AddWorkflowOptions(command, options.workflow);
+  AddJudgeOptions(command, options.judge);
 }
 
 void AddTrainingOptions(CLI::App& command, TrainOptions& options) {

@@ -6,6 +6,7 @@
 
 #include "clients/cpp/commands.h"
 #include "clients/cpp/connection.h"
+#include "clients/cpp/item_options.h"
 #include "clients/cpp/submit.h"
 #include "clients/cpp/workflow_file.h"
 #include "clients/cpp/yaml_message.h"
@@ -104,10 +105,7 @@ void AddWorkflowCommands(CLI::App& app, GlobalOptions& global, int& exit_code) {
       const auto [name, value] = KeyValue(text);
       (*spec.mutable_inputs())[name] = GivenValue(value);
     }
-    for (const std::string& text : workflow->values) {
-      const auto [name, value] = KeyValue(text);
-      (*spec.mutable_values())[name] = GivenValue(value);
-    }
+    SetValues(workflow->values, spec);
     options->watch = !workflow->no_watch;
     exit_code = Submit(*options, std::move(task), global);
   });
