@@ -125,7 +125,11 @@ Async<GraphProposal> TextGrad::Propose(const Scope& scope, std::string name, con
                     {{"limit", "textgrad_calls"}});
   }
   std::map<NodeId, std::string> criticisms;
-  for (const ProblemValue& each : problem.outputs) criticisms[each.node] = problem.feedback;
+  // To each output what is thought of that one: those of other runs say nothing of it.
+  for (const OutputFeedback& each : problem.output_feedback) {
+    std::string& all = criticisms[each.output];
+    all += (all.empty() ? "" : "\n\n") + each.feedback;
+  }
   int number = 0;
   for (const BackwardStep& step : steps) {
     const auto known = criticisms.find(step.operation);

@@ -74,17 +74,7 @@ absl::Status CheckCandidates(const Config& config, std::string_view field) {
   if (config.algorithm() != Config::ALGORITHM_OPTOPRIME_MULTI) {
     return WrongConfig(field, "candidates", "is for ALGORITHM_OPTOPRIME_MULTI alone");
   }
-  const Candidates& candidates = config.candidates();
-  if (candidates.count() != 0 && (candidates.count() < 2 || candidates.count() > kMostCandidates)) {
-    return WrongConfig(field, "candidates.count", "give 2 to 16, or 0 for 3");
-  }
-  if (!Candidates::Generation_IsValid(candidates.generation())) {
-    return WrongConfig(field, "candidates.generation", "there is no such way");
-  }
-  if (!Candidates::Selection_IsValid(candidates.selection())) {
-    return WrongConfig(field, "candidates.selection", "there is no such way");
-  }
-  return absl::OkStatus();
+  return CheckOptimizerCandidates(config.candidates(), fmt::format("{}.candidates", field));
 }
 
 absl::Status CheckSections(const Config& config, std::string_view field) {
@@ -162,6 +152,19 @@ MultiOptions MultiOf(const Candidates& candidates) {
 }
 
 }  // namespace
+
+absl::Status CheckOptimizerCandidates(const Candidates& candidates, std::string_view field) {
+  if (candidates.count() != 0 && (candidates.count() < 2 || candidates.count() > kMostCandidates)) {
+    return WrongConfig(field, "count", "give 2 to 16, or 0 for 3");
+  }
+  if (!Candidates::Generation_IsValid(candidates.generation())) {
+    return WrongConfig(field, "generation", "there is no such way");
+  }
+  if (!Candidates::Selection_IsValid(candidates.selection())) {
+    return WrongConfig(field, "selection", "there is no such way");
+  }
+  return absl::OkStatus();
+}
 
 absl::Status CheckOptimizerConfig(const Config& config, std::string_view field) {
   if (!Config::Algorithm_IsValid(config.algorithm())) {

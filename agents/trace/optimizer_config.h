@@ -10,6 +10,7 @@
 #include "agents/trace/problem.h"
 
 namespace troupe::v1 {
+class OptimizerCandidates;
 class OptimizerConfig;
 }  // namespace troupe::v1
 
@@ -17,6 +18,10 @@ namespace troupe {
 
 // kInvalidField, whose "field" is `field` and what is in it.
 absl::Status CheckOptimizerConfig(const v1::OptimizerConfig& config, std::string_view field);
+
+// The same of the candidates alone.
+absl::Status CheckOptimizerCandidates(const v1::OptimizerCandidates& candidates,
+                                      std::string_view field);
 
 // Of a config that is checked.
 std::shared_ptr<const GraphOptimizer> MakeGraphOptimizer(const v1::OptimizerConfig& config);

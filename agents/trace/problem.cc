@@ -20,6 +20,7 @@ class ProblemMaker {
   Problem Make(const ProblemOptions& options) {
     problem_.graph = &graph_;
     problem_.instruction = options.objective.empty() ? kDefaultObjective : options.objective;
+    problem_.output_feedback = subgraph_.feedback;
     problem_.feedback = FeedbackText();
     int32_t depth = 0;
     for (const NodeId id : subgraph_.nodes) depth = std::max(depth, graph_.node(id).level);

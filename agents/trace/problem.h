@@ -48,8 +48,9 @@ struct Problem {
   std::vector<ProblemValue> inputs;     // what else the program began with, or what lies outside
   std::vector<ProblemValue> others;     // what it came to on the way
   std::vector<ProblemValue> outputs;
-  // Word for word. Where several outputs got feedback that differs, a paragraph each, beginning
-  // with the output's name.
+  std::vector<OutputFeedback> output_feedback;  // of each output that got some
+  // All of it, word for word. Where several outputs got feedback that differs, a paragraph each,
+  // beginning with the output's name.
   std::string feedback;
 };
 

@@ -21,6 +21,9 @@ struct TrainOptions {
   std::string objective;
   std::string trainer;
   std::string optimizer;
+  int several = 0;
+  std::string generation;
+  std::string selection;
   int steps = 0;
   int batch = 0;
   int candidates = 0;
@@ -52,6 +55,18 @@ Enum Named(const std::string& option, const std::string& prefix, const std::stri
   return none;
 }
 
+void SetCandidates(const TrainOptions& options, v1::OptimizeWorkflowSpec& spec) {
+  if (options.several == 0 && options.generation.empty() && options.selection.empty()) return;
+  using Candidates = v1::OptimizerCandidates;
+  Candidates& candidates = *spec.mutable_optimizer_candidates();
+  candidates.set_count(options.several);
+  candidates.set_generation(Named("--generation", "GENERATION_", options.generation,
+                                  &Candidates::Generation_Parse,
+                                  Candidates::GENERATION_UNSPECIFIED));
+  candidates.set_selection(Named("--selection", "SELECTION_", options.selection,
+                                 &Candidates::Selection_Parse, Candidates::SELECTION_UNSPECIFIED));
+}
+
 void SetTraining(const TrainOptions& options, v1::OptimizeWorkflowSpec& spec) {
   spec.set_trainer(Named("--trainer", "TRAINER_", options.trainer,
                          &v1::OptimizeWorkflowSpec::Trainer_Parse,
@@ -59,6 +74,7 @@ void SetTraining(const TrainOptions& options, v1::OptimizeWorkflowSpec& spec) {
   spec.set_optimizer(Named("--optimizer", "OPTIMIZER_", options.optimizer,
                            &v1::OptimizeWorkflowSpec::Optimizer_Parse,
                            v1::OptimizeWorkflowSpec::OPTIMIZER_UNSPECIFIED));
+  SetCandidates(options, spec);
   spec.set_steps(options.steps);
   spec.set_batch(options.batch);
   spec.set_candidates(options.candidates);
@@ -114,7 +130,13 @@ void AddTrainingOptions(CLI::App& command, TrainOptions& options) {
   command.add_option("--objective", options.objective, "What the optimizer is to do: text or file");
   command.add_option("--trainer", options.trainer,
                      "priority_search (without), basic, minibatch, beam_search, ucb_search, gepa");
-  command.add_option("--optimizer", options.optimizer, "opto_prime (without) or opto_prime_tags");
+  command.add_option("--optimizer", options.optimizer,
+                     "opto_prime (without), opto_prime_tags, opto_prime_multi, opro, textgrad");
+  command.add_option("--several", options.several, "Proposals of which opto_prime_multi takes one");
+  command.add_option("--generation", options.generation,
+                     "How these differ: temperature (without), refinement, alternatives, experts");
+  command.add_option("--selection", options.selection,
+                     "How one of them is taken: best (without), merge, majority, last");
   command.add_option("--steps", options.steps, "Steps at most");
   command.add_option("--batch", options.batch, "Training items that a proposal is made from");
   command.add_option("--candidates", options.candidates, "Candidates gone on from in a step");

@@ -37,6 +37,11 @@ inline std::string OptimizeOnItems(const std::string& more) {
   return OptimizeWorkflow(R"("train": {"dataset": "datasets/d"}, )" + more);
 }
 
+inline std::string OptimizeByMulti(const std::string& candidates) {
+  return OptimizeOnItems(R"("optimizer": "OPTIMIZER_OPTO_PRIME_MULTI", "optimizer_candidates": {)" +
+                         candidates + "}");
+}
+
 inline std::vector<WrongWorkflowRow> WrongSteps() {
   const std::string step = "spec.workflow.workflow.steps[0].";
   std::vector<WrongWorkflowRow> rows = {
@@ -187,6 +192,10 @@ inline std::vector<WrongWorkflowRow> WrongOptimizations() {
       {place + "objective", OptimizeOnItems(R"("objective": "x*8193")")},
       {place + "trainer", OptimizeOnItems(R"("trainer": 99)")},
       {place + "optimizer", OptimizeOnItems(R"("optimizer": 99)")},
+      {place + "optimizer_candidates", OptimizeOnItems(R"("optimizer_candidates": {"count": 3})")},
+      {place + "optimizer_candidates.count", OptimizeByMulti(R"("count": 17)")},
+      {place + "optimizer_candidates.generation", OptimizeByMulti(R"("generation": 99)")},
+      {place + "optimizer_candidates.selection", OptimizeByMulti(R"("selection": 99)")},
       {place + "target_score", OptimizeOnItems(R"("target_score": 1.5)")},
       {place + "exploration", OptimizeOnItems(R"("exploration": -1)")},
       {place + "novelty", OptimizeOnItems(R"("novelty": 3)")},

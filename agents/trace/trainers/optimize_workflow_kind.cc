@@ -4,7 +4,7 @@
 
 #include "agents/evaluate/workflow_target.h"
 #include "agents/runtime/task_result.h"
-#include "agents/trace/opto_prime.h"
+#include "agents/trace/optimizer_config.h"
 #include "agents/trace/trainers/optimize_workflow.h"
 #include "agents/trace/trainers/optimize_workflow_report.h"
 #include "agents/trace/trainers/optimize_workflow_spec.h"
@@ -56,20 +56,6 @@ void SplitOff(const Scope& task, std::vector<Item>& train, std::vector<Item>& va
     }
   }
   train = std::move(kept);
-}
-
-// One language, whose code can be parsed before it is taken; null for none and for several.
-std::unique_ptr<const CodeChecker> CheckerFor(const v1::Workflow& workflow) {
-  bool python = false;
-  bool r = false;
-  for (const auto& [name, parameter] : workflow.parameters()) {
-    if (!parameter.has_code() || !parameter.trainable()) continue;
-    const bool is_r = parameter.code().language() == v1::WorkflowCode::LANGUAGE_R;
-    (is_r ? r : python) = true;
-  }
-  if (python == r) return nullptr;
-  return std::make_unique<SandboxCodeChecker>(r ? SandboxCodeChecker::Language::kR
-                                                : SandboxCodeChecker::Language::kPython);
 }
 
 }  // namespace
@@ -150,15 +136,10 @@ Async<v1::TaskResult> OptimizeWorkflowKind::Run(Scope& scope, v1::TaskSpec spec)
                          ? v1::OptimizeWorkflowSpec::TRAINER_PRIORITY_SEARCH
                          : optimize.trainer());
 
-  const std::unique_ptr<const CodeChecker> checker = CheckerFor(optimize.workflow());
-  OptoPrimeOptions settings;
-  if (optimize.optimizer() == v1::OptimizeWorkflowSpec::OPTIMIZER_OPTO_PRIME_TAGS) {
-    settings.form = OptoPrimeOptions::Form::kTags;
-  }
-  settings.rules.checker = checker.get();
-  const OptoPrime optimizer(std::move(settings));
-  CO_ASSIGN_OR_RETURN(const OptimizeWorkflowOutcome outcome,
-                      co_await OptimizeWorkflow(scope, std::move(options), &optimizer, &services_));
+  const auto optimizer = MakeGraphOptimizer(OptimizerConfigOf(optimize));
+  CO_ASSIGN_OR_RETURN(
+      const OptimizeWorkflowOutcome outcome,
+      co_await OptimizeWorkflow(scope, std::move(options), optimizer.get(), &services_));
   FillOptimizeResult(outcome, optimize.workflow(), detail);
   result.set_text(OptimizeSummary(detail));
   result.set_stop_reason(StopReasonOf(outcome.training.stopped));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "agents/evaluate/workflow_target.h"
+#include "agents/trace/optimizer_config.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 
@@ -19,6 +20,13 @@ absl::Status CheckChoices(const v1::OptimizeWorkflowSpec& spec) {
   }
   if (!v1::OptimizeWorkflowSpec::Optimizer_IsValid(spec.optimizer())) {
     return WrongOptimize("optimizer", "there is no such optimizer");
+  }
+  if (spec.has_optimizer_candidates()) {
+    if (spec.optimizer() != v1::OptimizeWorkflowSpec::OPTIMIZER_OPTO_PRIME_MULTI) {
+      return WrongOptimize("optimizer_candidates", "is for OPTIMIZER_OPTO_PRIME_MULTI alone");
+    }
+    RETURN_IF_ERROR(CheckOptimizerCandidates(spec.optimizer_candidates(),
+                                             "spec.optimize_workflow.optimizer_candidates"));
   }
   if (spec.objective().size() > kMaxObjective) return WrongOptimize("objective", "at most 8 KiB");
   const auto outside = [](double value, double most) { return !(value >= 0 && value <= most); };
@@ -64,6 +72,19 @@ absl::StatusOr<FoundItems> CheckSelection(const v1::OptimizeWorkflowSpec& spec,
     }
   }
   return found;
+}
+
+// The one in which all trainable code is, which can be parsed before it is taken.
+v1::OptimizerConfig::Language LanguageOf(const v1::Workflow& workflow) {
+  bool python = false;
+  bool r = false;
+  for (const auto& [name, parameter] : workflow.parameters()) {
+    if (!parameter.has_code() || !parameter.trainable()) continue;
+    const bool is_r = parameter.code().language() == v1::WorkflowCode::LANGUAGE_R;
+    (is_r ? r : python) = true;
+  }
+  if (python == r) return v1::OptimizerConfig::LANGUAGE_OTHER;
+  return r ? v1::OptimizerConfig::LANGUAGE_R : v1::OptimizerConfig::LANGUAGE_PYTHON;
 }
 
 }  // namespace
@@ -135,6 +156,25 @@ absl::StatusOr<GraderSet> OptimizeGraders(const v1::OptimizeWorkflowSpec& spec) 
   auto graders = spec.graders();
   if (graders.empty()) graders.Add()->mutable_normalized();
   return GraderSet::Make(graders, "spec.optimize_workflow.graders");
+}
+
+v1::OptimizerConfig OptimizerConfigOf(const v1::OptimizeWorkflowSpec& spec) {
+  using Spec = v1::OptimizeWorkflowSpec;
+  using Config = v1::OptimizerConfig;
+  Config config;
+  config.set_algorithm(Config::ALGORITHM_OPTOPRIME);
+  if (spec.optimizer() == Spec::OPTIMIZER_OPTO_PRIME_TAGS) {
+    config.set_form(Config::FORM_TAGS);
+  } else if (spec.optimizer() == Spec::OPTIMIZER_OPTO_PRIME_MULTI) {
+    config.set_algorithm(Config::ALGORITHM_OPTOPRIME_MULTI);
+    *config.mutable_candidates() = spec.optimizer_candidates();
+  } else if (spec.optimizer() == Spec::OPTIMIZER_OPRO) {
+    config.set_algorithm(Config::ALGORITHM_OPRO);
+  } else if (spec.optimizer() == Spec::OPTIMIZER_TEXTGRAD) {
+    config.set_algorithm(Config::ALGORITHM_TEXTGRAD);
+  }
+  config.set_language(LanguageOf(spec.workflow()));
+  return config;
 }
 
 TrainerOptions TrainerOptionsOf(const v1::OptimizeWorkflowSpec& spec) {

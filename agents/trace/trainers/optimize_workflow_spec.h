@@ -28,6 +28,10 @@ absl::Status CheckOptimizeItems(const v1::OptimizeWorkflowSpec& spec,
 
 ItemSelection SelectionOf(const v1::DatasetSelection& selection);
 absl::StatusOr<GraderSet> OptimizeGraders(const v1::OptimizeWorkflowSpec& spec);
+// The optimizer that is asked for: what MakeGraphOptimizer takes. Code is parsed before it is taken
+// if the trainable code is of one language.
+v1::OptimizerConfig OptimizerConfigOf(const v1::OptimizeWorkflowSpec& spec);
+
 TrainerOptions TrainerOptionsOf(const v1::OptimizeWorkflowSpec& spec);
 
 }  // namespace troupe

@@ -178,6 +178,22 @@ TEST_F(VariantsTest, TextGradGoesBackThroughEveryInputThatLeadsToAVariable) {
   EXPECT_THAT(texts_["trace.textgrad_update"][0], HasSubstr("it is too small\n\nit is too small"));
 }
 
+TEST_F(VariantsTest, TextGradTellsEachOutputWhatIsThoughtOfIt) {
+  const NodeId other = graph_.AddOperation("neg", {{"x", x_}}, int64_t{-2});
+  Propagation propagation(graph_);
+  ASSERT_TRUE(propagation.Backward(out_, "It must be 100.").ok());
+  ASSERT_TRUE(propagation.Backward(other, "It must be -7.").ok());
+  problem_ = MakeProblem(graph_, propagation.Whole(), {});
+  Propose(TextGrad({}));
+  for (const std::string& text : texts_["trace.textgrad_backward"]) {
+    const bool of_other = text.find("The operation: neg") != std::string::npos;
+    EXPECT_EQ(text.find("It must be -7.") != std::string::npos, of_other) << text;
+    if (of_other) {
+      EXPECT_THAT(text, Not(HasSubstr("It must be 100.")));
+    }
+  }
+}
+
 TEST_F(VariantsTest, TextGradRefusesProgramsThatWouldTakeTooMuch) {
   NodeId last = x_;
   for (int64_t i = 0; i < 600; ++i) last = graph_.AddOperation("neg", {{"x", last}}, i);
