@@ -77,7 +77,7 @@ Async<GraphProposal> Opro::Propose(const Scope& scope, std::string name, const P
   request.reply_schema = OptoPrimeReply(problem);
   const auto reply = co_await scope.ChatJson(name, kTraceOptimizer, std::move(request));
   if (HasReason(reply.status(), Reason::kModelBadReply)) {
-    proposal.refused.push_back({"", "", std::string(MessageOf(reply.status()))});
+    proposal.refused = RefusedReply(problem, reply.status());
     co_return proposal;
   }
   CO_RETURN_IF_ERROR(reply.status());
@@ -163,7 +163,10 @@ Async<GraphProposal> TextGrad::Propose(const Scope& scope, std::string name, con
     const std::string effect = fmt::format("{}.update:{}", name, i + 1);
     const auto reply = co_await scope.ChatJson(effect, kTraceOptimizer, std::move(request));
     if (HasReason(reply.status(), Reason::kModelBadReply)) {
-      proposal.refused.push_back({variable.name, "", std::string(MessageOf(reply.status()))});
+      for (Refusal& refused : RefusedReply(alone, reply.status())) {
+        refused.name = variable.name;
+        proposal.refused.push_back(std::move(refused));
+      }
       continue;
     }
     CO_RETURN_IF_ERROR(reply.status());

@@ -274,7 +274,8 @@ absl::StatusOr<GraphValue> ValueFromMessage(const v1::GraphValue& message, std::
       if (!parsed->is_structured()) {
         return Wrong(fmt::format("{}.json", field), "give a list or an object");
       }
-      return GraphValue(GraphJson{*std::move(parsed)});
+      // Again for the order of the keys, now that it is known to be JSON that is not too deep.
+      return GraphValue(GraphJson{OrderedJson::parse(message.json())});
     }
     case v1::GraphValue::KIND_NOT_SET:
       break;
@@ -288,7 +289,7 @@ v1::GraphValue ValueMessage(const GraphValue& value, std::string_view type) {
   if (const auto* whole = std::get_if<int64_t>(&value)) message.set_int_value(*whole);
   if (const auto* number = std::get_if<double>(&value)) message.set_double_value(*number);
   if (const auto* text = std::get_if<std::string>(&value)) message.set_text(*text);
-  if (const auto* json = std::get_if<GraphJson>(&value)) message.set_json(DumpJson(json->value));
+  if (const auto* json = std::get_if<GraphJson>(&value)) message.set_json(JsonText(*json));
   if (const auto* code = std::get_if<GraphCode>(&value)) message.set_code(code->text);
   if (type != TypeName(value)) message.set_type(std::string(type));
   return message;

@@ -53,7 +53,7 @@ std::string PythonQuoted(const std::string& text) {
   return out + quote;
 }
 
-void AppendPython(const Json& value, std::string& out) {
+void AppendPython(const OrderedJson& value, std::string& out) {
   if (value.is_object()) {
     out += '{';
     for (auto member = value.begin(); member != value.end(); ++member) {
@@ -76,8 +76,13 @@ void AppendPython(const Json& value, std::string& out) {
   } else if (value.is_number_float()) {
     out += PythonDouble(value.get<double>());
   } else {
-    out += value.is_null() ? "None" : DumpJson(value);
+    out += value.is_null() ? "None" : value.dump();
   }
+}
+
+// Bytes that are not UTF-8 are replaced.
+std::string DumpOrdered(const OrderedJson& value, int indentation) {
+  return value.dump(indentation, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace
@@ -101,8 +106,9 @@ std::string PythonText(const GraphValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return *text;
   if (const auto* code = std::get_if<GraphCode>(&value)) return code->text;
   if (const auto* number = std::get_if<double>(&value)) return PythonDouble(*number);
+  const auto* json = std::get_if<GraphJson>(&value);
   std::string out;
-  AppendPython(JsonOf(value), out);
+  AppendPython(json != nullptr ? json->value : OrderedJson(JsonOf(value)), out);
   return out;
 }
 
@@ -111,7 +117,7 @@ Json JsonOf(const GraphValue& value) {
       [](const auto& held) -> Json {
         using Held = std::decay_t<decltype(held)>;
         if constexpr (std::is_same_v<Held, std::monostate>) return nullptr;
-        if constexpr (std::is_same_v<Held, GraphJson>) return held.value;
+        if constexpr (std::is_same_v<Held, GraphJson>) return Json(held.value);
         if constexpr (std::is_same_v<Held, GraphCode>) return held.text;
         if constexpr (std::is_same_v<Held, double>) {
           if (!std::isfinite(held)) return PythonDouble(held);
@@ -121,10 +127,36 @@ Json JsonOf(const GraphValue& value) {
       value);
 }
 
+std::string JsonText(const GraphValue& value, int indentation) {
+  const auto* json = std::get_if<GraphJson>(&value);
+  return DumpOrdered(json != nullptr ? json->value : OrderedJson(JsonOf(value)), indentation);
+}
+
+OrderedJson InOrderOf(const OrderedJson& example, const Json& value) {
+  if (value.is_array()) {
+    OrderedJson list = OrderedJson::array();
+    for (size_t i = 0; i < value.size(); ++i) {
+      const bool known = example.is_array() && i < example.size();
+      list.push_back(known ? InOrderOf(example[i], value[i]) : OrderedJson(value[i]));
+    }
+    return list;
+  }
+  if (!value.is_object() || !example.is_object()) return OrderedJson(value);
+  OrderedJson object = OrderedJson::object();
+  for (const auto& [key, inside] : example.items()) {
+    const auto found = value.find(key);
+    if (found != value.end()) object[key] = InOrderOf(inside, *found);
+  }
+  for (const auto& [key, inside] : value.items()) {
+    if (!example.contains(key)) object[key] = OrderedJson(inside);
+  }
+  return object;
+}
+
 size_t ValueBytes(const GraphValue& value) {
   if (const auto* text = std::get_if<std::string>(&value)) return text->size();
   if (const auto* code = std::get_if<GraphCode>(&value)) return code->text.size();
-  if (const auto* json = std::get_if<GraphJson>(&value)) return DumpJson(json->value).size();
+  if (const auto* json = std::get_if<GraphJson>(&value)) return DumpOrdered(json->value, -1).size();
   return sizeof(int64_t);
 }
 

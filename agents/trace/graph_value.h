@@ -11,10 +11,16 @@
 
 namespace troupe {
 
-// A list or an object. (A type of its own, since Json is made of anything.)
+// Objects keep their keys in the order in which they came.
+using OrderedJson = nlohmann::ordered_json;
+
+// A list or an object, as the program has it. (A type of its own, since JSON is made of anything.)
 struct GraphJson {
-  Json value;
-  friend bool operator==(const GraphJson&, const GraphJson&) = default;
+  OrderedJson value;
+  // An object's keys may be in another order.
+  friend bool operator==(const GraphJson& left, const GraphJson& right) {
+    return left.value == right.value || Json(left.value) == Json(right.value);
+  }
 };
 
 // The source of a function.
@@ -35,8 +41,16 @@ std::string_view TypeName(const GraphValue& value);
 std::string PythonText(const GraphValue& value);
 
 // As JSON: text and code in quotes, numbers that JSON has not as text. What records and schemas
-// have.
+// have. Keys are sorted.
 Json JsonOf(const GraphValue& value);
+
+// The same as text, with keys in their order; with an indentation of so many blanks, or on one
+// line.
+std::string JsonText(const GraphValue& value, int indentation = -1);
+
+// `value` with the keys of its objects in the order that they have in `example`; those that are not
+// in it come last. A model's suggestion keeps the program's order so.
+OrderedJson InOrderOf(const OrderedJson& example, const Json& value);
 
 // How many bytes it takes, about.
 size_t ValueBytes(const GraphValue& value);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <sstream>
 
 #include "agents/runtime/text.h"
 #include "tools/base/error.h"
@@ -122,7 +123,7 @@ absl::StatusOr<GraphValue> TypedValue(const GraphValue& current, const Json& sug
   if (const auto* json = std::get_if<GraphJson>(&current)) {
     if (json->value.is_array() && !suggested.is_array()) return must_be("a list");
     if (json->value.is_object() && !suggested.is_object()) return must_be("an object");
-    return GraphValue(GraphJson{suggested});
+    return GraphValue(GraphJson{InOrderOf(json->value, suggested)});
   }
   if (!suggested.is_string()) return must_be("text");
   if (std::holds_alternative<std::string>(current)) {
@@ -158,6 +159,29 @@ Async<ReadValues> ReadSuggestions(const Scope& scope, std::string name, const Pr
     }
   }
   co_return read;
+}
+
+std::vector<Refusal> RefusedReply(const Problem& problem, const absl::Status& status) {
+  constexpr std::string_view kPlace = "at $.suggestion.";
+  const std::string message(MessageOf(status));
+  std::vector<Refusal> refused;
+  std::istringstream lines(message);
+  for (std::string text; std::getline(lines, text);) {
+    std::string_view line = text;
+    if (!line.starts_with(kPlace)) continue;
+    line.remove_prefix(kPlace.size());
+    for (const ProblemValue& each : problem.variables) {
+      const size_t size = each.name.size();
+      // The place of the variable itself, or one in it.
+      if (!line.starts_with(each.name) || line.size() == size ||
+          std::string_view(":.[").find(line[size]) == std::string_view::npos) {
+        continue;
+      }
+      refused.push_back({each.name, "", Elide(line, kMaxShown)});
+    }
+  }
+  if (refused.empty()) refused.push_back({"", "", message});
+  return refused;
 }
 
 std::string RefusalText(const std::vector<Refusal>& refused) {

@@ -52,6 +52,11 @@ absl::StatusOr<GraphValue> TypedValue(const GraphValue& current, const Json& sug
 Async<ReadValues> ReadSuggestions(const Scope& scope, std::string name, const Problem& problem,
                                   Json suggestions, const ValueRules& rules);
 
+// What a reply that does not fit the schema says of the variables (kModelBadReply of
+// Scope::ChatJson): a refusal for each suggestion that is of a wrong type, or one without a name
+// for the whole reply.
+std::vector<Refusal> RefusedReply(const Problem& problem, const absl::Status& status);
+
 // "x0: it is text and must be a number" ..., a line each.
 std::string RefusalText(const std::vector<Refusal>& refused);
 

@@ -55,7 +55,7 @@ std::string ReadableValue(const v1::GraphValue& message) {
   const auto value = ValueFromMessage(message, "value");
   if (!value.ok()) return "";
   const Json json = JsonOf(*value);
-  return json.is_string() ? json.get<std::string>() : PrettyJson(json);
+  return json.is_string() ? json.get<std::string>() : JsonText(*value, 2);
 }
 
 void FillResult(const Graph& graph, const Propagation& propagation, const GraphProposal& proposal,

@@ -114,7 +114,7 @@ Async<GraphProposal> OptoPrime::ProposeAs(const Scope& scope, std::string name,
     const std::string effect = attempt == 0 ? name : fmt::format("{}.correction:{}", name, attempt);
     const auto reply = co_await scope.ChatJson(effect, kTraceOptimizer, request);
     if (HasReason(reply.status(), Reason::kModelBadReply)) {
-      proposal.refused.push_back({"", "", std::string(MessageOf(reply.status()))});
+      proposal.refused = RefusedReply(problem, reply.status());
       co_return proposal;
     }
     CO_RETURN_IF_ERROR(reply.status());

@@ -100,7 +100,7 @@ std::string Constraints(const Problem& problem) {
 // A value between tags: text and code as they are, all else as JSON.
 std::string TaggedValue(const ProblemValue& value, size_t bytes) {
   const Json json = JsonOf(value.value);
-  return Shortened(json.is_string() ? json.get<std::string>() : DumpJson(json), bytes);
+  return Shortened(json.is_string() ? json.get<std::string>() : JsonText(value.value), bytes);
 }
 
 std::string TaggedVariable(const ProblemValue& value) {

@@ -65,6 +65,16 @@ TEST(GraphMessageTest, ValuesComeBackWithTheirTypes) {
   }
 }
 
+TEST(GraphMessageTest, ObjectsKeepTheOrderOfTheirKeys) {
+  v1::GraphValue message;
+  message.set_json(R"({"z":1,"a":{"y":2,"b":3}})");
+  const auto value = ValueFromMessage(message, "value");
+  ASSERT_TRUE(value.ok());
+  EXPECT_EQ(PythonText(*value), "{'z': 1, 'a': {'y': 2, 'b': 3}}");
+  EXPECT_EQ(ValueMessage(*value, "dict").json(), message.json());
+  EXPECT_EQ(*value, GraphValue(GraphJson{Json::parse(message.json())}));
+}
+
 struct WrongGraph {
   std::string_view field;
   void (*spoil)(v1::Graph&);

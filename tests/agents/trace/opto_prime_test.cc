@@ -102,6 +102,33 @@ TEST_F(OptoPrimeTest, NeverCastsAndTellsTheModelOnce) {
   EXPECT_EQ(model_.calls, 2);
 }
 
+TEST_F(OptoPrimeTest, ARefusedReplyNamesTheVariablesThatDoNotFit) {
+  replies_ = {Reply(Suggest({{"flag0", "False"}, {"words0", {{"a", 1}}}})),
+              Reply(Suggest({{"flag0", "False"}, {"words0", {{"a", 1}}}}))};
+  const GraphProposal proposal = Propose();
+  EXPECT_THAT(proposal.changes, SizeIs(0));
+  ASSERT_THAT(proposal.refused, SizeIs(2));
+  EXPECT_EQ(proposal.refused[0].name, "flag0");
+  EXPECT_THAT(proposal.refused[0].why, HasSubstr("must be boolean or null, but is a string"));
+  EXPECT_EQ(proposal.refused[1].name, "words0");
+  // Of what is no JSON at all there is nothing to name.
+  ForgetRecord();
+  replies_ = {"no JSON", "no JSON"};
+  const GraphProposal nothing = Propose();
+  ASSERT_THAT(nothing.refused, SizeIs(1));
+  EXPECT_EQ(nothing.refused[0].name, "");
+}
+
+TEST_F(OptoPrimeTest, SuggestedObjectsKeepTheProgramsOrder) {
+  const GraphValue current(
+      GraphJson{OrderedJson::parse(R"({"z": {"b": 1, "a": [{"d": 1, "c": 2}]}, "m": 2})")});
+  const Json suggested = Json::parse(R"({"a": 0, "m": 3, "z": {"a": [{"c": 4, "d": 5}], "b": 6}})");
+  EXPECT_EQ(JsonText(*TypedValue(current, suggested)),
+            R"({"z":{"b":6,"a":[{"d":5,"c":4}]},"m":3,"a":0})");
+  // The same members in another order are no change.
+  EXPECT_EQ(*TypedValue(current, JsonOf(current)), current);
+}
+
 TEST_F(OptoPrimeTest, TypedValuesAreWhatTheyAre) {
   EXPECT_FALSE(TypedValue(GraphValue(true), "False").ok());
   EXPECT_FALSE(TypedValue(GraphValue(int64_t{1}), "2").ok());
