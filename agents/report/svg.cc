@@ -108,11 +108,19 @@ void SvgCanvas::Polyline(const std::vector<SvgPoint>& points, SvgStroke stroke) 
                          PointsOf(points), StrokeOf(stroke));
 }
 
-void SvgCanvas::Curve(SvgPoint from, SvgPoint to, SvgStroke stroke) {
-  const double middle = (from.x + to.x) / 2;
-  shapes_ +=
-      fmt::format("<path d=\"M{:.1f},{:.1f} C{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}\" {}/>\n",
-                  from.x, from.y, middle, from.y, middle, to.y, to.x, to.y, StrokeOf(stroke));
+void SvgCanvas::Curve(SvgPoint from, SvgPoint to, SvgStroke stroke) { Curves({from, to}, stroke); }
+
+void SvgCanvas::Curves(const std::vector<SvgPoint>& points, SvgStroke stroke) {
+  if (points.empty()) return;
+  std::string path = fmt::format("M{:.1f},{:.1f}", points[0].x, points[0].y);
+  for (size_t i = 1; i < points.size(); ++i) {
+    const SvgPoint& from = points[i - 1];
+    const SvgPoint& to = points[i];
+    const double middle = (from.x + to.x) / 2;
+    path += fmt::format(" C{:.1f},{:.1f} {:.1f},{:.1f} {:.1f},{:.1f}", middle, from.y, middle, to.y,
+                        to.x, to.y);
+  }
+  shapes_ += fmt::format("<path d=\"{}\" {}/>\n", path, StrokeOf(stroke));
 }
 
 void SvgCanvas::Area(const std::vector<SvgPoint>& points, SvgPart part, double opacity) {
@@ -126,6 +134,15 @@ void SvgCanvas::Rectangle(SvgPoint corner, double width, double height, SvgPart 
       "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"2\" class=\"{}\" "
       "fill-opacity=\"{:.3g}\"/>\n",
       corner.x, corner.y, width, height, NameOf(part), opacity);
+}
+
+void SvgCanvas::Box(SvgPoint corner, double width, double height, SvgPart fill, double opacity,
+                    SvgStroke rim, std::string_view tip) {
+  shapes_ += fmt::format(
+      "<rect x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"4\" class=\"{} "
+      "s-{}\" fill-opacity=\"{:.3g}\" stroke-width=\"{:.4g}\"{}><title>{}</title></rect>\n",
+      corner.x, corner.y, width, height, NameOf(fill), NameOf(rim.part), opacity, rim.width,
+      rim.dashed ? " stroke-dasharray=\"4 3\"" : "", Escaped(Cut(tip, 600)));
 }
 
 void SvgCanvas::Circle(SvgPoint center, double radius, SvgPart fill, SvgStroke rim,

@@ -42,8 +42,13 @@ class SvgCanvas {
   void Polyline(const std::vector<SvgPoint>& points, SvgStroke stroke);
   // A curve that leaves and arrives level.
   void Curve(SvgPoint from, SvgPoint to, SvgStroke stroke);
+  // Several in a row, as one line.
+  void Curves(const std::vector<SvgPoint>& points, SvgStroke stroke);
   void Area(const std::vector<SvgPoint>& points, SvgPart part, double opacity);
   void Rectangle(SvgPoint corner, double width, double height, SvgPart part, double opacity = 1);
+  // The same with a rim; `tip` is shown when it is pointed at, up to 600 letters of it.
+  void Box(SvgPoint corner, double width, double height, SvgPart fill, double opacity,
+           SvgStroke rim, std::string_view tip);
   // Filled, with a rim where `rim` has a width; `tip` is shown when it is pointed at.
   void Circle(SvgPoint center, double radius, SvgPart fill, SvgStroke rim,
               std::string_view tip = "");

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include "agents/report/publish.h"
 #include "agents/runtime/task_result.h"
 #include "agents/trace/graph_message.h"
+#include "agents/trace/graph_picture.h"
 #include "agents/trace/optimizer_config.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -171,6 +173,13 @@ Async<v1::TaskResult> OptimizerStepKind::Run(Scope& scope, v1::TaskSpec spec) co
   result.mutable_optimizer_step()->set_state_json(StateText(state));
   result.set_text(SummaryOf(result.optimizer_step()));
   result.set_stop_reason(v1::TaskResult::STOP_REASON_COMPLETED);
+  if (problem.variables.empty()) co_return result;
+  std::vector<ReportFile> files;
+  files.push_back({kGraphPictureFile, "The program with its values and the way of the feedback",
+                   GraphPictureSvg(problem, "The program as the optimizer was shown it")});
+  CO_ASSIGN_OR_RETURN(const std::vector<Artifact> artifacts,
+                      co_await PublishReport(scope, std::move(files)));
+  AddArtifacts(artifacts, result);
   co_return result;
 }
 

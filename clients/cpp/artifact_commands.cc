@@ -33,19 +33,6 @@ int List(const GlobalOptions& global, const std::string& task) {
   return kExitOk;
 }
 
-int Fetch(const GlobalOptions& global, const std::string& task, const std::string& file,
-          const std::string& output) {
-  Connection connection(global.server);
-  v1::ReadArtifactRequest request;
-  request.set_name(fmt::format("{}/artifacts/{}", TaskName(task), file));
-  grpc::ClientContext context;
-  auto stream = connection.tasks().ReadArtifact(&context, request);
-  DownloadFile out(output);
-  v1::ReadArtifactResponse piece;
-  while (stream->Read(&piece)) out.Write(piece.chunk());
-  return out.Finish(stream->Finish(), global);
-}
-
 }  // namespace
 
 void AddArtifactCommands(CLI::App& app, GlobalOptions& global, int& exit_code) {
@@ -62,7 +49,7 @@ void AddArtifactCommands(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->callback([=, &global, &exit_code] {
     exit_code = options->file.empty()
                     ? List(global, options->task)
-                    : Fetch(global, options->task, options->file, options->output);
+                    : FetchArtifact(global, options->task, options->file, options->output);
   });
 }
 

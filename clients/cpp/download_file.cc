@@ -1,5 +1,7 @@
 #include "clients/cpp/download_file.h"
 
+#include <fmt/format.h>
+
 #include <filesystem>
 #include <iostream>
 
@@ -45,6 +47,19 @@ int DownloadFile::Finish(const grpc::Status& status, const GlobalOptions& global
     std::cout << JsonOf({{"file", path_}, {"bytes", std::to_string(bytes_)}}) << std::endl;
   }
   return kExitOk;
+}
+
+int FetchArtifact(const GlobalOptions& global, const std::string& task, const std::string& file,
+                  const std::string& output) {
+  Connection connection(global.server);
+  v1::ReadArtifactRequest request;
+  request.set_name(fmt::format("{}/artifacts/{}", TaskName(task), file));
+  grpc::ClientContext context;
+  auto stream = connection.tasks().ReadArtifact(&context, request);
+  DownloadFile out(output);
+  v1::ReadArtifactResponse piece;
+  while (stream->Read(&piece)) out.Write(piece.chunk());
+  return out.Finish(stream->Finish(), global);
 }
 
 }  // namespace troupe::client

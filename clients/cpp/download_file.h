@@ -34,4 +34,8 @@ class DownloadFile {
   int64_t bytes_ = 0;
 };
 
+// Fetches a file that a task left; an empty `output` is standard output. Says how to exit.
+int FetchArtifact(const GlobalOptions& global, const std::string& task, const std::string& file,
+                  const std::string& output);
+
 }  // namespace troupe::client

@@ -6,6 +6,7 @@
 
 #include "clients/cpp/commands.h"
 #include "clients/cpp/connection.h"
+#include "clients/cpp/download_file.h"
 #include "clients/cpp/render.h"
 #include "troupe/v1/optimizer_service.grpc.pb.h"
 
@@ -13,17 +14,22 @@ namespace troupe::client {
 namespace {
 
 constexpr size_t kLineWidth = 110;
+// A step has the values of all parameters several times.
+constexpr int kMostMessageBytes = 64 << 20;
 
 struct OptimizerOptions {
   std::string optimizer;
   int step = 0;
   std::string reason;
   bool markdown = false;
+  std::string svg;
 };
 
 std::unique_ptr<v1::OptimizerService::Stub> OptimizersOf(const GlobalOptions& global) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMostMessageBytes);
   return v1::OptimizerService::NewStub(
-      grpc::CreateChannel(global.server, grpc::InsecureChannelCredentials()));
+      grpc::CreateCustomChannel(global.server, grpc::InsecureChannelCredentials(), arguments));
 }
 
 std::string OptimizerName(const std::string& given) {
@@ -154,6 +160,20 @@ int ListOptimizers(const GlobalOptions& global, const OptimizerOptions&) {
   return kExitOk;
 }
 
+// The picture of the program as a step was shown it: of `number`, or of the last that drew one (0).
+int FetchPicture(const GlobalOptions& global, const v1::ListStepsResponse& all, int number,
+                 const std::string& file) {
+  for (auto step = all.steps().rbegin(); step != all.steps().rend(); ++step) {
+    const bool wanted = number == 0 ? step->state() == v1::OptimizerStep::STATE_SUCCEEDED
+                                    : step->name().ends_with(fmt::format("/{}", number));
+    if (!wanted || step->task().empty()) continue;
+    return FetchArtifact(global, step->task(), "graph.svg", file);
+  }
+  const std::string what = number == 0 ? "no step has succeeded yet"
+                                       : fmt::format("there is no step {} with a picture", number);
+  return Report(grpc::Status(grpc::StatusCode::NOT_FOUND, what), global.json);
+}
+
 int ShowOptimizer(const GlobalOptions& global, const OptimizerOptions& options) {
   const auto optimizers = OptimizersOf(global);
   v1::GetOptimizerRequest get;
@@ -171,6 +191,7 @@ int ShowOptimizer(const GlobalOptions& global, const OptimizerOptions& options) 
     request.set_page_token(page.next_page_token());
     all.mutable_steps()->MergeFrom(page.steps());
   } while (!request.page_token().empty());
+  if (!options.svg.empty()) return FetchPicture(global, all, options.step, options.svg);
   if (global.json) {
     std::cout << fmt::format("{{\"optimizer\": {}, \"steps\": {}}}", ToJson(optimizer.optimizer()),
                              ToJson(all))
@@ -263,6 +284,11 @@ void AddOptimizerCommands(CLI::App& app, GlobalOptions& global, int& exit_code) 
   CLI::App* show =
       of_one("show", "Show an optimizer and its steps, with what each changed", ShowOptimizer);
   show->add_flag("--markdown", options->markdown, "As Markdown");
+  CLI::Option* svg =
+      show->add_option("--svg", options->svg,
+                       "Put the picture of the program, as a step was shown it, into this file");
+  show->add_option("--step", options->step, "The step of the picture; without, the last")
+      ->needs(svg);
   of_one("best", "Show the values with the best mean score", ShowBest);
   CLI::App* revert = of_one("revert", "Go back to the values after a step", Revert);
   revert->add_option("step", options->step, "Number of the step; 0: before all steps")->required();

@@ -14,6 +14,7 @@ import tempfile
 import time
 import unittest
 import uuid
+import xml.etree.ElementTree
 
 import grpc
 
@@ -118,6 +119,20 @@ class OptimizerTest(unittest.TestCase):
         markdown = self.server.print("optimizer", "show", "o", "--markdown")
         self.assertIn("`x:0`\n\n```diff\n--- before\n+++ after\n@@ -1,1 +1,1 @@\n-1\n+2\n```\n", markdown)
         self.assertIn("o  2 steps", self.server.print("optimizer", "list"))
+
+    def test_the_picture_of_a_step_is_a_file_that_can_be_fetched(self):
+        self.start()
+        text = "<b>&\"'</b>\x01]]>"
+        self.step(1, feedback=text)
+        self.step(2, feedback="Still too small.")
+        for args, x, thought in (((), "(int) 2", "Still too small."), (("--step", 1), "(int) 1", text.replace("\x01", " "))):
+            file = self.server.folder / "program.svg"
+            self.server.print("optimizer", "show", "o", "--svg", file, *args)
+            texts = [each.text for each in xml.etree.ElementTree.parse(file).iter("{http://www.w3.org/2000/svg}text")]
+            for wanted in ("x0", x, "y0 = add", thought):
+                self.assertIn(wanted, texts)
+        missing = self.server.troupe("optimizer", "show", "o", "--svg", file, "--step", 7, check=False)
+        self.assertIn("there is no step 7", str(missing))
 
     def test_best_is_by_mean_score_and_revert_goes_back(self):
         self.start()

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import xml.etree.ElementTree
 
 from harness import BINARIES, ModelServer, SOURCE, Server, main, patience, schema_of
 
@@ -177,7 +178,48 @@ steps:
             self.assertLess(abs(result["values"]["x"] - 3), 0.04, trainer)
             self.assertLessEqual(result["curve"][-1]["step"], 10)
             self.assertEqual({a["name"].split("/")[-1] for a in task["result"]["artifacts"]},
-                             {"report.md", "score-curve.svg", "workflow.json"})
+                             {"report.md", "history.md", "score-curve.svg", "graph.svg", "workflow.json"})
+        picture = xml.etree.ElementTree.fromstring(self.server.print("artifacts", "minibatch", "graph.svg"))
+        texts = [each.text for each in picture.iter("{http://www.w3.org/2000/svg}text")]
+        self.assertIn("x0", texts)
+        self.assertIn("feedback", texts)
+        self.assertRegex("\n".join(texts), r"What candidate \d+ did in step \d+, as the optimizer was shown it")
+        curve = self.server.print("artifacts", "minibatch", "score-curve.svg")
+        self.assertIn("<polygon", curve)  # the band
+        self.assertIn("+++ x of 2", self.server.print("artifacts", "minibatch", "history.md"))
+
+    def test_every_optimizer_trains_with_every_kind_of_trainer(self):
+        def follow(request):
+            """The same rule, whatever form the values and the feedback are shown in."""
+            text = request["messages"][0]["content"]
+            properties = request["response_format"]["json_schema"]["schema"]["properties"]
+            if "best" in properties:
+                return json.dumps({"reasoning": "", "best": 1})
+            gradient = re.findall(r"gradient (-?[\d.e-]+)", text)
+            if "criticism" in properties:  # TextGrad, on the way back
+                return json.dumps({"criticism": f"gradient {gradient[0]}"})
+            now = re.search(r"The values now:.*|The variable:.*|#Variables\n(?!.*#Variables\n).*|<variables>.*", text, re.S)
+            x = float(re.search(r"x0(?:=|\".*?<value>\s*)(-?[\d.e-]+)", now.group(0), re.S).group(1))
+            thought = re.search(r"gradient (-?[\d.e-]+)", now.group(0)).group(1)
+            return suggest(x0=round(x - 0.4 * float(thought), 6))
+        self.answer = follow
+        document, *options = self.parabola()
+        ways = {"opto-prime-tags": "minibatch", "opto-prime-multi": "basic", "opro": "gepa", "textgrad": "beam-search"}
+        for optimizer, trainer in ways.items():
+            several = ["--several", "2", "--generation", "temperature", "--selection", "best"] if "multi" in optimizer else []
+            self.train(document, *options, *several, "--optimizer", optimizer, "--trainer", trainer, "--steps", "10",
+                       "--patience", "10", "--candidates", "1", task_id=optimizer)
+        for optimizer in ways:
+            task = self.server.wait(optimizer)
+            self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+            result = task["result"]["optimize_workflow"]
+            self.assertEqual(result["ending"], "ENDING_TARGET", (optimizer, task["result"]["text"]))
+            self.assertLess(abs(result["values"]["x"] - 3), 0.04, optimizer)
+        prompts = {name: self.server.print("trace", name, "--full") for name in ways}
+        self.assertIn("<variables>", prompts["opto-prime-tags"])
+        self.assertIn("propose.select", prompts["opto-prime-multi"])
+        self.assertNotIn("#Code", prompts["opro"])
+        self.assertIn("propose:1.backward:1", prompts["textgrad"])
 
     def test_training_survives_kills_and_pays_nothing_twice(self):
         self.answer = self.first_order

@@ -34,6 +34,9 @@ struct TrainingCandidate {
   OptimizerState memory;         // what the optimizer knows when it goes on from here
   bool accepted = false;         // it took the place of another, or was kept
   std::string note;              // what became of it, for people
+  // What the optimizer was shown when it made this one, as SVG. Only of the candidates that are
+  // among the best; empty of others.
+  std::string picture;
 
   std::map<size_t, ItemScore> validation;  // by place in the validation set
 

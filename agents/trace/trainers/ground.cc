@@ -11,6 +11,7 @@
 #include "agents/runtime/branches.h"
 #include "agents/runtime/task_result.h"
 #include "agents/runtime/text.h"
+#include "agents/trace/graph_picture.h"
 #include "agents/trace/propagate.h"
 #include "agents/trace/trainers/tape_graph.h"
 #include "agents/workflow/check.h"
@@ -27,6 +28,7 @@ constexpr size_t kMaxAnswer = 2000;
 constexpr size_t kMaxFeedback = 4000;
 constexpr size_t kMaxReason = 1000;
 constexpr size_t kMaxTitle = 80;
+constexpr size_t kMaxPictures = 16;
 
 }  // namespace
 
@@ -241,6 +243,9 @@ Async<Proposed> TrainingGround::Propose(const Scope& scope, std::string name,
   made.step = step;
   made.origin = TrainingCandidate::Origin::kProposed;
   made.reasoning = proposal.reasoning;
+  made.picture = GraphPictureSvg(
+      problem, fmt::format("What candidate {} did in step {}, as the optimizer was shown it",
+                           parent->number, step));
   made.values = Applied(parent->values, proposal.changes, names, proposal.refused);
   Remember(problem, proposal, options_.memory, proposed.memory);
   made.memory = proposed.memory;
@@ -275,7 +280,21 @@ TrainingCandidatePtr TrainingGround::Best() const {
   return best;
 }
 
+void TrainingGround::KeepPicturesOfTheBest() {
+  std::vector<TrainingCandidate*> drawn;
+  for (const TrainingCandidatePtr& candidate : candidates_) {
+    if (!candidate->picture.empty()) drawn.push_back(candidate.get());
+  }
+  if (drawn.size() <= kMaxPictures) return;
+  std::stable_sort(drawn.begin(), drawn.end(),
+                   [](const TrainingCandidate* a, const TrainingCandidate* b) {
+                     return a->ValidationScore() > b->ValidationScore();
+                   });
+  for (size_t i = kMaxPictures; i < drawn.size(); ++i) drawn[i]->picture = std::string();
+}
+
 void TrainingGround::Report(const Scope& task, int step) {
+  KeepPicturesOfTheBest();
   const TrainingCandidatePtr best = Best();
   TrainingPoint point;
   point.step = step;

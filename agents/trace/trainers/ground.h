@@ -99,7 +99,8 @@ class TrainingGround {
   // The candidate with the best mean on validation, of those that were tried on all of it; of
   // equals the earliest. Null if there is none.
   TrainingCandidatePtr Best() const;
-  // Notes how training stands after a step, and tells watchers.
+  // Notes how training stands after a step, and tells watchers. Pictures of candidates that are not
+  // among the best are given up.
   void Report(const Scope& task, int step);
 
   // `count` places of a set of `size`, drawn without repetition by `scope` and `name`, ascending.
@@ -116,6 +117,7 @@ class TrainingGround {
                const std::map<std::string, std::string>& names,
                std::vector<Refusal>& refused) const;
   Json AllValues(const TrainingCandidate& candidate) const;
+  void KeepPicturesOfTheBest();
 
   const GroundOptions options_;
   const GraphOptimizer* const optimizer_;

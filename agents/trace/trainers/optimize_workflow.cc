@@ -56,6 +56,14 @@ AsyncStatus Test(const Scope& task, TrainingGround& ground, const std::vector<It
 
 }  // namespace
 
+std::string OptimizeWorkflowOutcome::picture() const {
+  if (!best->picture.empty()) return best->picture;
+  for (const TrainingCandidatePtr& candidate : candidates) {
+    if (!candidate->picture.empty()) return candidate->picture;
+  }
+  return "";
+}
+
 Async<OptimizeWorkflowOutcome> OptimizeWorkflow(const Scope& task, OptimizeWorkflowOptions options,
                                                 const GraphOptimizer* optimizer,
                                                 const WorkflowServices* services) {

@@ -22,6 +22,8 @@ struct OptimizeWorkflowOutcome {
   TrainingOutcome training;
   std::vector<TrainingCandidatePtr> candidates;  // by number from 1
   TrainingCandidatePtr best;                     // the first if nothing better was found
+  // What the optimizer was shown when it made the best candidate, or else another; may be empty.
+  std::string picture() const;
   std::vector<TrainingPoint> curve;
   int64_t runs = 0;
   // The variants "best" and "first" on the test items; only "first" where it is the best. None

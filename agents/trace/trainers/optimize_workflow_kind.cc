@@ -144,7 +144,7 @@ Async<v1::TaskResult> OptimizeWorkflowKind::Run(Scope& scope, v1::TaskSpec spec)
   result.set_text(OptimizeSummary(detail));
   result.set_stop_reason(StopReasonOf(outcome.training.stopped));
   AddTrainedWin(outcome, optimize.workflow(), result);
-  std::vector<ReportFile> files = MakeOptimizeReport(detail);
+  std::vector<ReportFile> files = MakeOptimizeReport(detail, outcome.picture());
   CO_ASSIGN_OR_RETURN(const std::vector<Artifact> report,
                       co_await PublishReport(scope, std::move(files)));
   AddArtifacts(report, result);

@@ -9,6 +9,7 @@
 #include "agents/report/markdown.h"
 #include "agents/report/score_curve.h"
 #include "agents/runtime/text.h"
+#include "agents/trace/graph_picture.h"
 #include "agents/workflow/parameter.h"
 #include "agents/workflow/protobuf_value.h"
 #include "tools/base/text_diff.h"
@@ -19,6 +20,7 @@ namespace {
 constexpr size_t kMaxCandidates = 500;
 constexpr size_t kMaxShown = 60;  // candidates in the page
 constexpr size_t kMaxReasoning = 4000;
+constexpr size_t kMaxHistory = 2 << 20;
 constexpr DiffLayout kDiff{.context = 3, .max_lines = 200, .max_width = 400};
 
 void FillInterval(const ConfidenceInterval& interval, v1::Interval& message) {
@@ -170,37 +172,64 @@ std::string CandidateSection(const v1::OptimizeWorkflowResult& result) {
   return text + "\n";
 }
 
+// What a candidate changed of what it was made from, and why.
+std::string ChangesText(const v1::OptimizeWorkflowResult& result,
+                        const v1::WorkflowCandidate& candidate) {
+  std::string text =
+      fmt::format("### Step {}: candidate {} from {}{}\n\n", candidate.step(), candidate.number(),
+                  candidate.parent(), candidate.accepted() ? "" : ", not kept");
+  if (candidate.validation_items() > 0) {
+    text += fmt::format("{:.3f} on {} validation items. ", candidate.score(),
+                        candidate.validation_items());
+  }
+  if (!candidate.note().empty()) text += InlineText(candidate.note());
+  text += "\n\n";
+  if (!candidate.reasoning().empty()) text += InlineText(candidate.reasoning(), 1500) + "\n\n";
+  const std::map<std::string, google::protobuf::Value> changes(candidate.changes().begin(),
+                                                               candidate.changes().end());
+  for (const auto& [name, value] : changes) {
+    std::string was;
+    // The closest ancestor that says what it was.
+    for (const auto* at = Numbered(result, candidate.parent()); at != nullptr;
+         at = Numbered(result, at->parent())) {
+      const auto found = at->changes().find(name);
+      if (found == at->changes().end()) continue;
+      was = TextOfValue(found->second);
+      break;
+    }
+    text += FencedText(UnifiedDiff(was, TextOfValue(value),
+                                   fmt::format("{} of {}", name, candidate.parent()),
+                                   fmt::format("{} of {}", name, candidate.number()), kDiff),
+                       "diff") +
+            "\n";
+  }
+  return text;
+}
+
 // What every candidate that was kept changed, and why.
 std::string HistorySection(const v1::OptimizeWorkflowResult& result) {
-  std::string text = "## Steps\n\n";
+  std::string text = "## Steps\n\nThose that were kept; history.md has all.\n\n";
   size_t shown = 0;
   for (const v1::WorkflowCandidate& candidate : result.candidates()) {
     if (candidate.number() == 1 || !candidate.accepted() || ++shown > kMaxShown / 2) continue;
-    text += fmt::format("### Step {}: candidate {} from {}\n\n", candidate.step(),
-                        candidate.number(), candidate.parent());
-    if (!candidate.reasoning().empty()) {
-      text += InlineText(candidate.reasoning(), 1500) + "\n\n";
-    }
-    const std::map<std::string, google::protobuf::Value> changes(candidate.changes().begin(),
-                                                                 candidate.changes().end());
-    for (const auto& [name, value] : changes) {
-      std::string was;
-      // The closest ancestor that says what it was.
-      for (const auto* at = Numbered(result, candidate.parent()); at != nullptr;
-           at = Numbered(result, at->parent())) {
-        const auto found = at->changes().find(name);
-        if (found == at->changes().end()) continue;
-        was = TextOfValue(found->second);
-        break;
-      }
-      text += FencedText(UnifiedDiff(was, TextOfValue(value),
-                                     fmt::format("{} of {}", name, candidate.parent()),
-                                     fmt::format("{} of {}", name, candidate.number()), kDiff),
-                         "diff") +
-              "\n";
-    }
+    text += ChangesText(result, candidate);
   }
   return shown == 0 ? "" : text;
+}
+
+// Every candidate in the order in which they were made, as far as there is room.
+std::string HistoryPage(const v1::OptimizeWorkflowResult& result) {
+  std::string text = "# Every candidate, with what it changed\n\n";
+  for (const v1::WorkflowCandidate& candidate : result.candidates()) {
+    if (candidate.number() == 1) continue;
+    const std::string changes = ChangesText(result, candidate);
+    if (text.size() + changes.size() > kMaxHistory) {
+      text += fmt::format("Candidate {} and those behind it are left out.\n", candidate.number());
+      break;
+    }
+    text += changes;
+  }
+  return text;
 }
 
 std::string CurveOf(const v1::OptimizeWorkflowResult& result) {
@@ -265,13 +294,22 @@ std::string OptimizeSummary(const v1::OptimizeWorkflowResult& result) {
   return test.empty() ? text : text + test + "\n";
 }
 
-std::vector<ReportFile> MakeOptimizeReport(const v1::OptimizeWorkflowResult& result) {
+std::vector<ReportFile> MakeOptimizeReport(const v1::OptimizeWorkflowResult& result,
+                                           std::string graph_picture) {
   std::vector<ReportFile> files;
   std::string page = "# Report of a workflow's optimization\n\n" + OptimizeSummary(result) +
-                     "\n![Score on validation](score-curve.svg)\n\n" + BestSection(result) +
-                     CandidateSection(result) + HistorySection(result);
+                     "\n![Score on validation](score-curve.svg)\n\n";
+  if (!graph_picture.empty()) page += "![What the optimizer was shown](graph.svg)\n\n";
+  page += BestSection(result) + CandidateSection(result) + HistorySection(result);
   files.push_back({"report.md", "What the optimization did and came to", std::move(page)});
+  if (result.candidates_size() > 1) {
+    files.push_back({"history.md", "Every candidate, with what it changed", HistoryPage(result)});
+  }
   files.push_back({"score-curve.svg", "The score step by step", CurveOf(result)});
+  if (!graph_picture.empty()) {
+    files.push_back({kGraphPictureFile, "The program with its values and the way of the feedback",
+                     std::move(graph_picture)});
+  }
   google::protobuf::util::JsonPrintOptions print;
   print.preserve_proto_field_names = true;
   std::string printed;

@@ -16,9 +16,11 @@ void FillOptimizeResult(const OptimizeWorkflowOutcome& outcome, const v1::Workfl
 // The summary that is the task's text.
 std::string OptimizeSummary(const v1::OptimizeWorkflowResult& result);
 
-// A page of Markdown with diffs of what changed, the picture of the curve, and the workflow with
-// the best values as JSON.
-std::vector<ReportFile> MakeOptimizeReport(const v1::OptimizeWorkflowResult& result);
+// A page of Markdown with diffs of what changed, the history of all candidates with theirs, the
+// pictures of the curve and of the graph (`graph_picture`, SVG; left out where empty), and the
+// workflow with the best values as JSON.
+std::vector<ReportFile> MakeOptimizeReport(const v1::OptimizeWorkflowResult& result,
+                                           std::string graph_picture);
 
 // A win of a registered prompt's new text, if it is the only parameter that differs and the test
 // shows that it is better.

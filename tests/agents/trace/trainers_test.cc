@@ -1,4 +1,5 @@
 // The parts of trainers: distances, the Pareto front, merges, tapes as graphs.
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <google/protobuf/util/json_util.h>
 #include <gtest/gtest.h>
@@ -70,7 +71,7 @@ TEST(OptimizeReportTest, TheDocumentIsTheSameInEveryProcess) {
   for (const char* const name : {"z", "a", "m", "b", "y"}) {
     (*result.mutable_workflow()->mutable_parameters())[name].set_prompt(name);
   }
-  const auto files = MakeOptimizeReport(result);
+  const auto files = MakeOptimizeReport(result, "");
   ASSERT_EQ(files.size(), 3u);
   const std::string& document = files[2].text;
   size_t last = 0;
@@ -78,6 +79,31 @@ TEST(OptimizeReportTest, TheDocumentIsTheSameInEveryProcess) {
     EXPECT_GT(document.find(name), last) << document;
     last = document.find(name);
   }
+}
+
+TEST(OptimizeReportTest, TheHistoryHasEveryCandidateAndThePictureItsFile) {
+  v1::OptimizeWorkflowResult result;
+  const auto value = [](std::string_view text) {
+    google::protobuf::Value made;
+    made.set_string_value(std::string(text));
+    return made;
+  };
+  for (int number = 1; number <= 3; ++number) {
+    v1::WorkflowCandidate& candidate = *result.add_candidates();
+    candidate.set_number(number);
+    candidate.set_parent(number - 1);
+    candidate.set_accepted(number != 2);
+    (*candidate.mutable_changes())["p"] = value(fmt::format("text {}\n", number));
+  }
+  result.set_best(3);
+  std::map<std::string, std::string> files;
+  for (ReportFile& file : MakeOptimizeReport(result, "<svg/>")) files[file.name] = file.text;
+  EXPECT_EQ(files["graph.svg"], "<svg/>");
+  EXPECT_THAT(files["report.md"], testing::HasSubstr("](graph.svg)"));
+  EXPECT_THAT(files["report.md"], testing::Not(testing::HasSubstr("+text 2")));
+  EXPECT_THAT(files["history.md"], testing::HasSubstr("-text 1\n+text 2"));
+  EXPECT_THAT(files["history.md"], testing::HasSubstr("-text 2\n+text 3"));
+  EXPECT_THAT(files["history.md"], testing::HasSubstr("candidate 2 from 1, not kept"));
 }
 
 TEST(TapeGraphTest, RunsShareTheParametersAndFeedbackReachesThem) {
