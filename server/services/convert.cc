@@ -6,6 +6,7 @@
 
 #include "agents/runtime/content.h"
 #include "server/services/errors.h"
+#include "server/services/task_excerpt.h"
 #include "tools/base/error.h"
 
 namespace troupe {
@@ -79,6 +80,7 @@ v1::Task TaskMessage(const LiveTask::Snapshot& snapshot, const Workspace& worksp
   for (const PendingQuestion& pending : snapshot.questions) {
     *task.add_pending_questions() = QuestionMessage(row.name, pending, pending.sequence);
   }
+  FitIntoMessage(task);
   return task;
 }
 

@@ -134,6 +134,31 @@ class OptimizerTest(unittest.TestCase):
         missing = self.server.troupe("optimizer", "show", "o", "--svg", file, "--step", 7, check=False)
         self.assertIn("there is no step 7", str(missing))
 
+    def test_a_step_near_the_limits_of_size_can_be_read(self):
+        """Its task would be over the 4 MiB that clients take by default."""
+        self.start()
+        self.step(1, feedback="f" * 250_000)  # remembered
+        request = self.request(2, feedback="g" * 262_000)
+        for i in range(46):
+            request.graph.nodes.add(name="large").value.text = f"{i} " + "x" * 65_000
+        made = request.graph.nodes.add(name="all", operator="gather")
+        made.value.text = "y"
+        for i in (0, *range(3, 49)):
+            made.inputs.add(name=f"i{i}", node=i)
+        for letter in "hkl":
+            request.feedback.add(output=49, feedback=letter * 262_000)
+        self.assertGreater(request.ByteSize(), 3_900_000)
+        request.wait.seconds = 50
+        step = self.stub.Step(request, timeout=patience(60)).step
+        self.assertEqual(step.state, pb.OptimizerStep.STATE_SUCCEEDED, step.error)
+        task = self.server.troupe("show", step.task.removeprefix("tasks/"))
+        spec = task["spec"]["optimizer_step"]
+        self.assertEqual(len(spec["graph"]["nodes"]), 50)
+        self.assertRegex(spec["graph"]["nodes"][3]["value"]["text"], r"^0 x+\n\[\.\.\. \d+ bytes left out")
+        self.assertEqual(task["result"]["optimizer_step"]["changes"][0]["new_value"]["int_value"], "3")
+        replay = self.server.troupe("replay", task["name"].removeprefix("tasks/"))["name"].removeprefix("tasks/")
+        self.assertEqual(self.server.wait(replay)["state"], "STATE_SUCCEEDED")
+
     def test_best_is_by_mean_score_and_revert_goes_back(self):
         self.start()
         with self.assertRaises(grpc.RpcError) as nothing:

@@ -148,6 +148,7 @@ Async<v1::TaskResult> OptimizeWorkflowKind::Run(Scope& scope, v1::TaskSpec spec)
   CO_ASSIGN_OR_RETURN(const std::vector<Artifact> report,
                       co_await PublishReport(scope, std::move(files)));
   AddArtifacts(report, result);
+  FitCandidates(detail);
   co_return result;
 }
 

@@ -21,6 +21,7 @@ constexpr size_t kMaxCandidates = 500;
 constexpr size_t kMaxShown = 60;  // candidates in the page
 constexpr size_t kMaxReasoning = 4000;
 constexpr size_t kMaxHistory = 2 << 20;
+constexpr size_t kMaxCandidateBytes = 3 << 19;
 constexpr DiffLayout kDiff{.context = 3, .max_lines = 200, .max_width = 400};
 
 void FillInterval(const ConfidenceInterval& interval, v1::Interval& message) {
@@ -279,6 +280,21 @@ void FillOptimizeResult(const OptimizeWorkflowOutcome& outcome, const v1::Workfl
     message.set_cost_microusd(point.cost_microusd);
   }
   FillTest(outcome, result);
+}
+
+void FitCandidates(v1::OptimizeWorkflowResult& result) {
+  size_t bytes = 0;
+  for (v1::WorkflowCandidate& candidate : *result.mutable_candidates()) {
+    const size_t size = candidate.ByteSizeLong();
+    const bool kept = candidate.number() == 1 || candidate.number() == result.best();
+    if (kept || bytes + size <= kMaxCandidateBytes) {
+      bytes += size;
+      continue;
+    }
+    candidate.clear_reasoning();
+    candidate.clear_changes();
+    bytes += candidate.ByteSizeLong();
+  }
 }
 
 std::string OptimizeSummary(const v1::OptimizeWorkflowResult& result) {

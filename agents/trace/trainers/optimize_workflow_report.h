@@ -13,6 +13,10 @@ namespace troupe {
 void FillOptimizeResult(const OptimizeWorkflowOutcome& outcome, const v1::Workflow& workflow,
                         v1::OptimizeWorkflowResult& result);
 
+// Leaves out of the result, beyond 1.5 MiB of candidates, why they were made and what they changed,
+// so that the task can be told in one message: history.md has it. The first and the best keep it.
+void FitCandidates(v1::OptimizeWorkflowResult& result);
+
 // The summary that is the task's text.
 std::string OptimizeSummary(const v1::OptimizeWorkflowResult& result);
 

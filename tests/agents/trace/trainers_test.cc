@@ -106,6 +106,22 @@ TEST(OptimizeReportTest, TheHistoryHasEveryCandidateAndThePictureItsFile) {
   EXPECT_THAT(files["history.md"], testing::HasSubstr("candidate 2 from 1, not kept"));
 }
 
+TEST(OptimizeReportTest, ManyLongCandidatesFitIntoAMessage) {
+  v1::OptimizeWorkflowResult result;
+  for (int number = 1; number <= 500; ++number) {
+    v1::WorkflowCandidate& candidate = *result.add_candidates();
+    candidate.set_number(number);
+    candidate.set_reasoning(std::string(4000, 'r'));
+    (*candidate.mutable_changes())["p"].set_string_value(std::string(8000, 'x'));
+  }
+  result.set_best(499);
+  FitCandidates(result);
+  EXPECT_LT(result.ByteSizeLong(), 2u << 20);
+  EXPECT_TRUE(result.candidates(498).changes().contains("p"));
+  EXPECT_TRUE(result.candidates(10).changes().contains("p"));
+  EXPECT_TRUE(result.candidates(400).changes().empty());
+}
+
 TEST(TapeGraphTest, RunsShareTheParametersAndFeedbackReachesThem) {
   v1::Workflow workflow;
   ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(
