@@ -24,11 +24,13 @@ constexpr size_t kMaxDataText = 12'000;
 AsyncStatus Survey(const Scope& task, Situation& situation) {
   Scope scope = task.Open("survey", "survey", "Look at the data");
   const Toolbox& toolbox = *situation.toolbox;
-  Json describe = {{"code", toolbox.describe_code}, {"from", ""}, {"state", "survey/describe"}};
+  // States are named by where they are made: an analysis may be one of several in its task.
+  Json describe = {
+      {"code", toolbox.describe_code}, {"from", ""}, {"state", scope.path() + "/describe"}};
   CO_ASSIGN_OR_RETURN(const ToolResult described,
                       co_await scope.CallTool("describe", "python", std::move(describe)));
   situation.data = Elide(PrintedText(described), kMaxDataText);
-  Json probe = {{"code", toolbox.ProbeCode()}, {"from", ""}, {"state", "survey/probe"}};
+  Json probe = {{"code", toolbox.ProbeCode()}, {"from", ""}, {"state", scope.path() + "/probe"}};
   CO_ASSIGN_OR_RETURN(const ToolResult probed,
                       co_await scope.CallTool("probe", "python", std::move(probe)));
   const auto available = PrintedJson(probed);
@@ -120,14 +122,15 @@ AsyncStatus WriteFile(const Scope& scope, TextFile file, CellAgentReport& report
 // Saves what the last state holds: labels, data, whatever the toolbox knows to save.
 AsyncStatus SaveResults(const Scope& scope, const Toolbox& toolbox, const std::string& state,
                         std::vector<AcceptedCell>& cells, CellAgentReport& report) {
-  Json arguments = {{"code", toolbox.finish_code}, {"from", state}, {"state", "closing/save"}};
+  const std::string saving = scope.path() + "/save";
+  Json arguments = {{"code", toolbox.finish_code}, {"from", state}, {"state", saving}};
   CO_ASSIGN_OR_RETURN(const ToolResult saved,
                       co_await CallToSave(scope, "save", "python", std::move(arguments)));
   const auto listed = PrintedJson(saved);
   if (saved.is_error || !listed.ok()) co_return absl::OkStatus();
   cells.push_back(
       {"Save the results", toolbox.finish_code, JsonArray(saved.value, "outputs"), saved.content});
-  Json publish = {{"state", "closing/save"}, {"files", JsonArray(*listed, "files")}};
+  Json publish = {{"state", saving}, {"files", JsonArray(*listed, "files")}};
   CO_ASSIGN_OR_RETURN(const ToolResult published,
                       co_await CallToSave(scope, "publish", "publish", std::move(publish)));
   report.artifacts.insert(report.artifacts.end(), published.artifacts.begin(),
