@@ -176,7 +176,7 @@ class SpoTest(unittest.TestCase):
         task = self.server.wait()
         self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
         result = task["result"]["spo"]
-        self.assertEqual(task["result"]["text"], "Quality 7.", result.get("choice"))
+        self.assertEqual(task["result"]["text"], "Quality 8.", result.get("choice"))
         self.assertEqual(result["tournament"][0]["name"], str(result["best"]))
 
     def test_tasks_side_by_side_never_see_each_others_questions(self):
@@ -202,13 +202,13 @@ class SpoTest(unittest.TestCase):
             self.server.start()
         task = self.server.wait()
         self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
-        self.assertEqual(task["result"]["text"], "Quality 7.")
+        self.assertEqual(task["result"]["text"], "Quality 8.")
         # What was under way when the server was killed is asked again; at most 16 calls are at a time.
         paid = int(task["usage"]["model_calls"])
         self.assertLessEqual(len(self.model.requests), paid + 2 * 16)
         replay = self.server.troupe("replay", "t")["name"].removeprefix("tasks/")
         before = len(self.model.requests)
-        self.assertEqual(self.server.wait(replay)["result"]["text"], "Quality 7.")
+        self.assertEqual(self.server.wait(replay)["result"]["text"], "Quality 8.")
         self.assertEqual(len(self.model.requests), before)
 
 
