@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
+#include <random>
 
 #include "agents/compare/agreement.h"
 
@@ -127,6 +130,46 @@ TEST(BradleyTerryTest, WhatPromptsHaveInCommonIsLearntFromAllOfThem) {
   EXPECT_EQ(fit->Draw(7, 0)[4], fit->strength(4));
   prior.things[1].around = {{1}};
   EXPECT_FALSE(FitBradleyTerry(5, {}, prior).ok());
+}
+
+// Prompts compared in rounds of their own, each made from an earlier one: however the things are
+// numbered, and so in whatever order the fit works through them, it comes to the same.
+TEST(BradleyTerryTest, NumbersOfThingsDoNotMatter) {
+  constexpr size_t kThings = 40;
+  std::mt19937_64 random(5);
+  BradleyTerryPrior prior;
+  std::vector<PairResult> results;
+  for (size_t i = 0; i < kThings; ++i) {
+    prior.things.push_back({0.5 + 0.1 * static_cast<double>(i % 3), {}});
+    if (i > 0) prior.things[i].around.push_back({random() % i, 1});
+    for (size_t j = i / 4 * 4; j < i; ++j) {
+      results.push_back({j, i, static_cast<double>(random() % 3), static_cast<double>(random() % 3),
+                         static_cast<double>(random() % 2)});
+    }
+  }
+  std::vector<size_t> other(kThings);
+  std::iota(other.begin(), other.end(), 0);
+  std::shuffle(other.begin(), other.end(), random);
+  BradleyTerryPrior moved;
+  moved.things.resize(kThings);
+  for (size_t i = 0; i < kThings; ++i) {
+    moved.things[other[i]] = prior.things[i];
+    for (auto& part : moved.things[other[i]].around) part.index = other[part.index];
+  }
+  std::vector<PairResult> moved_results = results;
+  for (PairResult& result : moved_results) {
+    result.left = other[result.left];
+    result.right = other[result.right];
+  }
+  const auto fit = FitBradleyTerry(kThings, results, prior);
+  const auto moved_fit = FitBradleyTerry(kThings, moved_results, moved);
+  ASSERT_TRUE(fit.ok() && moved_fit.ok());
+  for (size_t i = 0; i < kThings; ++i) {
+    EXPECT_NEAR(fit->strength(i), moved_fit->strength(other[i]), 1e-6);
+    EXPECT_NEAR(fit->deviation(i), moved_fit->deviation(other[i]), 1e-6);
+    EXPECT_NEAR(fit->difference_deviation(i, 3),
+                moved_fit->difference_deviation(other[i], other[3]), 1e-6);
+  }
 }
 
 TEST(BradleyTerryTest, RefusesWhatIsNoComparison) {

@@ -1,6 +1,8 @@
 // How often the two ways of SPO find a good prompt, in a SIMULATION (simulated_world.h). The test
 // looks at a few worlds; all of docs/prompt-optimization.md's table is printed by
 //   TROUPE_SIMULATION_WORLDS=200 spo_test --gtest_filter='SpoSimulationTest.*'
+// and a part of it with TROUPE_SIMULATION_CALLS=75,150 beside that.
+#include <absl/strings/str_split.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -105,36 +107,54 @@ Score ScoreOf(const Landscape& landscape, SpoPreset preset, int budget, int worl
 }
 
 void Print(const Landscape& landscape, int budget, const char* preset, const Score& score) {
-  fmt::print("{:<9} {:>6} {:<9} {:>6} {:>6} {:>6} {:>7.3f} {:>7.1f}\n", landscape.name, budget,
+  fmt::print("{:<9} {:>6} {:<10} {:>6} {:>6} {:>6} {:>7.3f} {:>7.1f}\n", landscape.name, budget,
              preset, score.top, score.worse, score.same, score.gain, score.calls);
   std::fflush(stdout);
 }
 
-TEST(SpoSimulationTest, ImprovedFindsGoodPromptsMoreOftenThanFaithful) {
+std::vector<int> Budgets(bool table) {
+  if (!table) return {75, 300, 600};
+  const char* const asked = std::getenv("TROUPE_SIMULATION_CALLS");
+  if (asked == nullptr) return {75, 150, 300, 600, 1200};
+  std::vector<int> budgets;
+  const std::vector<std::string> words = absl::StrSplit(asked, ',');
+  for (const std::string& word : words) budgets.push_back(std::atoi(word.c_str()));
+  return budgets;
+}
+
+TEST(SpoSimulationTest, ImprovedFindsGoodPromptsTwiceAsOftenAsFaithful) {
   const char* const asked = std::getenv("TROUPE_SIMULATION_WORLDS");
   const int worlds = asked == nullptr ? kWorldsInTest : std::atoi(asked);
   ASSERT_GT(worlds, 0);
-  const std::vector<int> budgets =
-      asked == nullptr ? std::vector<int>{75, 600} : std::vector<int>{75, 150, 300, 600, 1200};
   const Landscape closed{.name = "closed"};
   const Landscape open{
       .name = "open", .closed = false, .everywhere = 0.25, .by_kind = 0.7, .in_pairs = 0.3};
   fmt::print(
       "SIMULATION, {} worlds; prompts in the best twentieth, worse than the first, the first\n"
-      "{:<9} {:>6} {:<9} {:>6} {:>6} {:>6} {:>7} {:>7}\n",
+      "{:<9} {:>6} {:<10} {:>6} {:>6} {:>6} {:>7} {:>7}\n",
       worlds, "landscape", "budget", "preset", "top", "worse", "first", "gain", "calls");
-  for (const int budget : budgets) {
+  for (const int budget : Budgets(asked != nullptr)) {
     for (const Landscape& landscape : {closed, open}) {
       const Score faithful = ScoreOf(landscape, SpoPreset::kFaithful, budget, worlds);
       Print(landscape, budget, "faithful", faithful);
       const Score improved = ScoreOf(landscape, SpoPreset::kImproved, budget, worlds);
       Print(landscape, budget, "improved", improved);
       // A statement of statistics, not a promise: docs/prompt-optimization.md has the figures.
-      EXPECT_LE(improved.worse, worlds / 25) << landscape.name << budget;
-      // With few calls the improved way proves little and keeps the first prompt.
-      if (budget < 600) continue;
+      EXPECT_LE(improved.worse, 1 + worlds / 100) << landscape.name << budget;
+      EXPECT_LE(improved.worse, faithful.worse) << landscape.name << budget;
       EXPECT_GT(improved.top, faithful.top) << landscape.name << budget;
-      EXPECT_GT(improved.gain, faithful.gain) << landscape.name << budget;
+      // With few calls on open questions it falls short of twice as many, for what the judge errs.
+      if (landscape.closed || budget >= 300) {
+        EXPECT_GE(improved.top, 2 * faithful.top) << landscape.name << budget;
+        EXPECT_GT(improved.gain, faithful.gain) << landscape.name << budget;
+      }
+      if (asked == nullptr) continue;
+      // What the same search finds with a judge that looks and errs in rankings alone.
+      Landscape judged_well = landscape;
+      judged_well.judge_error = 0;
+      judged_well.position_bias = 0;
+      Print(landscape, budget, "good judge",
+            ScoreOf(judged_well, SpoPreset::kImproved, budget, worlds));
     }
   }
 }
