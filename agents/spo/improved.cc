@@ -13,6 +13,7 @@
 #include "agents/spo/ground.h"
 #include "agents/spo/guards.h"
 #include "agents/spo/record.h"
+#include "agents/spo/round_plan.h"
 #include "agents/spo/tournament.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -22,15 +23,8 @@ namespace {
 
 constexpr double kHeldOutShare = 0.4;
 constexpr size_t kShownFailures = 20;
-// Earlier prompts that are tried once more in a round, by themselves and not as a join.
-constexpr size_t kComebacks = 2;
-// Draws for each place of a round: many come out the same once much is known.
-constexpr int kDrawsForAPlace = 3;
 // The prompt itself and a match that tells something of it.
 constexpr int64_t kCallsForLastJoin = 9;
-// How far draws go from what is believed: with 1 as far as it may be wrong (Thompson's sampling).
-// Less, as rounds are few and what is found out late is of little use.
-constexpr double kSpread = 0.6;
 
 class Search {
  public:
@@ -146,12 +140,12 @@ class Search {
     if (number == 2) CO_RETURN_IF_ERROR(co_await CollectChanges(round, number));
     std::vector<int> prompts = {1};
     if (best_ != 1) prompts.push_back(best_);
-    Plan plan = PlanOf(*belief_, number);
+    RoundPlan plan = PlannerNow().ForRound(number);
     prompts.insert(prompts.end(), plan.comebacks.begin(), plan.comebacks.end());
     CO_ASSIGN_OR_RETURN(const std::vector<int> fresh,
                         co_await Write(round, "propose", number, std::move(plan)));
     for (const int challenger : fresh) {
-      if (!Has(prompts, challenger)) prompts.push_back(challenger);
+      if (!IsAmong(prompts, challenger)) prompts.push_back(challenger);
     }
     if (prompts.size() < 2) co_return Settle();
     const Items items = deck_.Deal(static_cast<size_t>(ground_.options.sample));
@@ -169,8 +163,8 @@ class Search {
   // Has the optimizer write what might be changed in the first prompt. None of it is tried alone: a
   // prompt that joins half of the changes tells of all of them.
   AsyncStatus CollectChanges(const Scope& round, int number) {
-    Plan plan;
-    plan.with_new_change = ChangesWanted();
+    RoundPlan plan;
+    plan.with_new_change = ChangesWanted(ground_.options);
     CO_RETURN_IF_ERROR((co_await Write(round, "changes", number, std::move(plan))).status());
     for (Candidate& candidate : ground_.outcome.candidates) {
       if (candidate.number == 1 || candidate.fate == PromptFate::kRefused) continue;
@@ -183,8 +177,7 @@ class Search {
   // and without those that seem to harm. After few rounds it is better than any that was tried.
   AsyncStatus JoinWhatHelps() {
     if (!ground_.Affords(kCallsForLastJoin, 0)) co_return absl::OkStatus();
-    Plan plan;
-    AddJoin(belief_->Draw(0, 0), plan);
+    RoundPlan plan = PlannerNow().ForLastJoin();
     if (plan.joins.empty()) co_return absl::OkStatus();
     Scope join = ground_.task->Open("join", "join", "All changes that seem to help");
     const int round = ground_.outcome.rounds.back().round;
@@ -195,95 +188,11 @@ class Search {
     co_return absl::OkStatus();
   }
 
-  // A few more than there are places for: joins have some of them each.
-  int ChangesWanted() const { return ground_.options.challengers + 2; }
-
-  struct Plan {
-    std::vector<int> comebacks;
-    // Prompts to be made from the best one by changes of others: those to add, those to take out.
-    struct Made {
-      std::vector<int> added;
-      std::vector<int> taken;
-    };
-    std::vector<Made> joins;
-    int with_new_change = 0;
-  };
-
-  // Whom to try next, by draws from what is believed (Thompson's sampling): what seems good is
-  // tried often, what may be good now and then. A draw over prompts brings one of them back; a draw
-  // over changes makes a prompt of those that help in it.
-  Plan PlanOf(const Belief& belief, int round) const {
-    Plan plan;
-    const auto draw = [&](const char* what, size_t i) {
-      return belief.Draw(ground_.task->Random(fmt::format("{}:{}.{}", what, round, i)), kSpread);
-    };
-    const int places = ground_.options.challengers;
-    for (size_t i = 0; i < std::min(kComebacks, static_cast<size_t>(places / 3)); ++i) {
-      const Belief::Drawn drawn = draw("comeback", i);
-      int found = best_;
-      for (const auto& [number, times] : tried_) {
-        const bool out = number == 1 || Has(plan.comebacks, number) || TriedEnough(number);
-        if (!out && drawn.prompts.at(number) > drawn.prompts.at(found)) found = number;
-      }
-      if (found != best_) plan.comebacks.push_back(found);
-    }
-    // In the round in which changes were collected there are enough of them, if there are any.
-    const auto known = static_cast<int>(belief.changes().size());
-    const int fresh = round == 2 ? 0 : std::clamp(ChangesWanted() - known, 1, places);
-    const auto full = [&] {
-      return static_cast<int>(plan.comebacks.size() + plan.joins.size()) + fresh >= places;
-    };
-    for (int i = 0; i < kDrawsForAPlace * places && !full(); ++i) {
-      AddJoin(draw("join", static_cast<size_t>(i)), plan);
-    }
-    // With few changes draws leave places: these go to changes that were never tried alone.
-    for (const Candidate& candidate : ground_.outcome.candidates) {
-      const int number = candidate.number;
-      if (full() || candidate.fate != PromptFate::kOpen || tried_.contains(number)) continue;
-      if (!Has(plan.comebacks, number)) plan.comebacks.push_back(number);
-    }
-    plan.with_new_change = fresh;
-    return plan;
-  }
+  Planner PlannerNow() const { return Planner(&ground_, &*belief_, &tried_, best_); }
 
   bool TriedEnough(int number) const {
     const auto tried = tried_.find(number);
     return tried != tried_.end() && tried->second >= ground_.options.votes;
-  }
-
-  static bool Has(const std::vector<int>& numbers, int number) {
-    return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
-  }
-
-  // One more prompt for the plan: the best one with all changes that help, as drawn, and without
-  // those that do not; nothing if there is none to change. If it was made before it comes back.
-  void AddJoin(const Belief::Drawn& drawn, Plan& plan) const {
-    Plan::Made made;
-    std::set<int> changes = ground_.candidate(best_).changes;
-    for (const auto& [change, effect] : drawn.changes) {
-      const bool has = changes.contains(change);
-      if (has == (effect > 0)) continue;
-      if (has) {
-        changes.erase(change);
-        made.taken.push_back(change);
-      } else {
-        changes.insert(change);
-        made.added.push_back(change);
-      }
-    }
-    if (made.added.empty() && made.taken.empty()) return;
-    for (const Plan::Made& other : plan.joins) {
-      if (other.added == made.added && other.taken == made.taken) return;
-    }
-    for (const Candidate& candidate : ground_.outcome.candidates) {
-      if (candidate.changes != changes || candidate.fate == PromptFate::kRefused) continue;
-      const int number = candidate.number;
-      if (number != 1 && number != best_ && !Has(plan.comebacks, number)) {
-        plan.comebacks.push_back(number);
-      }
-      return;
-    }
-    plan.joins.push_back(std::move(made));
   }
 
   std::vector<Attempt> AttemptsOf(const std::vector<int>& changes) const {
@@ -294,7 +203,7 @@ class Search {
     return attempts;
   }
 
-  ProposalRequest RequestFor(const Belief& belief, const Plan& plan) const {
+  ProposalRequest RequestFor(const Belief& belief, const RoundPlan& plan) const {
     ProposalRequest request;
     request.requirements = ground_.options.requirements;
     request.prompt = ground_.candidate(best_).text;
@@ -304,7 +213,7 @@ class Search {
     request.number = plan.with_new_change;
     request.places = PlacesOf(request.prompt);
     request.failures = FailuresOf(belief);
-    for (const Plan::Made& made : plan.joins) {
+    for (const RoundPlan::Made& made : plan.joins) {
       request.joins.push_back({AttemptsOf(made.added), AttemptsOf(made.taken)});
     }
     return request;
@@ -327,7 +236,7 @@ class Search {
   }
 
   // New prompts that passed the guards, and those that the optimizer wrote once more.
-  Async<std::vector<int>> Write(const Scope& round, std::string effect, int number, Plan plan) {
+  Async<std::vector<int>> Write(const Scope& round, std::string effect, int number, RoundPlan plan) {
     std::vector<int> prompts;
     if (plan.with_new_change + static_cast<int>(plan.joins.size()) <= 0) co_return prompts;
     ProposalRequest request = RequestFor(*belief_, plan);

@@ -113,7 +113,7 @@ void Print(const Landscape& landscape, int budget, const char* preset, const Sco
 }
 
 std::vector<int> Budgets(bool table) {
-  if (!table) return {75, 300, 600};
+  if (!table) return {75, 300};
   const char* const asked = std::getenv("TROUPE_SIMULATION_CALLS");
   if (asked == nullptr) return {75, 150, 300, 600, 1200};
   std::vector<int> budgets;
