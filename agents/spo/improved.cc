@@ -236,7 +236,8 @@ class Search {
   }
 
   // New prompts that passed the guards, and those that the optimizer wrote once more.
-  Async<std::vector<int>> Write(const Scope& round, std::string effect, int number, RoundPlan plan) {
+  Async<std::vector<int>> Write(const Scope& round, std::string effect, int number,
+                                RoundPlan plan) {
     std::vector<int> prompts;
     if (plan.with_new_change + static_cast<int>(plan.joins.size()) <= 0) co_return prompts;
     ProposalRequest request = RequestFor(*belief_, plan);

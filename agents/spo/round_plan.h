@@ -1,5 +1,5 @@
-// Which prompts are tried in the next round of the improved search: earlier ones, and ones to be made
-// by joining changes that were tried in others. Stateless but for what it looks at.
+// Which prompts are tried in the next round of the improved search: earlier ones, and ones to be
+// made by joining changes that were tried in others. Stateless but for what it looks at.
 #pragma once
 
 #include <map>
@@ -35,8 +35,8 @@ class Planner {
       : ground_(ground), belief_(belief), tried_(tried), best_(best) {}
 
   // Whom to try in round `round`, by draws from what is believed (Thompson's sampling): what seems
-  // good is tried often, what may be good now and then. A draw over prompts brings one of them back;
-  // a draw over changes makes a prompt of those that help in it.
+  // good is tried often, what may be good now and then. A draw over prompts brings one of them
+  // back; a draw over changes makes a prompt of those that help in it.
   RoundPlan ForRound(int round) const;
 
   // The best prompt with all changes that seem to help and without those that seem to harm, as a
