@@ -8,7 +8,8 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 # With what they import.
-PROTOS = ("troupe/v1/attach.proto", "troupe/v1/tool_service.proto", "troupe/v1/optimizer_service.proto")
+PROTOS = ("troupe/v1/attach.proto", "troupe/v1/tool_service.proto", "troupe/v1/optimizer_service.proto",
+          "troupe/v1/task_service.proto")
 # google.rpc is a package of its own elsewhere, and none of Debian's: it is used if it is there.
 STATUS = '''"""google.rpc.status_pb2 of whoever has it."""
 try:

@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,8 @@ PACKAGE = pathlib.Path(tempfile.mkdtemp(prefix="troupe-python-"))
 unittest.addModuleCleanup(shutil.rmtree, PACKAGE, ignore_errors=True)
 install_package(PACKAGE)
 sys.path.insert(0, str(PACKAGE))
-from troupe.trace import (ExecutionError, Optimizer, OptimizerError, Tape, bundle, node)  # noqa: E402
+from troupe.trace import (ExceptionNode, ExecutionError, Optimizer, OptimizerError, Sandbox, Tape, TraceError, bundle,  # noqa: E402
+                          node)
 
 
 def prompt_of(request):
@@ -58,7 +60,7 @@ class TraceClientTest(unittest.TestCase):
     def start(self, answer, delay=0.0):
         self.model = ModelServer(answer, delay)
         self.addCleanup(self.model.close)
-        self.server = Server({"main": {"kind": "openai", "url": self.model.url, "model": "m"}})
+        self.server = Server({"main": {"kind": "openai", "url": self.model.url, "model": "m"}}, extra="[sandbox]\npreload = []")
         self.addCleanup(self.server.close)
         config = self.server.folder / "troupe.toml"  # it keeps its port when it is started again
         config.write_text(config.read_text().replace("127.0.0.1:0", self.server.address))
@@ -79,6 +81,84 @@ class TraceClientTest(unittest.TestCase):
             y.backward("y should be larger")
             made.append(optimizer.step(score=y.value))
         return made
+
+    # --- trainable code in the server's sandbox ---
+
+    def trainable(self, function, **options):
+        sandbox = Sandbox(self.server.address, timeout=5, patience=patience(60), **options)
+        self.addCleanup(sandbox.close)
+        return bundle(trainable=True, sandbox=sandbox)(function)
+
+    def test_code_in_the_sandbox_gives_values_and_fails_at_its_line(self):
+        self.start(larger)
+
+        def tally(words, times=1):
+            import collections
+            counted = collections.Counter(words)
+            if times > 5:
+                raise KeyError("too often")
+            return {"most": counted.most_common(1)[0][0], "half": len(words) / 2, "big": 2**60 + 1, "times": times}
+        tally = self.trainable(tally)
+        self.assertEqual(tally(["a", "b", "a"], times=2).value, {"most": "a", "half": 1.5, "big": 2**60 + 1, "times": 2})
+        with self.assertRaises(ExecutionError) as failed:
+            tally(["a"], 6)
+        exception = failed.exception.exception_node
+        self.assertEqual((exception.error_type, exception.message, exception.line), ("KeyError", "'too often'", 5))
+        self.assertIn('raise KeyError("too often")   <-- fails here', exception.create_feedback("full"))
+        with self.assertRaisesRegex(TraceError, "arguments must be"):
+            tally({1, 2})
+        tally.parameter._set("def tally(words, times=1):\n    return (")
+        with self.assertRaises(ExecutionError) as broken:
+            tally([])
+        self.assertEqual(broken.exception.exception_node.error_type, "SyntaxError")
+        self.assertEqual(self.server.troupe("tasks", "--filter", "kind = workflow").get("tasks", []), [])  # all are gone
+        with self.assertRaisesRegex(TypeError, "for trainable code"):
+            bundle(sandbox=Sandbox(self.server.address))(larger)
+
+    def test_code_that_means_harm_stays_in_the_sandbox(self):
+        """What the optimizer suggests for a function of this process reads, writes, calls home, kills and never ends: nothing
+        of it is felt here, and how it failed is the feedback."""
+        secret, dropped = self.start_with_secret()
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        listener.settimeout(0.2)
+        harm = [f"open({str(secret)!r}).read()", f"open({str(dropped)!r}, 'w').write('x')",
+                f"__import__('socket').create_connection(('127.0.0.1', {listener.getsockname()[1]}), 1)",
+                f"__import__('os').kill({os.getpid()}, 9)", "__import__('os')._exit(3)", "[x for x in iter(int, 1)]"]
+        suggested = []
+
+        def answer(request):
+            suggested.append(prompt_of(request))
+            return reply("mischief", __code0=f"def work(text):\n    return {harm[len(suggested) - 1]}")
+        self.model.answer_with = answer
+
+        def work(text):
+            return text
+        work = self.trainable(work)
+        optimizer = self.optimizer(work.parameter)
+        output = work("hello")
+        for expression in harm:
+            optimizer.zero_feedback()
+            output.backward("" if isinstance(output, ExceptionNode) else "do more")
+            optimizer.step()
+            self.assertIn(expression, work.parameter.value)
+            with self.assertRaises(ExecutionError) as failed:
+                work("hello")
+            output = failed.exception.exception_node
+            self.assertNotIn("the secret", output.value)
+        for told, error in zip(suggested[1:], ("FileNotFoundError|PermissionError", "FileNotFoundError|PermissionError|OSError",
+                                               "OSError|ConnectionRefusedError", "ProcessLookupError|PermissionError")):
+            self.assertRegex(told, rf"\(({error})\) ")
+            self.assertIn("<-- fails here", told)
+        self.assertFalse(dropped.exists())
+        with self.assertRaises(TimeoutError):
+            listener.accept()
+
+    def start_with_secret(self):
+        self.start(lambda request: self.model.answer_with(request))
+        secret = self.server.folder / "secret.txt"
+        secret.write_text("the secret")
+        return secret, self.server.folder / "dropped.txt"
 
     def test_steps_make_the_output_what_it_should_be(self):
         self.start(larger)

@@ -18,8 +18,9 @@ from .errors import ExecutionError, MissingInputsError, TraceError
 from .modules import Module, model
 from .nodes import ExceptionNode, MessageNode, Node, ParameterNode, node
 from .optimizer import Optimizer, OptimizerError, Step
+from .sandbox import Sandbox, SandboxError
 from .tape import Tape, current_tape, stop_tracing
 
 __all__ = ["Bundle", "ExceptionNode", "ExecutionError", "MessageNode", "MissingInputsError", "Module", "Node",
-           "Optimizer", "OptimizerError", "ParameterNode", "Step", "Tape", "TraceError", "batch", "bundle",
+           "Optimizer", "OptimizerError", "ParameterNode", "Sandbox", "SandboxError", "Step", "Tape", "TraceError", "batch", "bundle",
            "current_tape", "model", "node", "operators", "stop_tracing"]

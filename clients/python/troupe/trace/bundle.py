@@ -9,8 +9,10 @@ import types
 from typing import Any, Callable
 
 from . import operators
-from .errors import ExecutionError, MissingInputsError
+from .connection import OptimizerError
+from .errors import ExecutionError, MissingInputsError, TraceError
 from .nodes import NOTHING, ExceptionNode, MessageNode, Node, ParameterNode
+from .sandbox import Sandbox, SandboxError
 from .source import failed_line, signature_of, source_of
 from .tape import watch_reads
 
@@ -22,20 +24,22 @@ _plain_calls: contextvars.ContextVar[tuple["Bundle", ...]] = contextvars.Context
 
 def bundle(description: str | Callable[..., Any] | None = None, traceable_code: bool = False, trainable: bool = False,
            catch_execution_error: bool = True, allow_external_dependencies: bool = False,
-           overwrite_python_recursion: bool = False) -> Any:
+           overwrite_python_recursion: bool = False, sandbox: Sandbox | None = None) -> Any:
     """Makes a function one operation: called with values or nodes, it gets the values and returns a node.
 
     description: what it does, for the optimizer; else its docstring. "[name] ..." names its nodes.
     traceable_code: the function gets nodes, and what it does inside is recorded as well (`MessageNode.inner`): feedback
         reaches parameters that it uses there.
     trainable: its source becomes a parameter, `parameter`. What an optimizer makes of it, that is a model's text, is
-        RUN IN THIS PROCESS, with all that the process may do. Ask for it only where that is acceptable.
+        RUN IN THIS PROCESS, with all that the process may do, unless there is a `sandbox`. Ask for it only where that is
+        acceptable.
+    sandbox: where its code runs instead, on a server, with values that JSON can say. For trainable functions.
     catch_execution_error: what it raises becomes a node, within ExecutionError; else it is raised as it is.
     allow_external_dependencies: it may read nodes that it was not given; parameters among them get the feedback too.
     overwrite_python_recursion: calls of itself are ordinary calls, which are not recorded."""
     def decorate(function: Callable[..., Any]) -> Bundle:
         return Bundle(function, None if callable(description) else description, traceable_code, trainable,
-                      catch_execution_error, allow_external_dependencies, overwrite_python_recursion)
+                      catch_execution_error, allow_external_dependencies, overwrite_python_recursion, sandbox)
     return decorate(description) if callable(description) else decorate
 
 
@@ -43,7 +47,8 @@ class Bundle:
     """A function that records what it does. See `bundle`."""
 
     def __init__(self, function: Callable[..., Any], description: str | None, traceable_code: bool, trainable: bool,
-                 catch_execution_error: bool, allow_external_dependencies: bool, overwrite_python_recursion: bool):
+                 catch_execution_error: bool, allow_external_dependencies: bool, overwrite_python_recursion: bool,
+                 sandbox: Sandbox | None = None):
         functools.update_wrapper(self, function)
         self._function, self._signature = function, inspect.signature(function)
         self._operator = function.__qualname__[:200]
@@ -53,7 +58,9 @@ class Bundle:
         self.name = named.group(1) if named else self._operator
         self._traceable, self._catch = traceable_code, catch_execution_error
         self._external, self._plain_recursion = allow_external_dependencies, overwrite_python_recursion
-        self._source = source_of(function)
+        self._source, self._sandbox = source_of(function), sandbox
+        if sandbox is not None and (not trainable or traceable_code):
+            raise TypeError(f"{self._operator}: a sandbox is for trainable code, of which the inside cannot be recorded")
         self._instance: Node[Any] | None = None  # of which it is a method
         self.parameter: ParameterNode[str] | None = None
         if trainable:
@@ -129,6 +136,8 @@ class Bundle:
         """The function, or what the parameter with its code defines. ExecutionError if that defines none."""
         if self.parameter is None:
             return self._function
+        if self._sandbox is not None:
+            return self._in_sandbox
         try:
             return self._defined(self.parameter.value)
         except Exception as error:
@@ -139,6 +148,10 @@ class Bundle:
                 error, operator=self._operator, inputs={"code": self.parameter}, line=line,
                 source=self.parameter.value, description=f"[{self._operator}] Defines the function.",
                 name=f"exception_{self.parameter.py_name}")) from error
+
+    def _in_sandbox(self, *args: Any, **kwargs: Any) -> Any:
+        assert self._sandbox is not None and self.parameter is not None
+        return self._sandbox.call(self.parameter.value, self._function.__name__, args, kwargs)
 
     def _defined(self, text: str) -> Callable[..., Any]:
         scope = dict(getattr(self._function, "__globals__", {}))
@@ -234,7 +247,8 @@ class Run:
                            used=used, inner=result if self.caller._traceable and isinstance(result, Node) else None)
 
     def _failed(self, error: Exception, reads: dict[int, Node[Any]]) -> MessageNode[Any]:
-        if not self.caller._catch or isinstance(error, MissingInputsError):
+        # What the function has no part in is no feedback on it.
+        if not self.caller._catch or isinstance(error, (TraceError, OptimizerError)):
             raise error
         used = self._used(reads)
         if isinstance(error, ExecutionError):  # of an operation inside
@@ -245,6 +259,8 @@ class Run:
         inputs, operator, name, description = self._recorded()
         text, first = self._source()
         line = failed_line(getattr(self.function, "__code__", None), error.__traceback__)
+        if isinstance(error, SandboxError):
+            line = error.line
         raise ExecutionError(ExceptionNode(cause, operator=operator, inputs=inputs, name=f"exception_{name}", used=used,
                                            description=description, source=text,
                                            line=max(line - first + 1, 0))) from cause

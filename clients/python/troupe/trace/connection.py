@@ -8,7 +8,7 @@ from typing import Any, Callable
 
 import grpc
 
-from ..v1 import optimizer_service_pb2_grpc
+from ..v1 import optimizer_service_pb2_grpc, task_service_pb2_grpc
 
 WAIT_SECONDS = 55.0  # that the server is asked to wait for a step's end, of one call
 CALL_SECONDS = 30.0  # beyond that
@@ -36,6 +36,7 @@ class Connection:
         self._channel = (grpc.secure_channel(server, credentials, OPTIONS) if credentials
                          else grpc.insecure_channel(server, OPTIONS))
         self.stub = optimizer_service_pb2_grpc.OptimizerServiceStub(self._channel)
+        self.tasks = task_service_pb2_grpc.TaskServiceStub(self._channel)
         self._closed = threading.Event()
 
     def call(self, method: Callable[..., Any], request: Any, wait: float = 0.0) -> Any:

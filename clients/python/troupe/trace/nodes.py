@@ -206,7 +206,8 @@ class ExceptionNode(MessageNode[str]):
     def __init__(self, error: BaseException, *, operator: str, inputs: dict[str, Node[Any]], name: str,
                  description: str | None = None, used: frozenset[ParameterNode] = NOTHING, source: str = "",
                  line: int = 0):
-        self.error_type, self.message = type(error).__name__, str(error)
+        # What was raised in a sandbox says itself what it was.
+        self.error_type, self.message = getattr(error, "error_type", type(error).__name__), str(error)
         self.source, self.line = source, line
         super().__init__(f"({self.error_type}) {self.message}", operator=operator, inputs=inputs, name=name,
                          description=description, used=used)
