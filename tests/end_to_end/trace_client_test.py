@@ -302,6 +302,28 @@ class TraceClientTest(unittest.TestCase):
         for shown in ("scale0 = scale(x=x0, z=z0)", "[scale] The product of x and z.", "between -10 and 10"):
             self.assertIn(shown, prompt)
 
+    def test_code_of_a_program_in_cpp_runs_in_the_sandbox(self):
+        """What the optimizer suggests first does harm, then is of another type, then is right."""
+        secret, dropped = self.start_with_secret()
+        ways = [f"open({str(dropped)!r}, 'w').write(open({str(secret)!r}).read())", "str(x)", "x * k"]
+        suggested = []
+
+        def answer(request):
+            suggested.append(prompt_of(request))
+            return reply("a way", rule0=f"def rule(x, k):\n    return {ways[len(suggested) - 1]}")
+        self.model.answer_with = answer
+        done = subprocess.run([BINARIES / "sandboxed_rule", self.server.address], capture_output=True, text=True,
+                              timeout=patience(60))
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        first, harm, other, last = done.stdout.splitlines()
+        self.assertEqual((float(first), float(last)), (7, 12))
+        self.assertRegex(harm, "FileNotFoundError|PermissionError")
+        self.assertRegex(other, r"\(TypeError\) rule returns \"4(\.0)?\", which is of another type")
+        self.assertIn("eval0 = eval(x=x0, k=k0, __code=rule0)", suggested[0])
+        self.assertIn("<-- fails here", suggested[1])
+        self.assertFalse(dropped.exists())
+        self.assertEqual(self.server.troupe("tasks", "--filter", "kind = workflow").get("tasks", []), [])
+
 
 if __name__ == "__main__":
     main()

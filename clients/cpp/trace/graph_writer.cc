@@ -78,6 +78,8 @@ void GraphWriter::WriteEntry(int32_t id, v1::Graph& graph) {
     // A mark for a byte that is no character takes three.
     node.mutable_exception()->set_type(ValidText(entry.failure->type, kMostTypeBytes / 3));
     node.mutable_exception()->set_message(ValidText(entry.failure->message, kMostErrorBytes / 3));
+    node.mutable_exception()->set_source(ValidText(entry.failure->source, kMostErrorBytes));
+    node.mutable_exception()->set_line(entry.failure->line);
   } else {
     WriteValue(entry.value, /*finite=*/false, *node.mutable_value());
   }

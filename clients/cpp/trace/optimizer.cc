@@ -4,84 +4,32 @@
 #include <google/protobuf/util/message_differencer.h>
 #include <grpcpp/grpcpp.h>
 
-#include <random>
-
+#include "clients/cpp/trace/calls.h"
 #include "clients/cpp/trace/graph_writer.h"
 #include "troupe/v1/optimizer_service.grpc.pb.h"
 
 namespace troupe::trace {
 namespace {
 
-using Clock = std::chrono::steady_clock;
+using Service = v1::OptimizerService::Stub;
 constexpr std::chrono::seconds kWait{55};  // that the server is asked to wait for a step's end
-constexpr std::chrono::seconds kCall{30};  // beyond that
-constexpr std::chrono::milliseconds kFirstPause{100}, kLongestPause{2000};
-constexpr int kMostMessageBytes = 64 << 20;
-
-std::string RandomHex(int digits) {
-  std::random_device random;
-  std::string text;
-  while (static_cast<int>(text.size()) < digits) text += fmt::format("{:08x}", random());
-  text.resize(static_cast<size_t>(digits));
-  return text;
-}
-
-std::string Uuid() {
-  const std::string hex = RandomHex(32);
-  return fmt::format("{}-{}-4{}-a{}-{}", hex.substr(0, 8), hex.substr(8, 4), hex.substr(13, 3),
-                     hex.substr(17, 3), hex.substr(20));
-}
-
-bool Broken(const grpc::Status& status) {
-  return status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-         status.error_code() == grpc::StatusCode::DEADLINE_EXCEEDED;
-}
-
-std::shared_ptr<grpc::Channel> Connect(const std::string& server) {
-  grpc::ChannelArguments arguments;
-  arguments.SetMaxReceiveMessageSize(kMostMessageBytes);
-  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 2000);
-  return grpc::CreateCustomChannel(server, grpc::InsecureChannelCredentials(), arguments);
-}
 
 }  // namespace
 
 struct Optimizer::Parts {
   explicit Parts(const OptimizerOptions& options)
-      : server(options.server),
-        patience(options.patience),
-        channel(Connect(options.server)),
-        stub(v1::OptimizerService::NewStub(channel)) {}
+      : server{options.server, options.patience, Connect(options.server)},
+        stub(v1::OptimizerService::NewStub(server.channel)) {}
 
   // Calls that may be made twice, again and again while the server cannot be reached.
-  template <typename Request, typename Response>
-  absl::Status Call(grpc::Status (v1::OptimizerService::Stub::*method)(grpc::ClientContext*,
-                                                                       const Request&, Response*),
-                    const Request& request, Response& response, std::chrono::seconds wait = {}) {
-    const Clock::time_point end = Clock::now() + patience;
-    std::chrono::milliseconds pause = kFirstPause;
-    while (true) {
-      grpc::ClientContext context;
-      context.set_deadline(std::chrono::system_clock::now() + wait + kCall);
-      const grpc::Status status = (stub.get()->*method)(&context, request, &response);
-      if (status.ok()) return absl::OkStatus();
-      const auto code = static_cast<absl::StatusCode>(status.error_code());
-      if (!Broken(status)) return absl::Status(code, status.error_message());
-      if (Clock::now() > end) {
-        return absl::Status(code, fmt::format("no server at {} within {} s: {}", server,
-                                              patience.count(), status.error_message()));
-      }
-      channel->WaitForConnected(std::chrono::system_clock::now() + pause);
-      pause = std::min(2 * pause, kLongestPause);
-      response.Clear();
-    }
+  template <typename Method, typename Request, typename Response>
+  absl::Status Call(Method method, const Request& request, Response& response,
+                    std::chrono::seconds wait = {}) {
+    return CallAgain(server, stub.get(), method, request, response, wait);
   }
 
-  const std::string server;
-  const std::chrono::seconds patience;
-  std::shared_ptr<grpc::Channel> channel;
-  std::unique_ptr<v1::OptimizerService::Stub> stub;
+  ServerChannel server;
+  std::unique_ptr<Service> stub;
   bool made = false;
   int last = 0;                          // number of the step that was made last; 0: none
   std::optional<v1::StepRequest> begun;  // sent, and not heard of
@@ -106,12 +54,12 @@ absl::Status Optimizer::Ensure() {
   settings.set_seed(options_.seed);
   if (options_.configure) options_.configure(settings);
   v1::CreateOptimizerResponse response;
-  absl::Status made = parts_->Call(&v1::OptimizerService::Stub::CreateOptimizer, request, response);
+  absl::Status made = parts_->Call(&Service::CreateOptimizer, request, response);
   if (absl::IsAlreadyExists(made)) {
     v1::GetOptimizerRequest which;
     which.set_name(name_);
     v1::GetOptimizerResponse there;
-    made = parts_->Call(&v1::OptimizerService::Stub::GetOptimizer, which, there);
+    made = parts_->Call(&Service::GetOptimizer, which, there);
     parts_->last = there.optimizer().steps();
   }
   parts_->made = made.ok();
@@ -134,12 +82,12 @@ absl::StatusOr<Step> Optimizer::step(const StepOptions& options) {
   std::optional<v1::StepRequest>& begun = parts_->begun;
   if (begun.has_value()) request.set_request_id(begun->request_id());
   if (!begun.has_value() || !google::protobuf::util::MessageDifferencer::Equals(request, *begun)) {
-    request.set_request_id(Uuid());
+    request.set_request_id(RandomUuid());
     begun = request;
   }
   if (absl::Status made = Ensure(); !made.ok()) return made;
   v1::StepResponse response;
-  absl::Status called = parts_->Call(&v1::OptimizerService::Stub::Step, request, response, kWait);
+  absl::Status called = parts_->Call(&Service::Step, request, response, kWait);
   if (!called.ok()) return called;
   v1::OptimizerStep step = std::move(*response.mutable_step());
   while (step.state() == v1::OptimizerStep::STATE_RUNNING) {
@@ -147,7 +95,7 @@ absl::StatusOr<Step> Optimizer::step(const StepOptions& options) {
     further.set_name(step.name());
     *further.mutable_wait() = request.wait();
     v1::GetStepResponse now;
-    called = parts_->Call(&v1::OptimizerService::Stub::GetStep, further, now, kWait);
+    called = parts_->Call(&Service::GetStep, further, now, kWait);
     if (!called.ok()) return called;
     step = std::move(*now.mutable_step());
   }
@@ -215,7 +163,7 @@ absl::StatusOr<Step> Optimizer::revert(int step, const std::string& reason) {
   request.set_step(step);
   request.set_reason(reason);
   v1::RevertResponse response;
-  absl::Status called = parts_->Call(&v1::OptimizerService::Stub::Revert, request, response);
+  absl::Status called = parts_->Call(&Service::Revert, request, response);
   if (!called.ok()) return called;
   if (absl::Status set = Set(response.step().values_after()); !set.ok()) return set;
   return Apply(response.step(), /*bypassing=*/true);
@@ -230,7 +178,7 @@ absl::Status Optimizer::report(double score) {
   request.set_name(fmt::format("{}/steps/{}", name_, parts_->last));
   request.set_score(score);
   v1::ReportScoreResponse response;
-  return parts_->Call(&v1::OptimizerService::Stub::ReportScore, request, response);
+  return parts_->Call(&Service::ReportScore, request, response);
 }
 
 absl::StatusOr<double> Optimizer::restore_best() {
@@ -238,7 +186,7 @@ absl::StatusOr<double> Optimizer::restore_best() {
   v1::GetBestRequest request;
   request.set_name(name_);
   v1::GetBestResponse response;
-  absl::Status called = parts_->Call(&v1::OptimizerService::Stub::GetBest, request, response);
+  absl::Status called = parts_->Call(&Service::GetBest, request, response);
   if (!called.ok()) return called;
   if (absl::Status set = Set(response.values()); !set.ok()) return set;
   return response.score();

@@ -35,6 +35,7 @@ namespace troupe::trace {
 class Tape;
 class GraphWriter;
 class Optimizer;
+class Sandbox;
 
 // What an operation is called and does.
 struct Operator {
@@ -47,6 +48,8 @@ struct Operator {
 struct Failure {
   std::string type;  // "ZeroDivisionError", "std::out_of_range" ...
   std::string message;
+  std::string source = {};  // of the function that failed, if it is code of a parameter
+  int line = 0;             // of the source, from 1; 0: not known
 };
 
 // What value() of a node throws that failed.
@@ -112,6 +115,12 @@ class Tape {
   Node<Stored<T>> parameter(std::string_view name, T&& value, std::string_view constraint = "") {
     return Make<Stored<T>>(AddParameter(name, MakeValue(std::forward<T>(value)), constraint));
   }
+  // The source of a function in Python or R, which an optimizer may change and a Sandbox runs.
+  Node<Code> code(std::string_view name, std::string source, std::string_view constraint = "") {
+    constexpr std::string_view kKeep =
+        "The code defines one function, whose name and arguments stay as they are.";
+    return parameter(name, Code{std::move(source)}, constraint.empty() ? kKeep : constraint);
+  }
   // An input of the program.
   template <typename T>
   Node<Stored<T>> node(std::string_view name, T&& value) {
@@ -173,6 +182,7 @@ class Tape {
  private:
   friend class GraphWriter;
   friend class Optimizer;
+  friend class Sandbox;
 
   static constexpr size_t kMostNodes = 50'000;
 

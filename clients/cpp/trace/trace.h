@@ -4,4 +4,5 @@
 #include "clients/cpp/trace/bundle.h"     // IWYU pragma: export
 #include "clients/cpp/trace/operators.h"  // IWYU pragma: export
 #include "clients/cpp/trace/optimizer.h"  // IWYU pragma: export
+#include "clients/cpp/trace/sandbox.h"    // IWYU pragma: export
 #include "clients/cpp/trace/tape.h"       // IWYU pragma: export

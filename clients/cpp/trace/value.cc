@@ -16,6 +16,7 @@ bool WriteValue(const Value& value, bool finite, v1::GraphValue& message) {
   }
   if (const std::string* text = std::get_if<std::string>(&value))
     message.set_text(ValidText(*text));
+  if (const Code* code = std::get_if<Code>(&value)) message.set_code(ValidText(code->text));
   if (const auto* json = std::get_if<nlohmann::json>(&value)) {
     const std::string text = json->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
     json->is_structured() ? message.set_json(text) : message.set_text(text);
@@ -61,6 +62,9 @@ bool ReadInto(const v1::GraphValue& message, Value& current) {
       return true;
     }
     case v1::GraphValue::kCode:
+      if (!std::holds_alternative<Code>(current)) return false;
+      current = Code{message.code()};
+      return true;
     case v1::GraphValue::KIND_NOT_SET:
       break;
   }

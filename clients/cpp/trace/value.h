@@ -16,9 +16,16 @@ class GraphValue;
 
 namespace troupe::trace {
 
+// The source of a function, which an optimizer may change and a Sandbox runs.
+struct Code {
+  std::string text;
+  friend bool operator==(const Code&, const Code&) = default;
+};
+
 // monostate is null. What nlohmann::json makes of a type (vectors, maps, types with to_json) is a
 // json.
-using Value = std::variant<std::monostate, bool, int64_t, double, std::string, nlohmann::json>;
+using Value =
+    std::variant<std::monostate, bool, int64_t, double, std::string, nlohmann::json, Code>;
 
 template <typename T>
 concept Textual = std::convertible_to<const T&, std::string_view>;
@@ -49,8 +56,10 @@ using Stored = decltype(internal::StoredOf<std::remove_cvref_t<T>>());
 template <typename T>
 Value MakeValue(T&& given) {
   using Kept = Stored<T>;
-  if constexpr (std::is_constructible_v<Kept, T&&> &&
-                (std::is_arithmetic_v<Kept> || std::is_same_v<Kept, std::string>)) {
+  if constexpr (std::is_same_v<Kept, Code>) {
+    return Value(std::in_place_type<Code>, std::forward<T>(given));
+  } else if constexpr (std::is_constructible_v<Kept, T&&> &&
+                       (std::is_arithmetic_v<Kept> || std::is_same_v<Kept, std::string>)) {
     return Value(std::in_place_type<Kept>, static_cast<Kept>(std::forward<T>(given)));
   } else {
     static_assert(
@@ -67,6 +76,8 @@ T ReadValue(const Value& value) {
     if (const bool* truth = std::get_if<bool>(&value)) return static_cast<T>(*truth);
     if (const int64_t* whole = std::get_if<int64_t>(&value)) return static_cast<T>(*whole);
     return static_cast<T>(std::get<double>(value));
+  } else if constexpr (std::is_same_v<T, Code>) {
+    return std::get<Code>(value);
   } else if constexpr (Textual<T>) {
     return T(std::get<std::string>(value));
   } else {
