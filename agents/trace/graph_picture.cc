@@ -34,8 +34,11 @@ struct PictureBox {
   bool failed = false;
 
   double width() const {
-    const size_t letters = std::min(kMostLetters + 1, std::max(name.size(), value.size()));
-    return kLetterWidth * static_cast<double>(std::max<size_t>(letters, 8)) + 16;
+    // Names are bold, and so wider.
+    const auto shown = [](const std::string& text) {
+      return static_cast<double>(std::clamp<size_t>(text.size(), 8, kMostLetters + 1));
+    };
+    return kLetterWidth * std::max(1.2 * shown(name), shown(value)) + 16;
   }
 };
 
