@@ -221,6 +221,21 @@ steps:
         self.assertNotIn("#Code", prompts["opro"])
         self.assertIn("propose:1.backward:1", prompts["textgrad"])
 
+    def test_who_is_asked_again_is_told_what_was_proposed_before(self):
+        """A step that did not help is taken back; the next one from the same values is to be another."""
+        def answer(request):
+            # What makes it worse, unless that was tried.
+            tried = "\nx: 15" in request["messages"][0]["content"]
+            return self.first_order(request) if tried else suggest(x0=15)
+        self.answer = answer
+        document, *options = self.parabola()
+        self.train(document, *options, "--trainer", "minibatch", "--steps", "10", "--patience", "10", task_id="told")
+        task = self.server.wait("told")
+        self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
+        second = json.loads(self.model.requests[1])["messages"][0]["content"]
+        self.assertIn("on its minibatch, where candidate 1 had", second)
+        self.assertLess(abs(task["result"]["optimize_workflow"]["values"]["x"] - 3), 7)
+
     def test_training_survives_kills_and_pays_nothing_twice(self):
         self.answer = self.first_order
         document, *options = self.parabola()

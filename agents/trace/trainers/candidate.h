@@ -32,6 +32,7 @@ struct TrainingCandidate {
   Json values = Json::object();  // of all trainable parameters, by name
   std::string reasoning;         // of the optimizer
   OptimizerState memory;         // what the optimizer knows when it goes on from here
+  std::vector<Json> proposals;   // values that were proposed from here in this step, not kept yet
   bool accepted = false;         // it took the place of another, or was kept
   std::string note;              // what became of it, for people
   // What the optimizer was shown when it made this one, as SVG. Only of the candidates that are
@@ -61,6 +62,11 @@ struct TriedItem {
   std::shared_ptr<const WorkflowTape> tape;
   ValueId answer_id = 0;
 };
+
+// For the optimizer: what was proposed from `parent` before and what came of it, the last few, so
+// that it is not proposed again. Empty: nothing was.
+std::string ProposedBefore(const TrainingCandidate& parent,
+                           const std::vector<TrainingCandidatePtr>& candidates);
 
 double MeanScore(const std::vector<TriedItem>& tried);
 

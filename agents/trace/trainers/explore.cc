@@ -31,6 +31,7 @@ Async<Brood> ExploreOne(Scope scope, TrainingGround* ground, const TrainerOption
         co_await ground->Propose(scope, fmt::format("propose:{}", i), from, step, tried, all));
     // The next one is not to be the same again.
     from->memory = proposed.memory;
+    if (proposed.changed) from->proposals.push_back(proposed.candidate.values);
     brood.proposed.push_back(std::move(proposed));
   }
   scope.End();

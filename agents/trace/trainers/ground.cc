@@ -235,7 +235,9 @@ Async<Proposed> TrainingGround::Propose(const Scope& scope, std::string name,
   }
   problem.variables = std::move(variables);
   if (problem.variables.empty()) co_return proposed;
-  const OptimizerState state = proposed.memory;
+  OptimizerState state = proposed.memory;
+  const std::string before = ProposedBefore(*parent, candidates_);
+  if (!before.empty()) state.context += (state.context.empty() ? "" : "\n\n") + before;
   CO_ASSIGN_OR_RETURN(GraphProposal proposal,
                       co_await optimizer_->Propose(scope, std::move(name), problem, state));
   TrainingCandidate& made = proposed.candidate;

@@ -64,6 +64,31 @@ TEST(ParetoTest, MergesTakeFromEachWhatItChanged) {
   EXPECT_FALSE(MergeablePair(pool).has_value());
 }
 
+// Else a model that is asked again from the same values proposes the same again.
+TEST(CandidateTest, TheOptimizerIsToldWhatWasProposedBefore) {
+  std::vector<TrainingCandidatePtr> pool = {Scored(1, 0, {{"a", "x"}, {"b", 0}}, {0.5, 0.5}),
+                                            Scored(2, 1, {{"a", "y"}, {"b", 0}}, {0, 0.5}),
+                                            Scored(3, 2, {{"a", "z"}, {"b", 0}}, {0, 0}),
+                                            Scored(4, 1, {{"a", "x"}, {"b", 7}}, {})};
+  EXPECT_EQ(ProposedBefore(*pool[3], pool), "");
+  for (const TrainingCandidatePtr& each : pool) each->origin = TrainingCandidate::Origin::kProposed;
+  pool[3]->note = "0.250 on its minibatch, where candidate 1 had 0.500";
+  pool[0]->proposals.push_back({{"a", "x"}, {"b", 8}});
+  EXPECT_EQ(ProposedBefore(*pool[0], pool),
+            "What was proposed before in the place of the values now, and what it came to. Propose "
+            "something else.\n"
+            "<proposal>\na: y\ncame to: 0.250 on validation, where the values now have 0.500\n"
+            "</proposal>\n"
+            "<proposal>\nb: 7\ncame to: 0.250 on its minibatch, where candidate 1 had 0.500\n"
+            "</proposal>\n"
+            "<proposal>\nb: 8\ncame to: it is tried next\n</proposal>");
+  for (int i = 0; i < 10; ++i) pool.push_back(Scored(5 + i, 1, {{"a", i}, {"b", 0}}, {1, 1}));
+  for (const TrainingCandidatePtr& each : pool) each->origin = TrainingCandidate::Origin::kProposed;
+  const std::string last = ProposedBefore(*pool[0], pool);
+  EXPECT_THAT(last, testing::Not(testing::HasSubstr("a: 5\n")));
+  EXPECT_THAT(last, testing::HasSubstr("a: 6\n"));
+}
+
 TEST(OptimizeReportTest, TheDocumentIsTheSameInEveryProcess) {
   v1::OptimizeWorkflowResult result;
   result.add_candidates()->set_number(1);
