@@ -111,6 +111,11 @@ std::vector<double> ChatServer::AddedMilliseconds() const {
   return added;
 }
 
+void ChatServer::ForgetAdded() {
+  MutexLock lock(&mutex_);
+  added_.clear();
+}
+
 void ChatServer::Run() {
   std::vector<epoll_event> events(512);
   for (;;) {
@@ -194,6 +199,8 @@ void ChatServer::AnswerDue(Clock::time_point now) {
     if (found == peers_.end() || generations_[due.fd] != due.generation) continue;
     found->second.out += MakeReply();
     if (due.task >= 0) NoteReply(due.task, now);
+    last_reply_ = std::chrono::nanoseconds(now.time_since_epoch()).count();
+    if (first_reply_ == 0) first_reply_ = last_reply_.load();
     ++served_;
     Flush(due.fd, found->second);
   }

@@ -43,6 +43,11 @@ class ChatServer {
   // Milliseconds from a reply to the next request of the same task ("[task N]" in the first lines),
   // sorted.
   std::vector<double> AddedMilliseconds() const;
+  // Forgets what was measured so far of that.
+  void ForgetAdded();
+  // Seconds from the first to the last reply since StartClock.
+  double SecondsOfReplies() const { return static_cast<double>(last_reply_ - first_reply_) * 1e-9; }
+  void StartClock() { first_reply_ = 0; }
   // Every text it ever sent, in bytes.
   int64_t reply_text_bytes() const { return reply_text_bytes_; }
 
@@ -87,6 +92,8 @@ class ChatServer {
   std::atomic<int64_t> served_ = 0;
   std::atomic<int64_t> finished_ = 0;
   std::atomic<int64_t> reply_text_bytes_ = 0;
+  std::atomic<int64_t> first_reply_ = 0;  // nanoseconds of Clock; 0: none yet
+  std::atomic<int64_t> last_reply_ = 0;
   mutable Mutex mutex_;
   std::vector<double> added_ ABSL_GUARDED_BY(mutex_);
   Words words_{88172645463325252ULL};

@@ -137,6 +137,27 @@ double CurlCpuPerCall(int port, int64_t calls, int concurrent, const std::string
   return (ThreadCpuSeconds() - before) / static_cast<double>(calls);
 }
 
+double CurlSecondsPerCall(int port, int64_t calls, const std::string& body) {
+  const std::string url = "http://127.0.0.1:" + std::to_string(port) + "/v1/chat/completions";
+  curl_slist* headers = curl_slist_append(nullptr, "Content-Type: application/json");
+  size_t received = 0;
+  CURL* easy = curl_easy_init();
+  curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, Discard);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &received);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_perform(easy);  // connects
+  const auto start = std::chrono::steady_clock::now();
+  for (int64_t i = 0; i < calls; ++i) curl_easy_perform(easy);
+  const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+  curl_easy_cleanup(easy);
+  curl_slist_free_all(headers);
+  return spent.count() / static_cast<double>(calls);
+}
+
 double SqliteCpuPerCall(const std::string& folder, int64_t calls) {
   sqlite3* database = nullptr;
   sqlite3_open((folder + "/floor.db").c_str(), &database);

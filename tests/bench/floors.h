@@ -7,6 +7,11 @@
 
 namespace troupe::bench {
 
+// A model call's request as the server sends it.
+inline constexpr char kTypicalBody[] =
+    R"({"max_tokens":8192,"messages":[{"content":"[floor] turn 1 abcdefghijkl","role":"user"}],)"
+    R"("model":"m","seed":1})";
+
 // CPU seconds of one POST through libcurl's multi interface (socket interface, epoll), `concurrent`
 // at a time, over connections that are kept.
 double CurlCpuPerCall(int port, int64_t calls, int concurrent, const std::string& body);
@@ -14,6 +19,10 @@ double CurlCpuPerCall(int port, int64_t calls, int concurrent, const std::string
 // CPU seconds of one durable call's rows in SQLite (two contents, one span, one index entry), a
 // hundred calls a transaction, in the same mode as the server's.
 double SqliteCpuPerCall(const std::string& folder, int64_t calls);
+
+// Wall seconds of one such POST where each waits for the one before, as in a task of one call after
+// another.
+double CurlSecondsPerCall(int port, int64_t calls, const std::string& body);
 
 // Wall seconds of one fsync of a small append in the folder.
 double FsyncSeconds(const std::string& folder);

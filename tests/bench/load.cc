@@ -19,6 +19,8 @@ constexpr int kMaxMessageBytes = 64 * 1024 * 1024;
 Load::Load(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
+  // A connection of its own: the server takes a bounded number of streams on each.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   channel_ =
       grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), std::move(arguments));
   tasks_ = v1::TaskService::NewStub(channel_);

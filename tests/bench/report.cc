@@ -29,14 +29,14 @@ std::string Escaped(const std::string& text) {
 }
 
 std::string GoalText(const Figure& figure) {
-  if (figure.goal == 0 && figure.goal_is_most && figure.floor > 0) return "";
+  if (figure.goal == kNoGoal) return "";
   return fmt::format("{} {:.4g}", figure.goal_is_most ? "<=" : ">=", figure.goal);
 }
 
 }  // namespace
 
 bool Figure::met() const {
-  if (goal == 0 && floor > 0) return true;  // told for its floor alone
+  if (goal == kNoGoal) return true;
   return goal_is_most ? value <= goal : value >= goal;
 }
 
@@ -59,9 +59,15 @@ void Report::Print() const {
 void Report::WriteJson(const std::string& file) const {
   Json rows = Json::array();
   for (const Figure& figure : figures_) {
-    Json row = {{"name", figure.name}, {"title", figure.title}, {"value", figure.value},
-                {"unit", figure.unit}, {"goal", figure.goal},   {"met", figure.met()}};
-    row["goal_is"] = figure.goal_is_most ? "at most" : "at least";
+    Json row = {{"name", figure.name},
+                {"title", figure.title},
+                {"value", figure.value},
+                {"unit", figure.unit},
+                {"met", figure.met()}};
+    if (figure.goal != kNoGoal) {
+      row["goal"] = figure.goal;
+      row["goal_is"] = figure.goal_is_most ? "at most" : "at least";
+    }
     if (figure.floor > 0) {
       row["floor"] = figure.floor;
       row["ratio_to_floor"] = figure.value / figure.floor;

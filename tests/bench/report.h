@@ -6,12 +6,14 @@
 
 namespace troupe::bench {
 
+inline constexpr double kNoGoal = -1;
+
 struct Figure {
   std::string name;
   std::string title;
   double value = 0;
   std::string unit;
-  double goal = 0;           // what it should be; 0: none is set
+  double goal = 0;           // what it should be, or kNoGoal
   bool goal_is_most = true;  // at most, or at least
   double floor = 0;          // the same without a server; 0: none
 
