@@ -31,6 +31,8 @@ constexpr int kTickMilliseconds = 200;
 // transfers under way that took more time than all else.
 constexpr size_t kTransfersOfAMulti = 128;
 constexpr size_t kMaxIdleHandles = 1024;
+// How long after the last transfer the time-outs are still looked at.
+constexpr absl::Duration kStaysAwake = absl::Seconds(2);
 constexpr size_t kMaxEvents = 256;
 constexpr char kNotSent[] = "troupe.not_sent";  // a payload of the failure of a request
 
@@ -171,14 +173,15 @@ std::string_view HttpResponse::header(std::string_view lower_case_name) const {
 }
 
 // Tells curl by epoll which sockets are ready: the cost of a step does not grow with the number of
-// transfers that wait.
+// transfers that wait. A thread of its own waits for them; a transfer is started by whoever asks
+// for it, unless curl is in use just then, so that no thread need be woken for it.
 class HttpClient::Loop {
  public:
   Loop()
       : share_(curl_share_init()),
         epoll_(epoll_create1(EPOLL_CLOEXEC)),
         wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    // One thread uses what is shared: it needs no locks.
+    // One thread at a time uses what is shared: it needs no locks.
     curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
     curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
     epoll_event event{};
@@ -192,6 +195,7 @@ class HttpClient::Loop {
     stopping_ = true;
     Wake();
     thread_.join();
+    MutexLock lock(&curl_mutex_);
     idle_handles_.clear();
     for (const auto& multi : multis_) curl_multi_cleanup(multi->multi);
     curl_share_cleanup(share_);
@@ -211,7 +215,7 @@ class HttpClient::Loop {
       if (accepted) incoming_.push_back(std::move(transfer));
     }
     if (!accepted) done(Error(Reason::kShuttingDown, "the server is closing"));
-    Wake();
+    if (!accepted || !StartHere()) Wake();
     return id;
   }
 
@@ -224,6 +228,30 @@ class HttpClient::Loop {
   }
 
  private:
+  // Starts what is incoming on the calling thread; false if the loop's must do it.
+  bool StartHere() {
+    // What curl calls may send a request of its own.
+    if (user_.load() == std::this_thread::get_id()) return false;
+    if (!curl_mutex_.TryLock()) return false;
+    user_ = std::this_thread::get_id();
+    bool sleeps_well = !stopping_;
+    if (sleeps_well) {
+      TakeIncoming();
+      for (Multi* multi : added_to_) {
+        PerformTimer(*multi, SteadyNow());
+        FinishCompletedOf(multi->multi);
+        sleeps_well = sleeps_well && multi->timer >= sleeps_until_;
+      }
+      added_to_.clear();
+      // The time-outs of what was started are to be looked at.
+      sleeps_well =
+          sleeps_well && sleeps_until_ - SteadyNow() <= absl::Milliseconds(kTickMilliseconds);
+    }
+    user_ = std::thread::id();
+    curl_mutex_.Unlock();
+    return sleeps_well;
+  }
+
   void Wake() {
     if (woken_.exchange(true)) return;
     const uint64_t one = 1;
@@ -255,25 +283,38 @@ class HttpClient::Loop {
   }
 
   void Run() {
+    std::array<epoll_event, kMaxEvents> events;
+    int count = 0;
     while (!stopping_) {
-      TakeIncoming();
-      Perform();
-      FinishCompleted();
-      CheckTimeouts();
+      int wait = 0;
+      {
+        MutexLock lock(&curl_mutex_);
+        user_ = std::this_thread::get_id();
+        Take(events, count);
+        TakeIncoming();
+        PerformTimers();
+        FinishCompleted();
+        CheckTimeouts();
+        wait = WaitMilliseconds();
+        sleeps_until_ = SteadyNow() + absl::Milliseconds(wait);
+        user_ = std::thread::id();
+      }
+      count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait);
     }
     const absl::Status closing = Error(Reason::kShuttingDown, "the server is closing");
+    MutexLock curl_lock(&curl_mutex_);
+    user_ = std::this_thread::get_id();
     while (!active_.empty()) Finish(active_.begin()->first, closing);
+    user_ = std::thread::id();
     MutexLock lock(&mutex_);
     for (auto& transfer : incoming_) transfer->done(closing);
     incoming_.clear();
   }
 
-  // Waits for sockets, a timer of curl, or a wake-up, and lets curl do what there is to do.
-  void Perform() {
+  // Lets curl do what there is to do for sockets. One may have been closed since, or be another
+  // transfer's: curl finds nothing to read then.
+  void Take(const std::array<epoll_event, kMaxEvents>& events, int count) {
     int running = 0;
-    std::array<epoll_event, kMaxEvents> events;
-    const int count =
-        epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), WaitMilliseconds());
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<size_t>(i)];
       if (event.data.u64 == kWakeUp) {
@@ -290,21 +331,36 @@ class HttpClient::Loop {
       const auto socket = static_cast<curl_socket_t>(event.data.u64 & 0xFFFFFFFF);
       curl_multi_socket_action(multi, socket, ready, &running);
     }
-    const absl::Time now = SteadyNow();
-    for (const auto& multi : multis_) {
-      if (now < multi->timer) continue;
-      multi->timer = absl::InfiniteFuture();
-      curl_multi_socket_action(multi->multi, CURL_SOCKET_TIMEOUT, 0, &running);
-    }
   }
 
-  int WaitMilliseconds() const {
+  // The same for curl's timers, one of which starts a transfer that was added.
+  void PerformTimers() {
+    const absl::Time now = SteadyNow();
+    for (const auto& multi : multis_) PerformTimer(*multi, now);
+    added_to_.clear();
+  }
+
+  static void PerformTimer(Multi& multi, absl::Time now) {
+    if (now < multi.timer) return;
+    multi.timer = absl::InfiniteFuture();
+    int running = 0;
+    curl_multi_socket_action(multi.multi, CURL_SOCKET_TIMEOUT, 0, &running);
+  }
+
+  absl::Time EarliestTimer() const {
     absl::Time timer = absl::InfiniteFuture();
     for (const auto& multi : multis_) timer = std::min(timer, multi->timer);
-    const absl::Duration until_timer = timer - SteadyNow();
+    return timer;
+  }
+
+  int WaitMilliseconds() {
+    const absl::Time now = SteadyNow();
+    if (!active_.empty()) last_active_ = now;
+    const absl::Duration until_timer = EarliestTimer() - now;
     if (until_timer <= absl::ZeroDuration()) return 0;
-    // Without transfers nothing but a wake-up can happen.
-    const int64_t longest = active_.empty() ? 60'000 : kTickMilliseconds;
+    // Without transfers nothing but a wake-up can happen; one that starts soon needs none if the
+    // time-outs are looked at anyway.
+    const int64_t longest = now - last_active_ > kStaysAwake ? 60'000 : kTickMilliseconds;
     // Rounded up, so that the timer has passed then; compared first, as it may be infinite.
     const absl::Duration wait = std::min(absl::Milliseconds(longest), until_timer);
     return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1))));
@@ -335,6 +391,7 @@ class HttpClient::Loop {
     const uint64_t id = transfer->id;
     const Handle& handle = *transfer->handle;
     active_[id] = std::move(transfer);
+    added_to_.push_back(handle.multi);
     curl_multi_add_handle(handle.multi->multi, handle.easy.get());
   }
 
@@ -479,10 +536,16 @@ class HttpClient::Loop {
   std::atomic<bool> woken_ = false;
   std::atomic<bool> stopping_ = false;
   std::atomic<uint64_t> next_id_ = 1;
-  std::unordered_map<uint64_t, std::unique_ptr<Transfer>> active_;  // of the loop's thread
-  std::vector<std::unique_ptr<Handle>> idle_handles_;               // the same
-  std::vector<std::unique_ptr<Multi>> multis_;                      // the same
+  // Of whoever uses curl: all of what follows, and curl's own.
+  Mutex curl_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
+  std::unordered_map<uint64_t, std::unique_ptr<Transfer>> active_;
+  std::vector<std::unique_ptr<Handle>> idle_handles_;
+  std::vector<std::unique_ptr<Multi>> multis_;
+  std::vector<Multi*> added_to_;  // transfers that curl has not been called for
   absl::Time last_check_;
+  absl::Time last_active_ = absl::InfinitePast();   // when there was a transfer
+  absl::Time sleeps_until_ = absl::InfinitePast();  // when the loop's thread looks at the latest
+  std::atomic<std::thread::id> user_;               // who holds curl_mutex_
   Mutex mutex_;
   std::vector<std::unique_ptr<Transfer>> incoming_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::pair<uint64_t, absl::Status>> cancelled_ ABSL_GUARDED_BY(mutex_);

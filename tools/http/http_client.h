@@ -1,5 +1,6 @@
-// HttpClient: HTTP over one libcurl multi handle on a thread of its own, with connections kept open
-// between requests. Thousands of requests may be under way at once.
+// HttpClient: HTTP over libcurl's multi interface with a thread of its own, and connections kept
+// open between requests. Thousands of requests may be under way at once. What a request begins with
+// is done by the thread that sends it, if it need not wait for that.
 //
 // Thread-safe. A request ends with a response of any HTTP status, or fails with kModelUnavailable's
 // sibling for transport errors (absl UNAVAILABLE, no reason set), DEADLINE_EXCEEDED for one of its
@@ -43,11 +44,11 @@ struct HttpRequest {
   bool direct = false;
   // Numeric addresses alone that the host may resolve to; empty: any. "host:port:address".
   std::vector<std::string> resolve;
-  // Called from the client's thread with each piece of a body of status 200 as it comes, which is
-  // then not kept in the response. False stops the transfer.
+  // Called with each piece of a body of status 200 as it comes, which is then not kept in the
+  // response: from the client's thread or one that sends a request, one call at a time of all that
+  // the client makes. False stops the transfer.
   std::function<bool(std::string_view)> on_data;
-  // Called from the client's thread when the headers of a reply of status 200 are there, before its
-  // body.
+  // Called likewise when the headers of a reply of status 200 are there, before its body.
   std::function<void(const HttpResponse&)> on_headers;
 };
 
