@@ -214,7 +214,8 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
       }
       at_end = terminal && last_sent_ == last_sequence;
       ended_ = ended_ || at_end;
-      if (!events.empty() && !at_end) stale_ = true;  // there may be more
+      // There may be more; what comes later wakes this again.
+      if (events.size() == kBatch && !at_end) stale_ = true;
     }
     Continue();
   }
