@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "agents/runtime/text.h"
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
@@ -17,6 +18,9 @@ constexpr int kMaxChain = 100'000;
 
 // A root is its span's own; up to this size it is stored with the span, not by its hash.
 constexpr size_t kSmallRoot = 2048;
+
+// What search takes of a model call, at most.
+constexpr size_t kMaxSearchText = 16 * 1024;
 
 constexpr std::string_view kRoleNames[] = {"system", "user", "assistant", "tool"};
 constexpr std::string_view kFinishNames[] = {"stop", "length", "tool_use", "content_filter",
@@ -242,17 +246,38 @@ StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role,
 StoredValue StoreChatReply(const ChatReply& reply, const std::string& conversation) {
   Builder builder;
   ObjectText root;
+  std::string message;
   root.Number("attempts", reply.attempts).NumberIfAny("cost_microusd", reply.cost_microusd);
   root.Text("finish", kFinishNames[static_cast<int>(reply.finish)]);
   if (!reply.logprobs.empty()) root.Value("logprobs", EncodeLogprobs(reply.logprobs));
   if (conversation.empty()) {
     root.Value("message", EncodeMessage(reply.message, builder));
   } else {
-    root.Text("message", StoreMessage(reply.message, conversation, builder));
+    message = StoreMessage(reply.message, conversation, builder);
+    root.Text("message", message);
   }
   root.Text("model", reply.model);
   if (!reply.response_id.empty()) root.Text("response_id", reply.response_id);
-  return builder.FinishText(root.Raw("usage", UsageText(reply.usage)).Finish());
+  StoredValue value = builder.FinishText(root.Raw("usage", UsageText(reply.usage)).Finish());
+  value.message = std::move(message);
+  return value;
+}
+
+std::string SearchText(const Message& asked, const Message& replied) {
+  // Half for each, so that a long prompt does not hide the reply.
+  return TruncateUtf8(asked.text(), kMaxSearchText / 2) + "\n" +
+         TruncateUtf8(replied.text(), kMaxSearchText / 2);
+}
+
+absl::StatusOr<std::string> SearchTextOf(const std::string& asked, const std::string& replied) {
+  const ReadContentFn no_images = [](const std::string&) { return std::string(); };
+  const auto message_of = [&](const std::string& stored) -> absl::StatusOr<Message> {
+    ASSIGN_OR_RETURN(const Json node, ParseJson(stored, "a stored message"));
+    return DecodeMessage(JsonObject(node, "message"), no_images);
+  };
+  ASSIGN_OR_RETURN(const Message first, message_of(asked));
+  ASSIGN_OR_RETURN(const Message second, message_of(replied));
+  return SearchText(first, second);
 }
 
 // Puts the message of a reply that was stored after its conversation in its place.

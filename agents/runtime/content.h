@@ -21,6 +21,7 @@ struct StoredValue {
   std::string root;
   std::string root_bytes;
   std::vector<Content> contents;
+  std::string message;  // of a reply that was stored after its conversation: the message's hash
 };
 
 // Whether a content is in the store already, so that it need not be stored again.
@@ -37,6 +38,12 @@ absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadConte
 // What a stored reply says, without what the backend tells of the call (its id, tokens, cost):
 // equal for two calls that were answered alike.
 absl::StatusOr<Json> LoadWhatWasReplied(const std::string& root, const ReadContentFn& read);
+
+// What search finds a model call by: what was asked last, and the reply, as far as they are short.
+std::string SearchText(const Message& asked, const Message& replied);
+// The same of two messages as they are stored. kInvalidField if they are damaged. Equal to
+// SearchText of the messages before they were stored if those were UTF-8.
+absl::StatusOr<std::string> SearchTextOf(const std::string& asked, const std::string& replied);
 
 StoredValue StoreToolRequest(std::string_view tool, std::string_view version,
                              const Json& arguments);

@@ -76,6 +76,10 @@ struct SpanRecord {
   std::string role;         // of a model call
   std::string tool;         // of a tool call
   std::string search_text;  // what full-text search finds it by; bounded by the runtime
+  // Where search_text is no more than what two stored messages say (SearchTextOf): their hashes, so
+  // that it need not be stored itself. Else empty.
+  std::string asked_hash;
+  std::string replied_hash;
 };
 
 enum class EventType {
@@ -99,10 +103,17 @@ struct Content {
   std::string bytes;
 };
 
+// What a journal remembers of a chain, to write its entries faster; for the journal alone.
+struct ChainNotes {
+  virtual ~ChainNotes() = default;
+};
+
 // The entries of one life of a task: once one of them could not be written, none behind it is, or
 // the record would have a hole. The task then goes on in another life, from what is recorded.
 struct EntryChain {
   std::atomic<bool> broken = false;
+  bool first = false;                 // no life of the task before this one has written anything
+  std::unique_ptr<ChainNotes> notes;  // guarded by the journal; null: none yet
 };
 
 // What is appended at once: all of it becomes durable or none.
@@ -131,6 +142,12 @@ class Journal {
   // Queues `entry`; entries become durable in the order of the calls. `done` is called once, from
   // the journal's thread, when it is (or can never be). Never blocks. `done` may be empty.
   virtual void Append(JournalEntry entry, std::function<void(absl::Status)> done) = 0;
+
+  // As Append, for an entry that nothing goes on without: it may be written by the calling thread,
+  // which then waits for the disk once, and `done` may be called before this returns.
+  virtual void AppendHere(JournalEntry entry, std::function<void(absl::Status)> done) {
+    Append(std::move(entry), std::move(done));
+  }
 
   // Everything recorded of a task, in order of begin_sequence. May block on the disk.
   virtual absl::StatusOr<std::vector<SpanRecord>> LoadSpans(const std::string& task_id) = 0;

@@ -12,8 +12,6 @@
 namespace troupe {
 namespace {
 
-constexpr size_t kMaxSearchText = 16 * 1024;
-
 Usage WorstCase(const CostEstimate& estimate) {
   Usage usage;
   usage.model_calls = 1;
@@ -36,12 +34,15 @@ Usage UsageOf(const ChatReply& reply, absl::Duration time) {
   return usage;
 }
 
-std::string SearchText(const ChatRequest& request, const ChatReply& reply) {
-  std::string text;
-  if (!request.messages.empty()) text = request.messages.back().text();
-  // Half for each, so that a long prompt does not hide the reply.
-  return TruncateUtf8(text, kMaxSearchText / 2) + "\n" +
-         TruncateUtf8(reply.message.text(), kMaxSearchText / 2);
+// What search finds the call by, and where it is stored already.
+void NoteSearchText(const ChatRequest& request, const ChatReply& reply, const StoredValue& stored,
+                    SpanRecord& record) {
+  const bool asked = !request.messages.empty();
+  record.search_text = SearchText(asked ? request.messages.back() : Message(), reply.message);
+  // Stored texts are UTF-8: what is none is changed there.
+  if (!asked || stored.message.empty() || !IsUtf8(record.search_text)) return;
+  record.asked_hash = request.messages.stored_hash();
+  record.replied_hash = stored.message;
 }
 
 }  // namespace
@@ -111,9 +112,9 @@ Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest
   const Usage usage = UsageOf(*reply, time);
   reservation->Settle(usage);
   effect.record.model = reply->model;
-  effect.record.search_text = SearchText(request, *reply);
   if (reply->attempts > 1) effect.record.attributes["attempts"] = reply->attempts;
   StoredValue stored = StoreChatReply(*reply, request.messages.stored_hash());
+  NoteSearchText(request, *reply, stored, effect.record);
   CO_RETURN_IF_ERROR(
       co_await FinishEffect(std::move(effect), std::move(stored), absl::OkStatus(), usage));
   co_return reply;

@@ -45,6 +45,7 @@ TaskRun::TaskRun(RunServices services, RunOptions options, asio::any_io_executor
       ledger_(options_.limits),
       tool_seed_(Sha256Prefix(Origin(recorded, options_.task_id))),
       last_sequence_(last_sequence) {
+  chain_->first = recorded.empty();
   recorded_.reserve(recorded.size());
   for (SpanRecord& span : recorded) {
     std::string path = span.path;
@@ -130,7 +131,7 @@ AsyncStatus TaskRun::AppendDurably(JournalEntry entry) {
   Queue(std::move(entry));
   JournalEntry queued = TakeQueued();
   auto durable = co_await Suspend<bool>([&](Done<bool> done) {
-    services_.journal->Append(std::move(queued), [done](absl::Status status) {
+    services_.journal->AppendHere(std::move(queued), [done](absl::Status status) {
       if (status.ok()) {
         done(true);
       } else {

@@ -13,6 +13,9 @@ std::string TruncateUtf8(std::string_view text, size_t max_bytes);
 // "1 call", "3 calls".
 std::string CountText(int64_t count, std::string_view noun);
 
+// Whether all of `text` is well-formed UTF-8 (no surrogates, nothing longer than need be).
+bool IsUtf8(std::string_view text);
+
 // The head and the tail of a text that is over `max_bytes`, with a note between them of how many
 // bytes were left out.
 std::string Elide(std::string_view text, size_t max_bytes);

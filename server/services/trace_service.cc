@@ -213,6 +213,7 @@ grpc::ServerUnaryReactor* TraceServiceImpl::SearchSpans(Context* context,
     const std::string arguments =
         fmt::format("SearchSpans\n{}\n{}", request->parent(), request->query());
     ASSIGN_OR_RETURN(const PageKey key, tokens_->Read(request->page_token(), arguments));
+    RETURN_IF_ERROR(manager_->store().CatchUpIndex());
     int64_t next = 0;
     RETURN_IF_ERROR(manager_->store().Read([&](Connection& connection) -> absl::Status {
       ASSIGN_OR_RETURN(const int64_t task_key, KeyOfParent(connection, task));

@@ -1,7 +1,10 @@
 #include "server/store/journal_table.h"
 
+#include <absl/container/flat_hash_map.h>
 #include <absl/strings/escaping.h>
 #include <fmt/format.h>
+
+#include <utility>
 
 #include "server/store/packed.h"
 #include "server/store/task_table.h"
@@ -15,46 +18,69 @@ namespace {
 
 enum Encoding : int64_t { kPlain = 0, kZstd = 1 };
 
+constexpr size_t kIndexedHashBytes = 16;  // of a hash, in the index of contents
+
+// A statement whose two parameters are the indexed beginning of a hash, and all of it. The hash
+// outlives it.
+absl::StatusOr<Statement> SelectContent(Connection& connection, std::string_view sql,
+                                        const std::string& hash_bytes) {
+  ASSIGN_OR_RETURN(Statement select, connection.Prepare(sql));
+  select.BindBlobKept(std::string_view(hash_bytes).substr(0, kIndexedHashBytes));
+  select.BindBlobKept(hash_bytes);
+  return select;
+}
+
+// 0 if there is none.
 absl::StatusOr<int64_t> FindContent(Connection& connection, const std::string& hash_bytes) {
-  ASSIGN_OR_RETURN(Statement find, connection.Prepare("SELECT id FROM contents WHERE hash = ?"));
-  find.BindBlob(hash_bytes);
+  ASSIGN_OR_RETURN(
+      Statement find,
+      SelectContent(connection,
+                    "SELECT id FROM contents WHERE substr(hash, 1, 16) = ? AND hash = ?",
+                    hash_bytes));
   ASSIGN_OR_RETURN(const bool found, find.Step());
   return found ? find.Int(0) : 0;
 }
 
-// The id of a content that was not there before; 0 if it was.
-absl::StatusOr<int64_t> InsertContent(Connection& connection, const std::string& hash_bytes,
-                                      const std::string& bytes) {
-  const Packed packed = Pack(bytes);
-  ASSIGN_OR_RETURN(
-      Statement insert,
-      connection.Prepare("INSERT INTO contents (hash, encoding, size, bytes) VALUES (?, ?, ?, ?) "
-                         "ON CONFLICT (hash) DO NOTHING"));
-  insert.BindBlob(hash_bytes).Bind(packed.compressed ? kZstd : kPlain);
-  insert.Bind(static_cast<int64_t>(bytes.size())).BindBlob(packed.bytes);
-  RETURN_IF_ERROR(insert.Run());
-  return connection.Changes() > 0 ? connection.LastInsertId() : 0;
-}
-
-absl::StatusOr<int64_t> PutContent(Connection& connection, int64_t task_key,
-                                   const Content& content) {
-  const std::string hash = HashBytes(content.hash);
-  ASSIGN_OR_RETURN(int64_t key, InsertContent(connection, hash, content.bytes));
-  const bool is_new = key != 0;
-  if (!is_new) {
-    ASSIGN_OR_RETURN(key, FindContent(connection, hash));
-  }
-  ASSIGN_OR_RETURN(
-      Statement use,
-      connection.Prepare("INSERT OR IGNORE INTO content_uses (task, content) VALUES (?, ?)"));
-  use.Bind(task_key).Bind(key);
-  RETURN_IF_ERROR(use.Run());
-  if (is_new || connection.Changes() == 0) return key;
+// Counts one more use of a content that is there; its id.
+absl::StatusOr<int64_t> UseContent(Connection& connection, const std::string& hash_bytes) {
+  ASSIGN_OR_RETURN(const int64_t key, FindContent(connection, hash_bytes));
+  if (key == 0) return Error(Reason::kStoreFailed, "two contents have the same half of a hash");
   ASSIGN_OR_RETURN(Statement count,
                    connection.Prepare("UPDATE contents SET uses = uses + 1 WHERE id = ?"));
   count.Bind(key);
   RETURN_IF_ERROR(count.Run());
   return key;
+}
+
+// Puts a content there, or counts one more use of it; its id.
+absl::StatusOr<int64_t> PutContent(Connection& connection, const Content& content) {
+  const std::string hash = HashBytes(content.hash);
+  {
+    const Packed packed = Pack(content.bytes);
+    ASSIGN_OR_RETURN(
+        Statement insert,
+        connection.Prepare("INSERT INTO contents (hash, encoding, size, bytes) VALUES (?, ?, ?, ?) "
+                           "ON CONFLICT (substr(hash, 1, 16)) DO NOTHING"));
+    insert.BindBlobKept(hash).Bind(packed.compressed ? kZstd : kPlain);
+    insert.Bind(static_cast<int64_t>(content.bytes.size())).BindBlobKept(packed.bytes);
+    RETURN_IF_ERROR(insert.Run());
+  }
+  if (connection.Changes() > 0) return connection.LastInsertId();
+  return UseContent(connection, hash);
+}
+
+// Notes a use that no span tells of.
+absl::Status NoteUse(Connection& connection, int64_t task_key, int64_t content) {
+  ASSIGN_OR_RETURN(Statement use,
+                   connection.Prepare("INSERT INTO content_uses (task, content) VALUES (?, ?) ON "
+                                      "CONFLICT DO NOTHING"));
+  use.Bind(task_key).Bind(content);
+  RETURN_IF_ERROR(use.Run());
+  if (connection.Changes() > 0) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Statement count,
+                   connection.Prepare("UPDATE contents SET uses = uses - 1 WHERE id = ?"));
+  count.Bind(content);
+  return count.Run();
 }
 
 // A content of an entry, to leave out of a text what it says already.
@@ -63,108 +89,275 @@ struct StoredContent {
   std::string_view bytes;
 };
 
-// Most attributes are none, and most errors: NULL takes no room.
+// Ids as a JSON array, which SQL can read; empty for none.
+std::string IdList(const std::vector<int64_t>& ids) {
+  return ids.empty() ? "" : fmt::format("[{}]", fmt::join(ids, ","));
+}
+
+// Most attributes are none, and most errors: NULL takes no room. The bytes outlive the statement.
 Statement& BindOrNull(Statement& statement, std::string_view text) {
-  return text.empty() ? statement.BindNull() : statement.Bind(text);
+  return text.empty() ? statement.BindNull() : statement.BindKept(text);
 }
 Statement& BindBlobOrNull(Statement& statement, std::string_view bytes) {
-  return bytes.empty() ? statement.BindNull() : statement.BindBlob(bytes);
+  return bytes.empty() ? statement.BindNull() : statement.BindBlobKept(bytes);
+}
+Statement& BindKeyOrNull(Statement& statement, int64_t key) {
+  return key == 0 ? statement.BindNull() : statement.Bind(key);
 }
 std::string AttributesText(const Json& attributes) {
   return attributes.empty() ? "" : DumpJson(attributes);
 }
 
-absl::Status InsertSpan(Connection& connection, int64_t task_key, const SpanRecord& span) {
-  ASSIGN_OR_RETURN(
-      Statement insert,
-      connection.Prepare("INSERT INTO spans (task, begin_sequence, path, kind, type, title, "
-                         "begin_time, request, request_root, attributes, model, role, tool) "
-                         "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  insert.Bind(task_key).Bind(span.begin_sequence).Bind(span.path);
-  insert.Bind(static_cast<int64_t>(span.kind)).Bind(span.type).Bind(span.title);
-  insert.Bind(absl::ToUnixMicros(span.begin_time));
-  BindBlobOrNull(insert, HashBytes(span.request_hash));
-  BindBlobOrNull(insert, span.request_root);
-  BindOrNull(insert, AttributesText(span.attributes));
-  BindOrNull(BindOrNull(BindOrNull(insert, span.model), span.role), span.tool);
-  return insert.Run();
-}
-
+// A span that began and has not ended, or is to end again.
 struct BegunSpan {
   int64_t key = 0;
-  std::string request;  // hash, 32 bytes
-  bool ended = false;   // it has an end, whose place the new one takes
+  std::string request;   // hash, 32 bytes
+  bool ended = false;    // it has an end, whose place the new one takes, with what follows
+  int64_t text = 0;      // span_texts.id; 0: none
+  std::string contents;  // as the row has them
 };
 
-absl::StatusOr<BegunSpan> FindBegun(Connection& connection, int64_t task_key,
-                                    const SpanRecord& span) {
-  ASSIGN_OR_RETURN(
-      Statement find,
-      connection.Prepare("SELECT s.id, s.request, e.span IS NOT NULL FROM spans s LEFT JOIN "
-                         "span_ends e ON e.span = s.id WHERE s.task = ? AND s.begin_sequence = ?"));
-  find.Bind(task_key).Bind(span.begin_sequence);
-  ASSIGN_OR_RETURN(const bool found, find.Step());
-  if (found) return BegunSpan{find.Int(0), find.Blob(1), find.Int(2) != 0};
-  return Error(
-      Reason::kStoreFailed,
-      fmt::format("the span '{}' ends but never began: an earlier write was lost", span.path));
+// The keys of a task, and of its spans that began in this life and have not ended. What is not here
+// is looked up.
+struct KnownKeys : ChainNotes {
+  int64_t task = 0;
+  absl::flat_hash_map<int64_t, BegunSpan> begun;  // by begin_sequence
+  bool complete = true;                           // none that is open was left out
+  // Ids of the contents that the latest entries came with, by their hashes.
+  absl::flat_hash_map<absl::uint128, int64_t> contents;
+};
+
+// More than any task has open at once, but for one with very many branches.
+constexpr size_t kMostKnown = 1024;
+// A reply is searched for with what was asked just before.
+constexpr size_t kMostKnownContents = 8;
+
+KnownKeys* KeysOf(const JournalEntry& entry) {
+  if (entry.chain == nullptr) return nullptr;
+  std::unique_ptr<ChainNotes>& notes = entry.chain->notes;
+  if (notes == nullptr) notes = std::make_unique<KnownKeys>();
+  return static_cast<KnownKeys*>(notes.get());
 }
 
-absl::Status DeleteEnd(Connection& connection, int64_t span_key) {
-  ASSIGN_OR_RETURN(Statement remove, connection.Prepare("DELETE FROM span_ends WHERE span = ?"));
-  remove.Bind(span_key);
-  return remove.Run();
-}
+// Writes one entry: `known` may be null.
+class EntryWriter {
+ public:
+  EntryWriter(Connection& connection, const JournalEntry& entry, TextIndex& index)
+      : connection_(connection), entry_(entry), index_(index), known_(KeysOf(entry)) {}
 
-absl::Status InsertEnd(Connection& connection, int64_t task_key, const BegunSpan& begun,
-                       const SpanRecord& span) {
-  // A call that was interrupted may be made with another request than it was begun with.
-  const std::string request = HashBytes(span.request_hash);
-  const bool same_request = request == begun.request;
-  // Not by INSERT OR REPLACE: that is a savepoint to SQLite, before which it writes its full-text
-  // index, once for every row.
-  if (begun.ended) RETURN_IF_ERROR(DeleteEnd(connection, begun.key));
-  ASSIGN_OR_RETURN(
-      Statement insert,
-      connection.Prepare(
-          "INSERT INTO span_ends (span, task, end_sequence, end_time, state, request, "
-          "request_root, result, result_root, error, attributes, model, model_calls, tool_calls, "
-          "input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_microusd, "
-          "model_microseconds, tool_microseconds, estimated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-          "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
-  insert.Bind(begun.key).Bind(task_key).Bind(span.end_sequence);
-  insert.Bind(absl::ToUnixMicros(span.end_time)).Bind(static_cast<int64_t>(span.state));
-  BindBlobOrNull(insert, same_request ? "" : request);
-  BindBlobOrNull(insert, same_request ? "" : span.request_root);
-  BindBlobOrNull(insert, HashBytes(span.result_hash));
-  BindBlobOrNull(insert, span.result_root);
-  BindOrNull(BindOrNull(insert, span.error), AttributesText(span.attributes));
-  BindOrNull(insert, span.model);
-  const Usage& usage = span.usage;
-  insert.Bind(usage.model_calls).Bind(usage.tool_calls).Bind(usage.input_tokens);
-  insert.Bind(usage.cached_input_tokens).Bind(usage.output_tokens).Bind(usage.reasoning_tokens);
-  insert.Bind(usage.cost_microusd).Bind(absl::ToInt64Microseconds(usage.model_time));
-  insert.Bind(absl::ToInt64Microseconds(usage.tool_time));
-  insert.Bind(static_cast<int64_t>(usage.estimated));
-  return insert.Run();
-}
-
-// Keeps the text that the index is made from.
-absl::Status KeepText(Connection& connection, int64_t span_key, const std::string& text,
-                      const StoredContent& prefix) {
-  const Packed packed = Pack(text, prefix.bytes);
-  ASSIGN_OR_RETURN(
-      Statement keep,
-      connection.Prepare("INSERT INTO span_texts (span, prefix, size, bytes) VALUES (?, ?, ?, ?)"));
-  keep.Bind(span_key);
-  if (packed.compressed && prefix.key != 0) {
-    keep.Bind(prefix.key);
-  } else {
-    keep.BindNull();
+  absl::Status Write() {
+    RETURN_IF_ERROR(FindTask());
+    RETURN_IF_ERROR(PutContents());
+    for (const SpanRecord& span : entry_.begun) RETURN_IF_ERROR(Begin(span));
+    for (const SpanRecord& span : entry_.ended) RETURN_IF_ERROR(End(span));
+    // Of an entry without spans.
+    for (const int64_t id : contents_) RETURN_IF_ERROR(NoteUse(connection_, task_key_, id));
+    for (const EventRecord& event : entry_.events) RETURN_IF_ERROR(Insert(event));
+    return absl::OkStatus();
   }
-  keep.Bind(packed.SizeColumn(text)).BindBlob(packed.bytes);
-  return keep.Run();
-}
+
+ private:
+  absl::Status FindTask() {
+    if (known_ != nullptr && known_->task != 0) {
+      task_key_ = known_->task;
+      return absl::OkStatus();
+    }
+    ASSIGN_OR_RETURN(task_key_, TaskKey(connection_, entry_.task_id));
+    if (known_ != nullptr) known_->task = task_key_;
+    return absl::OkStatus();
+  }
+
+  absl::Status PutContents() {
+    contents_.reserve(entry_.contents.size());
+    for (const Content& content : entry_.contents) {
+      ASSIGN_OR_RETURN(const int64_t key, PutContent(connection_, content));
+      contents_.push_back(key);
+      Remember(content.hash, key);
+      if (content.bytes.size() > largest_.bytes.size()) largest_ = {key, content.bytes};
+    }
+    return absl::OkStatus();
+  }
+
+  // The contents of the entry, for the first of its spans.
+  std::string TakeContents() { return IdList(std::exchange(contents_, {})); }
+
+  absl::Status Begin(const SpanRecord& span) {
+    std::string request = HashBytes(span.request_hash);
+    const std::string attributes = AttributesText(span.attributes);
+    const std::string contents = TakeContents();
+    {
+      ASSIGN_OR_RETURN(
+          Statement insert,
+          connection_.Prepare("INSERT INTO spans (task, begin_sequence, path, kind, type, title, "
+                              "begin_time, request, request_root, attributes, model, role, tool, "
+                              "contents) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+      insert.Bind(task_key_).Bind(span.begin_sequence).BindKept(span.path);
+      insert.Bind(static_cast<int64_t>(span.kind)).BindKept(span.type).BindKept(span.title);
+      insert.Bind(absl::ToUnixMicros(span.begin_time));
+      BindBlobOrNull(insert, request);
+      BindBlobOrNull(insert, span.request_root);
+      BindOrNull(insert, attributes);
+      BindOrNull(BindOrNull(BindOrNull(insert, span.model), span.role), span.tool);
+      BindOrNull(insert, contents);
+      RETURN_IF_ERROR(insert.Run());
+    }
+    if (known_ == nullptr) return absl::OkStatus();
+    if (known_->begun.size() >= kMostKnown) {
+      known_->begun.clear();
+      known_->complete = false;
+    }
+    BegunSpan& begun = known_->begun[span.begin_sequence];
+    begun = BegunSpan();
+    begun.key = connection_.LastInsertId();
+    begun.request = std::move(request);
+    return absl::OkStatus();
+  }
+
+  absl::Status End(const SpanRecord& span) {
+    ASSIGN_OR_RETURN(BegunSpan begun, TakeBegun(span));
+    // Not by INSERT OR REPLACE: that is a savepoint to SQLite, before which it writes its full-text
+    // index, once for every row.
+    if (begun.ended) RETURN_IF_ERROR(DeleteEnd(begun.key));
+    if (!span.search_text.empty() && begun.text == 0) {
+      ASSIGN_OR_RETURN(begun.text, KeepText(begun.key, span));
+      RETURN_IF_ERROR(index_.Add(connection_, begun.text, span.search_text));
+    }
+    return InsertEnd(begun, span);
+  }
+
+  absl::StatusOr<BegunSpan> TakeBegun(const SpanRecord& span) {
+    if (known_ != nullptr) {
+      const auto found = known_->begun.find(span.begin_sequence);
+      if (found != known_->begun.end()) {
+        BegunSpan begun = std::move(found->second);
+        known_->begun.erase(found);
+        return begun;
+      }
+    }
+    return FindBegun(span);
+  }
+
+  absl::StatusOr<BegunSpan> FindBegun(const SpanRecord& span) {
+    ASSIGN_OR_RETURN(
+        Statement find,
+        connection_.Prepare(
+            "SELECT s.id, s.request, e.span IS NOT NULL, e.text, e.contents FROM spans "
+            "s LEFT JOIN span_ends e ON e.span = s.id WHERE s.task = ? AND "
+            "s.begin_sequence = ?"));
+    find.Bind(task_key_).Bind(span.begin_sequence);
+    ASSIGN_OR_RETURN(const bool found, find.Step());
+    if (found) {
+      return BegunSpan{find.Int(0), find.Blob(1), find.Int(2) != 0, find.Int(3), find.Text(4)};
+    }
+    return Error(
+        Reason::kStoreFailed,
+        fmt::format("the span '{}' ends but never began: an earlier write was lost", span.path));
+  }
+
+  absl::Status DeleteEnd(int64_t span_key) {
+    ASSIGN_OR_RETURN(Statement remove, connection_.Prepare("DELETE FROM span_ends WHERE span = ?"));
+    remove.Bind(span_key);
+    return remove.Run();
+  }
+
+  absl::Status InsertEnd(const BegunSpan& begun, const SpanRecord& span) {
+    // A call that was interrupted may be made with another request than it was begun with.
+    const std::string request = HashBytes(span.request_hash);
+    const bool same_request = request == begun.request;
+    const std::string result = HashBytes(span.result_hash);
+    const std::string attributes = AttributesText(span.attributes);
+    // An end that takes the place of another keeps what that one came with.
+    const std::string contents = begun.contents.empty() ? TakeContents() : begun.contents;
+    ASSIGN_OR_RETURN(
+        Statement insert,
+        connection_.Prepare(
+            "INSERT INTO span_ends (span, task, end_sequence, end_time, state, request, "
+            "request_root, result, result_root, error, attributes, model, model_calls, "
+            "tool_calls, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, "
+            "cost_microusd, model_microseconds, tool_microseconds, estimated, text, contents) "
+            "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
+    insert.Bind(begun.key).Bind(task_key_).Bind(span.end_sequence);
+    insert.Bind(absl::ToUnixMicros(span.end_time)).Bind(static_cast<int64_t>(span.state));
+    BindBlobOrNull(insert, same_request ? "" : request);
+    BindBlobOrNull(insert, same_request ? "" : span.request_root);
+    BindBlobOrNull(insert, result);
+    BindBlobOrNull(insert, span.result_root);
+    BindOrNull(BindOrNull(insert, span.error), attributes);
+    BindOrNull(insert, span.model);
+    const Usage& usage = span.usage;
+    insert.Bind(usage.model_calls).Bind(usage.tool_calls).Bind(usage.input_tokens);
+    insert.Bind(usage.cached_input_tokens).Bind(usage.output_tokens).Bind(usage.reasoning_tokens);
+    insert.Bind(usage.cost_microusd).Bind(absl::ToInt64Microseconds(usage.model_time));
+    insert.Bind(absl::ToInt64Microseconds(usage.tool_time));
+    insert.Bind(static_cast<int64_t>(usage.estimated));
+    BindKeyOrNull(insert, begun.text);
+    BindOrNull(insert, contents);
+    return insert.Run();
+  }
+
+  // Keeps the text that the index is made from; its id.
+  absl::StatusOr<int64_t> KeepText(int64_t span_key, const SpanRecord& span) {
+    ASSIGN_OR_RETURN(const int64_t said, KeepWhereItIsSaid(span_key, span));
+    if (said != 0) return said;
+    const std::string& text = span.search_text;
+    const Packed packed = Pack(text, largest_.bytes);
+    ASSIGN_OR_RETURN(
+        Statement keep,
+        connection_.Prepare("INSERT INTO span_texts (span, prefix, size, bytes) VALUES (?, ?, ?, "
+                            "?)"));
+    keep.Bind(span_key);
+    BindKeyOrNull(keep, packed.compressed ? largest_.key : 0);
+    keep.Bind(packed.SizeColumn(text)).BindBlobKept(packed.bytes);
+    RETURN_IF_ERROR(keep.Run());
+    return connection_.LastInsertId();
+  }
+
+  // 0 if it is not said by two messages that are stored.
+  absl::StatusOr<int64_t> KeepWhereItIsSaid(int64_t span_key, const SpanRecord& span) {
+    if (span.asked_hash.empty()) return 0;
+    ASSIGN_OR_RETURN(const int64_t asked, ContentNamed(span.asked_hash));
+    ASSIGN_OR_RETURN(const int64_t replied, ContentNamed(span.replied_hash));
+    if (asked == 0 || replied == 0) return 0;
+    ASSIGN_OR_RETURN(
+        Statement keep,
+        connection_.Prepare("INSERT INTO span_texts (span, prefix, reply, size) VALUES (?, ?, ?, "
+                            "0)"));
+    keep.Bind(span_key).Bind(asked).Bind(replied);
+    RETURN_IF_ERROR(keep.Run());
+    return connection_.LastInsertId();
+  }
+
+  absl::StatusOr<int64_t> ContentNamed(const std::string& hash) {
+    if (known_ != nullptr) {
+      const auto found = known_->contents.find(HashKey(hash));
+      if (found != known_->contents.end()) return found->second;
+    }
+    return FindContent(connection_, HashBytes(hash));
+  }
+
+  void Remember(const std::string& hash, int64_t key) {
+    if (known_ == nullptr) return;
+    if (known_->contents.size() >= kMostKnownContents) known_->contents.clear();
+    known_->contents[HashKey(hash)] = key;
+  }
+
+  absl::Status Insert(const EventRecord& event) {
+    ASSIGN_OR_RETURN(Statement insert,
+                     connection_.Prepare("INSERT INTO events (task, sequence, time, type, path, "
+                                         "text) VALUES (?, ?, ?, ?, ?, ?)"));
+    insert.Bind(task_key_).Bind(event.sequence).Bind(absl::ToUnixMicros(event.time));
+    insert.Bind(static_cast<int64_t>(event.type)).BindKept(event.path).BindKept(event.text);
+    return insert.Run();
+  }
+
+  Connection& connection_;
+  const JournalEntry& entry_;
+  TextIndex& index_;
+  KnownKeys* const known_;
+  int64_t task_key_ = 0;
+  std::vector<int64_t> contents_;  // ids of those that no span has yet
+  StoredContent largest_;
+};
 
 SpanRecord RecordOf(const Statement& row, int column) {
   SpanRecord span;
@@ -217,33 +410,13 @@ constexpr std::string_view kSpanColumns =
 
 absl::Status AppendEntry(Connection& connection, const JournalEntry& entry, TextIndex* index) {
   TextIndex without_index;
-  if (index == nullptr) index = &without_index;
-  ASSIGN_OR_RETURN(const int64_t task_key, TaskKey(connection, entry.task_id));
-  StoredContent largest;
-  for (const Content& content : entry.contents) {
-    ASSIGN_OR_RETURN(const int64_t key, PutContent(connection, task_key, content));
-    if (content.bytes.size() > largest.bytes.size()) largest = {key, content.bytes};
-  }
-  for (const SpanRecord& span : entry.begun) {
-    RETURN_IF_ERROR(InsertSpan(connection, task_key, span));
-  }
-  for (const SpanRecord& span : entry.ended) {
-    ASSIGN_OR_RETURN(const BegunSpan begun, FindBegun(connection, task_key, span));
-    RETURN_IF_ERROR(InsertEnd(connection, task_key, begun, span));
-    if (!span.search_text.empty()) {
-      RETURN_IF_ERROR(index->Add(connection, begun.key, span.search_text));
-      RETURN_IF_ERROR(KeepText(connection, begun.key, span.search_text, largest));
-    }
-  }
-  for (const EventRecord& event : entry.events) {
-    ASSIGN_OR_RETURN(Statement insert,
-                     connection.Prepare("INSERT INTO events (task, sequence, time, type, path, "
-                                        "text) VALUES (?, ?, ?, ?, ?, ?)"));
-    insert.Bind(task_key).Bind(event.sequence).Bind(absl::ToUnixMicros(event.time));
-    insert.Bind(static_cast<int64_t>(event.type)).Bind(event.path).Bind(event.text);
-    RETURN_IF_ERROR(insert.Run());
-  }
-  return absl::OkStatus();
+  return EntryWriter(connection, entry, index == nullptr ? without_index : *index).Write();
+}
+
+bool MayHaveOpenSpans(const EntryChain& chain) {
+  if (!chain.first || chain.notes == nullptr) return true;
+  const auto& known = static_cast<const KnownKeys&>(*chain.notes);
+  return !known.complete || !known.begun.empty();
 }
 
 absl::StatusOr<std::vector<StoredSpan>> QuerySpans(Connection& connection, const SpanQuery& query) {
@@ -276,9 +449,12 @@ absl::StatusOr<int64_t> LastSequenceOf(Connection& connection, int64_t task_key)
 }
 
 absl::StatusOr<std::string> ReadContentByHash(Connection& connection, const std::string& hash) {
+  const std::string hash_bytes = HashBytes(hash);
   ASSIGN_OR_RETURN(Statement statement,
-                   connection.Prepare("SELECT encoding, size, bytes FROM contents WHERE hash = ?"));
-  statement.BindBlob(HashBytes(hash));
+                   SelectContent(connection,
+                                 "SELECT encoding, size, bytes FROM contents WHERE "
+                                 "substr(hash, 1, 16) = ? AND hash = ?",
+                                 hash_bytes));
   ASSIGN_OR_RETURN(const bool found, statement.Step());
   if (!found) {
     return Error(Reason::kNotFound, fmt::format("no content with the hash {} is stored", hash),

@@ -18,6 +18,10 @@ class TextIndex;
 absl::Status AppendEntry(Connection& connection, const JournalEntry& entry,
                          TextIndex* index = nullptr);
 
+// Whether a span may be open of those that entries of the chain began: false only if none is. For
+// whoever writes.
+bool MayHaveOpenSpans(const EntryChain& chain);
+
 // A span with the store's own keys.
 struct StoredSpan {
   int64_t key = 0;

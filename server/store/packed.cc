@@ -5,7 +5,9 @@
 
 #include <memory>
 
+#include "agents/runtime/content.h"
 #include "tools/base/error.h"
+#include "tools/base/status_macros.h"
 
 namespace troupe {
 namespace {
@@ -39,15 +41,34 @@ std::string BlobOf(sqlite3_value* value) {
   return bytes == nullptr ? "" : std::string(bytes, sqlite3_value_bytes(value));
 }
 
-void UnpackForSql(sqlite3_context* context, int, sqlite3_value** values) {
-  auto text = Unpack(sqlite3_value_int64(values[2]), BlobOf(values[3]));
-  if (text.ok()) text = Unpack(sqlite3_value_int64(values[0]), BlobOf(values[1]), *text);
+// A packed value without a prefix: its size column, then its bytes.
+absl::StatusOr<std::string> UnpackedOf(sqlite3_value** values) {
+  return Unpack(sqlite3_value_int64(values[0]), BlobOf(values[1]));
+}
+
+void Return(sqlite3_context* context, const absl::StatusOr<std::string>& text) {
   if (!text.ok()) {
     const std::string_view message = MessageOf(text.status());
     sqlite3_result_error(context, message.data(), static_cast<int>(message.size()));
     return;
   }
   sqlite3_result_text64(context, text->data(), text->size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+}
+
+void UnpackForSql(sqlite3_context* context, int, sqlite3_value** values) {
+  auto text = UnpackedOf(values + 2);
+  if (text.ok()) text = Unpack(sqlite3_value_int64(values[0]), BlobOf(values[1]), *text);
+  Return(context, text);
+}
+
+absl::StatusOr<std::string> SaidIn(sqlite3_value** values) {
+  ASSIGN_OR_RETURN(const std::string asked, UnpackedOf(values));
+  ASSIGN_OR_RETURN(const std::string replied, UnpackedOf(values + 2));
+  return SearchTextOf(asked, replied);
+}
+
+void SaidForSql(sqlite3_context* context, int, sqlite3_value** values) {
+  Return(context, SaidIn(values));
 }
 
 }  // namespace
@@ -81,12 +102,16 @@ absl::StatusOr<std::string> Unpack(int64_t size, std::string bytes, std::string_
   return Error(Reason::kStoreFailed, "bytes in the store are damaged: they cannot be unpacked");
 }
 
-absl::Status AddUnpackFunction(sqlite3* database) {
-  const int code = sqlite3_create_function_v2(database, "troupe_unpack", 4,
-                                              SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS,
-                                              nullptr, UnpackForSql, nullptr, nullptr, nullptr);
-  if (code == SQLITE_OK) return absl::OkStatus();
-  return Error(Reason::kStoreFailed, "the store could not add its SQL function");
+absl::Status AddSqlFunctions(sqlite3* database) {
+  constexpr int kFlags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS;
+  const auto add = [&](const char* name, void (*function)(sqlite3_context*, int, sqlite3_value**)) {
+    return sqlite3_create_function_v2(database, name, 4, kFlags, nullptr, function, nullptr,
+                                      nullptr, nullptr) == SQLITE_OK;
+  };
+  if (add("troupe_unpack", UnpackForSql) && add("troupe_said", SaidForSql)) {
+    return absl::OkStatus();
+  }
+  return Error(Reason::kStoreFailed, "the store could not add its SQL functions");
 }
 
 }  // namespace troupe

@@ -28,8 +28,10 @@ Packed Pack(std::string_view bytes, std::string_view prefix = "");
 // `size` before compression; 0: the bytes are as they are. kStoreFailed if they are damaged.
 absl::StatusOr<std::string> Unpack(int64_t size, std::string bytes, std::string_view prefix = "");
 
-// Adds the SQL function troupe_unpack(size, bytes, prefix_size, prefix_bytes), which gives text.
-// The prefix is packed itself, without one; NULL, NULL: there is none.
-absl::Status AddUnpackFunction(sqlite3* database);
+// Adds the SQL functions of the schema's views, which give text:
+// troupe_unpack(size, bytes, prefix_size, prefix_bytes): the prefix is packed itself, without one;
+// NULL, NULL: there is none.
+// troupe_said(size, bytes, size, bytes): what two stored messages say (SearchTextOf).
+absl::Status AddSqlFunctions(sqlite3* database);
 
 }  // namespace troupe

@@ -11,7 +11,7 @@ namespace troupe {
 namespace {
 
 // Times are microseconds since 1970, hashes are 32 bytes, JSON and protobuf messages are opaque.
-constexpr std::array<const char*, 7> kMigrations = {R"sql(
+constexpr std::array<const char*, 8> kMigrations = {R"sql(
 CREATE TABLE tasks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,             -- the id in tasks/{id}
@@ -327,6 +327,61 @@ CREATE TABLE optimizer_steps (
 CREATE UNIQUE INDEX optimizer_steps_request ON optimizer_steps (optimizer, request_id)
   WHERE request_id IS NOT NULL;
 CREATE UNIQUE INDEX optimizer_steps_running ON optimizer_steps (optimizer) WHERE running = 1;
+)sql",
+                                                    // Fewer and smaller rows for a call: which
+                                                    // contents a task uses is told by its spans;
+                                                    // of hashes the index has half, as each takes
+                                                    // a page of its own; what two
+                                                    // messages say is no text of its own. Search
+                                                    // has texts in the order in which they came.
+                                                    R"sql(
+ALTER TABLE spans ADD COLUMN contents TEXT;      -- contents.id that came with it, a JSON array
+ALTER TABLE span_ends ADD COLUMN contents TEXT;  -- the same
+ALTER TABLE span_ends ADD COLUMN text INTEGER;   -- span_texts.id
+CREATE VIEW content_references AS        -- contents.uses counts its rows
+  SELECT s.task AS task, used.value AS content FROM spans s, json_each(s.contents) used
+  UNION ALL
+  SELECT e.task, used.value FROM span_ends e, json_each(e.contents) used
+  UNION ALL
+  SELECT task, content FROM content_uses;  -- what came without a span, and what forks share
+
+DROP TABLE span_search;
+DROP VIEW span_search_source;
+ALTER TABLE contents RENAME TO contents_7;
+CREATE TABLE contents (
+  id INTEGER PRIMARY KEY,
+  hash BLOB NOT NULL,                    -- no two have the same
+  encoding INTEGER NOT NULL,             -- 0 as it is, 1 zstd
+  size INTEGER NOT NULL,                 -- before encoding
+  uses INTEGER NOT NULL DEFAULT 1,       -- rows of content_references
+  bytes BLOB NOT NULL
+);
+INSERT INTO contents SELECT id, hash, encoding, size, uses, bytes FROM contents_7;
+DROP TABLE contents_7;
+CREATE UNIQUE INDEX contents_hash ON contents (substr(hash, 1, 16));
+
+ALTER TABLE span_texts RENAME TO span_texts_7;
+CREATE TABLE span_texts (
+  id INTEGER PRIMARY KEY,                -- later ends have greater ones
+  span INTEGER NOT NULL,                 -- spans.id
+  prefix INTEGER,                        -- contents.id: a part of what the text is of, or NULL
+  size INTEGER NOT NULL,                 -- before compression by zstd; 0: the text as it is
+  bytes BLOB,                            -- what it has in common with the prefix left out
+  reply INTEGER                          -- contents.id of a message. The text is what `prefix`, a
+                                         -- message too, and it say; bytes is NULL
+);
+INSERT INTO span_texts SELECT span, span, prefix, size, bytes, NULL FROM span_texts_7;
+UPDATE span_ends SET text = span WHERE span IN (SELECT span FROM span_texts_7);
+DROP TABLE span_texts_7;
+CREATE VIEW span_search_source AS
+  SELECT t.id AS id, t.span AS span,
+         iif(t.bytes IS NULL,
+             troupe_said(a.encoding * a.size, a.bytes, b.encoding * b.size, b.bytes),
+             troupe_unpack(t.size, t.bytes, a.encoding * a.size, a.bytes)) AS text
+  FROM span_texts t LEFT JOIN contents a ON a.id = t.prefix LEFT JOIN contents b ON b.id = t.reply;
+CREATE VIRTUAL TABLE span_search USING fts5 (text, content = 'span_search_source',
+  content_rowid = 'id', detail = 'none', tokenize = 'unicode61');
+INSERT INTO span_search (span_search) VALUES ('rebuild');
 )sql"};
 
 absl::StatusOr<int64_t> UserVersion(Connection& connection) {

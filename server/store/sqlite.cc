@@ -26,6 +26,9 @@ absl::Status SqliteError(sqlite3* database, int code, std::string_view doing) {
       {{"sqlite_code", std::to_string(code)}});
 }
 
+// A null pointer would bind NULL, not the empty text.
+const char* DataOf(std::string_view bytes) { return bytes.data() == nullptr ? "" : bytes.data(); }
+
 }  // namespace
 
 Statement::Statement(sqlite3* database, sqlite3_stmt* statement, bool kept)
@@ -59,17 +62,26 @@ Statement& Statement::Bind(double value) {
 }
 
 Statement& Statement::Bind(std::string_view text) {
-  // A null pointer would bind NULL, not the empty text.
-  const char* data = text.data() == nullptr ? "" : text.data();
-  bind_error_ |= sqlite3_bind_text64(statement_, next_parameter_++, data, text.size(),
+  bind_error_ |= sqlite3_bind_text64(statement_, next_parameter_++, DataOf(text), text.size(),
                                      SQLITE_TRANSIENT, SQLITE_UTF8);
   return *this;
 }
 
 Statement& Statement::BindBlob(std::string_view bytes) {
-  const char* data = bytes.data() == nullptr ? "" : bytes.data();
-  bind_error_ |=
-      sqlite3_bind_blob64(statement_, next_parameter_++, data, bytes.size(), SQLITE_TRANSIENT);
+  bind_error_ |= sqlite3_bind_blob64(statement_, next_parameter_++, DataOf(bytes), bytes.size(),
+                                     SQLITE_TRANSIENT);
+  return *this;
+}
+
+Statement& Statement::BindKept(std::string_view text) {
+  bind_error_ |= sqlite3_bind_text64(statement_, next_parameter_++, DataOf(text), text.size(),
+                                     SQLITE_STATIC, SQLITE_UTF8);
+  return *this;
+}
+
+Statement& Statement::BindBlobKept(std::string_view bytes) {
+  bind_error_ |= sqlite3_bind_blob64(statement_, next_parameter_++, DataOf(bytes), bytes.size(),
+                                     SQLITE_STATIC);
   return *this;
 }
 
@@ -125,7 +137,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   if (code != SQLITE_OK) return SqliteError(database, code, "open " + path);
   sqlite3_extended_result_codes(database, 1);
   sqlite3_busy_timeout(database, kBusyTimeoutMilliseconds);
-  RETURN_IF_ERROR(AddUnpackFunction(database));
+  RETURN_IF_ERROR(AddSqlFunctions(database));
   if (mode == Mode::kReadWrite) {
     // auto_vacuum must be chosen before the first table exists.
     RETURN_IF_ERROR(connection->Execute(
@@ -144,15 +156,14 @@ Connection::~Connection() {
 }
 
 absl::StatusOr<Statement> Connection::Prepare(std::string_view sql) {
-  const std::string key(sql);
-  const auto found = statements_.find(key);
+  const auto found = statements_.find(absl::string_view(sql.data(), sql.size()));
   if (found != statements_.end()) return Statement(database_, found->second, true);
   const bool keep = statements_.size() < kMaxKeptStatements;
   sqlite3_stmt* statement = nullptr;
-  const int code = sqlite3_prepare_v3(database_, key.c_str(), static_cast<int>(key.size()),
+  const int code = sqlite3_prepare_v3(database_, sql.data(), static_cast<int>(sql.size()),
                                       keep ? SQLITE_PREPARE_PERSISTENT : 0, &statement, nullptr);
   if (code != SQLITE_OK) return SqliteError(database_, code, "prepare a statement");
-  if (keep) statements_.emplace(key, statement);
+  if (keep) statements_.emplace(std::string(sql), statement);
   return Statement(database_, statement, keep);
 }
 

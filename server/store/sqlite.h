@@ -2,6 +2,7 @@
 // one thread at a time.
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
 #include <absl/status/statusor.h>
 #include <absl/time/time.h>
 
@@ -9,7 +10,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
 struct sqlite3;
 struct sqlite3_stmt;
@@ -30,6 +30,9 @@ class Statement {
   Statement& Bind(std::string_view text);
   Statement& BindBlob(std::string_view bytes);
   Statement& BindNull();
+  // The same without a copy: the bytes outlive this.
+  Statement& BindKept(std::string_view text);
+  Statement& BindBlobKept(std::string_view bytes);
   // A pointer for a function of SQLite's own; `type` is a literal.
   Statement& BindPointer(void* pointer, const char* type);
 
@@ -81,7 +84,7 @@ class Connection {
  private:
   explicit Connection(sqlite3* database) : database_(database) {}
   sqlite3* database_;
-  std::unordered_map<std::string, sqlite3_stmt*> statements_;
+  absl::flat_hash_map<std::string, sqlite3_stmt*> statements_;
 };
 
 }  // namespace troupe

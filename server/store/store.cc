@@ -1,6 +1,7 @@
 #include "server/store/store.h"
 
 #include <fmt/format.h>
+#include <spdlog/spdlog.h>
 
 #include <algorithm>
 
@@ -35,6 +36,17 @@ bool MayWait(const JournalEntry& entry) {
          std::all_of(entry.begun.begin(), entry.begun.end(), is_harmless);
 }
 
+// What was put off when the server was killed. A store whose texts are damaged is used
+// nevertheless.
+void AddMissingTexts(Connection& connection) {
+  absl::Status added = connection.Run("BEGIN IMMEDIATE");
+  if (added.ok()) added = TextIndex::AddMissing(connection);
+  if (added.ok()) added = connection.Run("COMMIT");
+  if (added.ok()) return;
+  connection.Execute("ROLLBACK").IgnoreError();
+  spdlog::error("not all that is stored is found by search: {}", MessageOf(added));
+}
+
 }  // namespace
 
 absl::Status BrokenChain(const std::string& task_id) {
@@ -48,6 +60,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options) {
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer,
                    Connection::Open(options.path, Connection::Mode::kReadWrite));
   RETURN_IF_ERROR(Migrate(*writer));
+  AddMissingTexts(*writer);
   writer->SetBusyTimeout(kWriterBusyTimeout);
   for (int i = 0; i < options.readers; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader,
@@ -65,17 +78,41 @@ void Store::SetListener(std::function<void(const std::string&)> listener) {
   listener_ = std::move(listener);
 }
 
-void Store::Append(JournalEntry entry, std::function<void(absl::Status)> done) {
-  const bool may_wait = MayWait(entry);
+std::pair<StoreWriter::Change, StoreWriter::Callback> Store::JobOf(
+    JournalEntry entry, std::function<void(absl::Status)> done) {
   auto shared = std::make_shared<JournalEntry>(std::move(entry));
-  writer_->Submit(
+  return {
       [this, shared](Connection& connection) { return AppendInChain(connection, *shared, index_); },
       [this, shared, done = std::move(done)](absl::Status status) {
         if (!status.ok() && shared->chain != nullptr) shared->chain->broken = true;
         if (status.ok() && listener_) listener_(shared->task_id);
         if (done) done(std::move(status));
-      },
-      may_wait);
+      }};
+}
+
+void Store::Append(JournalEntry entry, std::function<void(absl::Status)> done) {
+  const bool may_wait = MayWait(entry);
+  auto [change, finished] = JobOf(std::move(entry), std::move(done));
+  writer_->Submit(std::move(change), std::move(finished), may_wait);
+}
+
+void Store::AppendHere(JournalEntry entry, std::function<void(absl::Status)> done) {
+  auto [change, finished] = JobOf(std::move(entry), std::move(done));
+  writer_->SubmitHere(std::move(change), std::move(finished));
+}
+
+absl::Status Store::Delete(const std::string& task_id) {
+  return WriteAndWait([this, task_id](Connection& connection) -> absl::Status {
+    // The index forgets only what it holds.
+    RETURN_IF_ERROR(index_.CatchUp(connection));
+    return DeleteTask(connection, task_id);
+  });
+}
+
+absl::Status Store::CatchUpIndex() {
+  // While it takes no writes, what was put off is not found.
+  if (!index_.behind() || !healthy()) return absl::OkStatus();
+  return WriteAndWait([this](Connection& connection) { return index_.CatchUp(connection); });
 }
 
 absl::StatusOr<std::vector<SpanRecord>> Store::LoadSpans(const std::string& task_id) {
@@ -130,10 +167,10 @@ absl::Status Store::Read(const std::function<absl::Status(Connection&)>& read) {
     idle_readers_.pop_back();
   }
   // One transaction, so that several queries see the same moment.
-  absl::Status status = connection->Execute("BEGIN");
+  absl::Status status = connection->Run("BEGIN");
   if (status.ok()) {
     status = read(*connection);
-    connection->Execute("COMMIT").IgnoreError();
+    connection->Run("COMMIT").IgnoreError();
   }
   MutexLock lock(&mutex_);
   idle_readers_.push_back(std::move(connection));

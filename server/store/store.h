@@ -38,17 +38,24 @@ class Store : public Journal {
 
   // Journal.
   void Append(JournalEntry entry, std::function<void(absl::Status)> done) override;
+  void AppendHere(JournalEntry entry, std::function<void(absl::Status)> done) override;
   absl::StatusOr<std::vector<SpanRecord>> LoadSpans(const std::string& task_id) override;
   absl::StatusOr<int64_t> LastSequence(const std::string& task_id) override;
   absl::StatusOr<std::string> ReadContent(const std::string& hash) override;
 
-  // Called from the writer's thread after a task's journal grew. Set before the first write, or
+  // Called by whoever writes after a task's journal grew. Set before the first write, or
   // when nothing is queued.
   void SetListener(std::function<void(const std::string& task_id)> listener);
 
-  // Runs a change on the writer's thread; `done` when it is durable.
+  // Runs a change as StoreWriter does; `done` when it is durable.
   void Write(StoreWriter::Change change, std::function<void(absl::Status)> done);
   absl::Status WriteAndWait(StoreWriter::Change change);
+
+  // Removes a task with all that it alone uses. kNotFound if there is none.
+  absl::Status Delete(const std::string& task_id);
+
+  // Lets search find all that is durable.
+  absl::Status CatchUpIndex();
 
   // Returns when all that was written before is done with, its callbacks too. Not for the writer's
   // own thread.
@@ -67,6 +74,9 @@ class Store : public Journal {
 
  private:
   Store() = default;
+  // An entry as a change of the writer's, and what is called when it is done with.
+  std::pair<StoreWriter::Change, StoreWriter::Callback> JobOf(
+      JournalEntry entry, std::function<void(absl::Status)> done);
 
   TextIndex index_;
   std::unique_ptr<StoreWriter> writer_;

@@ -234,14 +234,14 @@ absl::StatusOr<std::vector<std::string>> EndedBefore(Connection& connection, abs
 absl::Status ShareContents(Connection& connection, const std::string& source, int64_t target) {
   ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, source));
   ASSIGN_OR_RETURN(Statement uses,
-                   connection.Prepare("INSERT INTO content_uses (task, content) SELECT ?, content "
-                                      "FROM content_uses WHERE task = ?"));
+                   connection.Prepare("INSERT INTO content_uses (task, content) SELECT DISTINCT "
+                                      "?, content FROM content_references WHERE task = ?"));
   uses.Bind(target).Bind(key);
   RETURN_IF_ERROR(uses.Run());
   ASSIGN_OR_RETURN(Statement counts,
                    connection.Prepare("UPDATE contents SET uses = uses + 1 WHERE id IN (SELECT "
                                       "content FROM content_uses WHERE task = ?)"));
-  counts.Bind(key);
+  counts.Bind(target);
   return counts.Run();
 }
 
@@ -249,17 +249,17 @@ absl::Status DeleteTask(Connection& connection, const std::string& name) {
   ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, name));
   constexpr std::string_view kDeletes[] = {
       // The index needs the text to forget it.
-      "DELETE FROM span_search WHERE rowid IN (SELECT id FROM spans WHERE task = ?)",
-      "DELETE FROM span_texts WHERE span IN (SELECT id FROM spans WHERE task = ?)",
+      "DELETE FROM span_search WHERE rowid IN (SELECT text FROM span_ends WHERE task = ?)",
+      "DELETE FROM span_texts WHERE id IN (SELECT text FROM span_ends WHERE task = ?)",
+      "UPDATE contents SET uses = uses - used.times FROM (SELECT content, count(*) AS times FROM "
+      "content_references WHERE task = ? GROUP BY content) AS used WHERE id = used.content",
+      "DELETE FROM contents WHERE uses <= 0 AND id IN (SELECT content FROM content_references "
+      "WHERE task = ?)",
+      "DELETE FROM content_uses WHERE task = ?",
       "DELETE FROM spans WHERE task = ?",
       "DELETE FROM span_ends WHERE task = ?",
       "DELETE FROM events WHERE task = ?",
       "DELETE FROM task_labels WHERE task = ?",
-      "UPDATE contents SET uses = uses - 1 WHERE id IN (SELECT content FROM content_uses WHERE "
-      "task = ?)",
-      "DELETE FROM contents WHERE uses <= 0 AND id IN (SELECT content FROM content_uses WHERE "
-      "task = ?)",
-      "DELETE FROM content_uses WHERE task = ?",
       "DELETE FROM tasks WHERE id = ?"};
   for (std::string_view sql : kDeletes) {
     ASSIGN_OR_RETURN(Statement statement, connection.Prepare(sql));

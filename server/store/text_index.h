@@ -1,12 +1,13 @@
-// TextIndex: what full-text search finds spans by. SQLite's index wants its rows in the order of
-// their keys: before one that comes out of order it writes what it holds, as a piece of its own
-// that must be merged later. Spans end in another order than they begin, so the texts of a
-// transaction are put off to its end and then added in order.
+// TextIndex: what full-text search finds spans by. SQLite's index is cheap to write for many texts
+// at once and dear for one: each transaction leaves a piece of its own, which is merged with others
+// later. So texts are put off until there are some, or somebody searches, or nothing else is to be
+// done. They are durable meanwhile (span_texts), and a store that is opened puts into the index
+// what was put off when it was left.
 //
-// Thread-confined, to the store's writer. A task is deleted only after what it wrote is durable, so
-// no text is put off of a span that goes in the same transaction.
+// Confined to whoever writes (StoreWriter), but for behind().
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -18,15 +19,28 @@ namespace troupe {
 
 class TextIndex : public StoreWriter::Deferred {
  public:
-  // Adds the text of a span, or puts that off.
-  absl::Status Add(Connection& connection, int64_t span_key, const std::string& text);
+  // Adds the text with an id of span_texts, greater than all before, or puts that off.
+  absl::Status Add(Connection& connection, int64_t id, const std::string& text);
+  // Adds all that was put off.
+  absl::Status CatchUp(Connection& connection);
+  // Adds what is in the store and not in the index. For a store that was just opened.
+  static absl::Status AddMissing(Connection& connection);
 
-  void Begin(bool at_once) override;
-  absl::Status Finish(Connection& connection) override;
+  // Whether durable texts are put off. Any thread.
+  bool behind() const { return behind_.load(); }
+
+  absl::Status Begin(Connection& connection, bool at_once) override;
+  absl::Status Finish(Connection& connection, bool all) override;
+  void Committed() override;
+  bool HasPutOff() const override { return behind(); }
 
  private:
   bool at_once_ = true;
-  std::vector<std::pair<int64_t, std::string>> texts_;  // by span key
+  std::vector<std::pair<int64_t, std::string>> texts_;  // in the order of their ids
+  size_t bytes_ = 0;                                    // of those not added yet
+  size_t durable_ = 0;  // the first of them: their rows are committed
+  size_t added_ = 0;    // the first of them: this transaction has put them into the index
+  std::atomic<bool> behind_ = false;
 };
 
 }  // namespace troupe

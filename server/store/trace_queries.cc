@@ -13,25 +13,32 @@ namespace {
 // Spans that a page looks at when phrases sort out what the index finds.
 constexpr int kMostLookedAt = 10'000;
 
-absl::StatusOr<bool> HoldsPhrases(Connection& connection, const SearchQuery& search, int64_t span) {
+absl::StatusOr<bool> HoldsPhrases(Connection& connection, const SearchQuery& search, int64_t text) {
   if (search.phrases.empty()) return true;
   ASSIGN_OR_RETURN(Statement read,
-                   connection.Prepare("SELECT text FROM span_search_source WHERE span = ?"));
-  read.Bind(span);
+                   connection.Prepare("SELECT text FROM span_search_source WHERE id = ?"));
+  read.Bind(text);
   ASSIGN_OR_RETURN(const bool found, read.Step());
   if (!found) return false;
   return HoldsPhrases(connection, search.phrases, read.Text(0));
 }
 
 absl::StatusOr<std::string> SnippetOf(Connection& connection, const SearchQuery& search,
-                                      int64_t span) {
+                                      int64_t text) {
   ASSIGN_OR_RETURN(
       Statement read,
       connection.Prepare("SELECT snippet(span_search, 0, '[', ']', '...', 16) FROM span_search "
                          "WHERE span_search MATCH ? AND rowid = ?"));
-  read.Bind(search.full_text).Bind(span);
+  read.Bind(search.full_text).Bind(text);
   ASSIGN_OR_RETURN(const bool found, read.Step());
   return found ? read.Text(0) : "";
+}
+
+absl::StatusOr<int64_t> SpanOf(Connection& connection, int64_t text) {
+  ASSIGN_OR_RETURN(Statement read, connection.Prepare("SELECT span FROM span_texts WHERE id = ?"));
+  read.Bind(text);
+  RETURN_IF_ERROR(read.Step().status());
+  return read.Int(0);
 }
 
 const char* GroupExpression(UsageGroup group) {
@@ -58,7 +65,7 @@ absl::StatusOr<SearchPage> SearchSpanText(Connection& connection, const std::str
   ASSIGN_OR_RETURN(
       Statement statement,
       connection.Prepare("SELECT rowid FROM span_search WHERE span_search MATCH ?1 AND rowid < ?2 "
-                         "AND (?3 = 0 OR rowid IN (SELECT id FROM spans WHERE task = ?3)) "
+                         "AND (?3 = 0 OR rowid IN (SELECT text FROM span_ends WHERE task = ?3)) "
                          "ORDER BY rowid DESC"));
   constexpr int64_t kNewest = std::numeric_limits<int64_t>::max();
   statement.Bind(search.full_text).Bind(before == 0 ? kNewest : before).Bind(task_key);
@@ -67,10 +74,11 @@ absl::StatusOr<SearchPage> SearchSpanText(Connection& connection, const std::str
     ASSIGN_OR_RETURN(const bool found, statement.Step());
     page.next_before = found ? statement.Int(0) : 0;
     if (!found) return page;
-    const int64_t span = page.next_before;
-    ASSIGN_OR_RETURN(const bool holds, HoldsPhrases(connection, search, span));
+    const int64_t text = page.next_before;
+    ASSIGN_OR_RETURN(const bool holds, HoldsPhrases(connection, search, text));
     if (!holds) continue;
-    ASSIGN_OR_RETURN(std::string snippet, SnippetOf(connection, search, span));
+    ASSIGN_OR_RETURN(std::string snippet, SnippetOf(connection, search, text));
+    ASSIGN_OR_RETURN(const int64_t span, SpanOf(connection, text));
     page.hits.push_back({span, std::move(snippet)});
     if (page.hits.size() == static_cast<size_t>(limit)) return page;
   }

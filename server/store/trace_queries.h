@@ -19,10 +19,10 @@ struct SearchPage {
   int64_t next_before = 0;  // where the next page goes on; 0: this was the last
 };
 
-// Spans that hold all the words and phrases, newest first, at most `limit`; of those with a key
-// below `before` (0: all). A page may be short, or empty, before the last: a phrase looks at a
-// bounded number of spans. `task_key` 0: of all tasks. kInvalidField for a query that cannot be
-// read.
+// Spans that hold all the words and phrases, the last to end first, at most `limit`; of those
+// behind `before`, which a page before told (0: all). A page may be short, or empty, before the
+// last: a phrase looks at a bounded number of spans. `task_key` 0: of all tasks. kInvalidField for
+// a query that cannot be read.
 absl::StatusOr<SearchPage> SearchSpanText(Connection& connection, const std::string& query,
                                           int64_t task_key, int64_t before, int limit);
 

@@ -2,6 +2,9 @@
 
 #include <spdlog/spdlog.h>
 
+#include <iterator>
+#include <utility>
+
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 #include "tools/base/steady_time.h"
@@ -10,6 +13,8 @@ namespace troupe {
 namespace {
 
 constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
+// After so long without a write there is time for what was put off.
+constexpr absl::Duration kIdle = absl::Milliseconds(200);
 
 }  // namespace
 
@@ -47,11 +52,12 @@ void StoreWriter::Submit(Change change, Callback done, bool may_wait) {
       queue_.push_back({std::move(change), std::move(done)});
       ++taken_in_;
       const bool hurry = !may_wait || queue_.size() >= options_.max_batch;
-      // One wake is enough: the writer looks again before it waits.
-      if ((hurry && !hurry_) || asleep_) Wake();
+      // One wake is enough: the writer looks again before it waits, as does who writes now.
+      const bool wakes = !writing_ && ((hurry && !hurry_) || asleep_);
       hurry_ = hurry_ || hurry;
+      if (!wakes) return;
       asleep_ = false;
-      return;
+      return Wake();
     }
   }
   if (done) {
@@ -89,46 +95,108 @@ void StoreWriter::Drain() {
   mutex_.Await(Condition(&reached));
 }
 
-bool StoreWriter::WaitForWork() {
-  // Whether max_delay has passed: what may wait has waited then.
-  bool waited = false;
+std::optional<std::vector<StoreWriter::Job>> StoreWriter::NextBatch() {
+  // How often in a row nothing came while this waited: once, and what may wait has waited; twice,
+  // and there is time for what was put off.
+  int quiet = 0;
+  uint64_t seen = 0;
   for (;;) {
-    absl::Time deadline = SteadyNow() + options_.max_delay;
+    absl::Time deadline = absl::InfiniteFuture();
     {
       MutexLock lock(&mutex_);
-      if (stopping_ || hurry_ || (waited && !queue_.empty())) return !queue_.empty();
-      asleep_ = waited;
-      if (asleep_) deadline = absl::InfiniteFuture();
+      if (std::exchange(seen, batches_) != batches_) quiet = 0;
+      const bool behind = deferred_ != nullptr && deferred_->HasPutOff();
+      if (!writing_) {
+        const bool due = hurry_ || stopping_ || quiet > 0;
+        if (due && !queue_.empty()) return TakeBatch();
+        if (stopping_) return std::nullopt;
+        if (quiet > 1 && behind) return TakeBatch();
+        if (quiet == 0) deadline = SteadyNow() + options_.max_delay;
+        if (quiet > 0 && behind) deadline = SteadyNow() + kIdle;
+      }
+      asleep_ = quiet > 0;
     }
     MutexLock lock(&wake_mutex_);
-    waited = !wake_mutex_.AwaitWithDeadline(Condition(&woken_), deadline);
+    const bool woken = wake_mutex_.AwaitWithDeadline(Condition(&woken_), deadline);
+    quiet = woken ? 0 : quiet + 1;
     woken_ = false;
   }
 }
 
 std::vector<StoreWriter::Job> StoreWriter::TakeBatch() {
   std::vector<Job> batch;
-  MutexLock lock(&mutex_);
   while (!queue_.empty() && batch.size() < options_.max_batch) {
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();
   }
   if (queue_.empty()) hurry_ = false;
+  writing_ = true;
+  ++batches_;
   return batch;
 }
 
-void StoreWriter::Loop() {
-  while (WaitForWork()) {
-    std::vector<Job> batch = TakeBatch();
-    const std::vector<absl::Status> results = Commit(batch);
-    for (size_t i = 0; i < batch.size(); ++i) {
-      if (batch[i].done) batch[i].done(results[i]);
-    }
-    const size_t size = batch.size();
-    batch.clear();  // what the callbacks hold goes before anybody is told
+void StoreWriter::SubmitHere(Change change, Callback done) {
+  std::vector<Job> batch;
+  {
     MutexLock lock(&mutex_);
-    done_with_ += size;
+    // If somebody is in a hurry already, the thread is on its way.
+    if (!writing_ && !hurry_ && !stopping_ && queue_.size() < options_.max_batch) {
+      queue_.push_back({std::move(change), std::move(done)});
+      ++taken_in_;
+      batch = TakeBatch();
+    }
   }
+  if (batch.empty()) return Submit(std::move(change), std::move(done));
+  std::vector<absl::Status> results;
+  if (TryCommit(batch, results).ok()) {
+    if (Finish(std::move(batch), results)) Wake();
+  } else {
+    connection_->Execute("ROLLBACK").IgnoreError();
+    GiveBack(std::move(batch));
+  }
+}
+
+void StoreWriter::GiveBack(std::vector<Job> batch) {
+  {
+    MutexLock lock(&mutex_);
+    queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()),
+                  std::make_move_iterator(batch.end()));
+    hurry_ = true;
+    writing_ = false;
+  }
+  Wake();
+}
+
+bool StoreWriter::Finish(std::vector<Job> batch, const std::vector<absl::Status>& results) {
+  for (size_t i = 0; i < batch.size(); ++i) {
+    if (batch[i].done) batch[i].done(results[i]);
+  }
+  const size_t size = batch.size();
+  batch.clear();  // what the callbacks hold goes before anybody is told
+  MutexLock lock(&mutex_);
+  done_with_ += size;
+  writing_ = false;
+  return hurry_ || stopping_ || (asleep_ && !queue_.empty());
+}
+
+void StoreWriter::Loop() {
+  while (auto batch = NextBatch()) {
+    std::vector<absl::Status> results;
+    if (batch->empty()) {
+      DoPutOff();
+    } else {
+      results = Commit(*batch);
+    }
+    Finish(*std::move(batch), results);
+  }
+  if (deferred_ != nullptr && deferred_->HasPutOff()) DoPutOff();
+}
+
+void StoreWriter::DoPutOff() {
+  std::vector<Job> none;
+  std::vector<absl::Status> results;
+  // If it fails it stays put off.
+  if (!TryCommit(none, results).ok()) connection_->Execute("ROLLBACK").IgnoreError();
 }
 
 std::vector<absl::Status> StoreWriter::Commit(std::vector<Job>& batch) {
@@ -166,24 +234,29 @@ absl::Status StoreWriter::TryCommit(std::vector<Job>& batch, std::vector<absl::S
 
 absl::StatusOr<bool> StoreWriter::CommitTogether(std::vector<Job>& batch) {
   RETURN_IF_ERROR(connection_->Run("BEGIN IMMEDIATE"));
-  if (deferred_ != nullptr) deferred_->Begin(/*at_once=*/false);
+  if (deferred_ != nullptr) {
+    RETURN_IF_ERROR(deferred_->Begin(*connection_, /*at_once=*/false));
+  }
   for (Job& job : batch) {
     const absl::Status applied = job.change(*connection_);
     if (HasReason(applied, Reason::kStoreReadOnly)) return applied;
     if (!applied.ok()) return false;
   }
   if (deferred_ != nullptr) {
-    const absl::Status finished = deferred_->Finish(*connection_);
+    const absl::Status finished = deferred_->Finish(*connection_, /*all=*/batch.empty());
     if (HasReason(finished, Reason::kStoreReadOnly)) return finished;
     if (!finished.ok()) return false;
   }
   RETURN_IF_ERROR(connection_->Run("COMMIT"));
+  if (deferred_ != nullptr) deferred_->Committed();
   return true;
 }
 
 absl::Status StoreWriter::CommitApart(std::vector<Job>& batch, std::vector<absl::Status>& results) {
   RETURN_IF_ERROR(connection_->Run("BEGIN IMMEDIATE"));
-  if (deferred_ != nullptr) deferred_->Begin(/*at_once=*/true);
+  if (deferred_ != nullptr) {
+    RETURN_IF_ERROR(deferred_->Begin(*connection_, /*at_once=*/true));
+  }
   for (Job& job : batch) {
     RETURN_IF_ERROR(connection_->Run("SAVEPOINT change"));
     absl::Status applied = job.change(*connection_);
@@ -194,7 +267,9 @@ absl::Status StoreWriter::CommitApart(std::vector<Job>& batch, std::vector<absl:
     RETURN_IF_ERROR(connection_->Run("RELEASE change"));
     results.push_back(std::move(applied));
   }
-  return connection_->Run("COMMIT");
+  RETURN_IF_ERROR(connection_->Run("COMMIT"));
+  if (deferred_ != nullptr) deferred_->Committed();
+  return absl::OkStatus();
 }
 
 }  // namespace troupe

@@ -1,7 +1,10 @@
-// StoreWriter: the one thread that writes to the store. Changes queue up; all that wait are applied
-// in one transaction and made durable by one commit, so that the cost of the disk is shared. A
-// change that nobody waits for does not make it write: it goes with the next that somebody does
-// wait for, or alone after a short time.
+// StoreWriter: all writes to the store, one transaction after another. Changes queue up; all that
+// wait are applied in one transaction and made durable by one commit, so that the cost of the disk
+// is shared. A change that nobody waits for does not make it write: it goes with the next that
+// somebody does wait for, or alone after a short time.
+//
+// A thread of its own writes. Where it has nothing to do, whoever waits for a change may write it
+// instead (SubmitHere), which spares two threads being woken in turn.
 //
 // Thread-safe. A change that fails (a constraint) is undone alone; a commit that fails because the
 // disk is full or busy is tried again until `give_up` has passed, and the queue waits meanwhile.
@@ -15,6 +18,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <vector>
 
@@ -36,16 +40,20 @@ class StoreWriter {
     absl::Duration max_delay = absl::Milliseconds(10);  // of a change that may wait
   };
 
-  // What changes put off to the end of their transaction, to do it for all of them together. Called
-  // from the writer's thread.
+  // What changes put off, to do it for many of them together, in a transaction of theirs or in a
+  // later one. Called by whoever writes.
   class Deferred {
    public:
     virtual ~Deferred() = default;
-    // A transaction begins; what was put off before is void. `at_once`: nothing may be put off, so
-    // that it fails with the change that it belongs to.
-    virtual void Begin(bool at_once) = 0;
-    // All changes are applied: does what they put off.
-    virtual absl::Status Finish(Connection& connection) = 0;
+    // A transaction begins. What was put off since the last one that was committed is void.
+    // `at_once`: nothing may be put off, so that it fails with the change that it belongs to.
+    virtual absl::Status Begin(Connection& connection, bool at_once) = 0;
+    // All changes are applied: does what was put off, if it is time or `all` is to be done.
+    virtual absl::Status Finish(Connection& connection, bool all) = 0;
+    // The transaction is durable.
+    virtual void Committed() = 0;
+    // Whether something is put off. It is done before long where nothing is to be written.
+    virtual bool HasPutOff() const = 0;
   };
 
   // `deferred` may be null, and must outlive this.
@@ -56,10 +64,14 @@ class StoreWriter {
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
 
-  // `change` may be applied more than once, what it did before being undone. `done` is called from
-  // the writer's thread, in the order of the calls; it may be empty and must not block.
+  // `change` may be applied more than once, what it did before being undone. `done` is called by
+  // whoever writes, in the order of the calls; it may be empty and must not block.
   // `may_wait`: nobody waits for it.
   void Submit(Change change, Callback done, bool may_wait = false);
+  // As Submit. Where nobody writes, the calling thread does, with all that may wait, and `done` is
+  // called before this returns. It waits for the disk then, but no longer than for one commit: what
+  // that does not take is left to the writer's thread.
+  void SubmitHere(Change change, Callback done);
   // Submits and waits.
   absl::Status SubmitAndWait(Change change);
 
@@ -78,12 +90,18 @@ class StoreWriter {
     Callback done;
   };
   void Loop();
-  // False when there is nothing left to do and the writer stops.
-  bool WaitForWork();
-  std::vector<Job> TakeBatch();
+  // Waits for work and takes it: writing_ is true then. Empty: it is time for what was put off.
+  // None: there is nothing left to do and the writer stops.
+  std::optional<std::vector<Job>> NextBatch();
+  std::vector<Job> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Wake();
+  // Tells who waits for the batch, and lets others write; whether the thread has something to do.
+  bool Finish(std::vector<Job> batch, const std::vector<absl::Status>& results);
+  // Leaves a batch that could not be written here to the writer's thread.
+  void GiveBack(std::vector<Job> batch);
   // Applies and commits the batch; one status per job.
   std::vector<absl::Status> Commit(std::vector<Job>& batch);
+  void DoPutOff();
   absl::Status TryCommit(std::vector<Job>& batch, std::vector<absl::Status>& results);
   // False if a change failed, which spoils the transaction for all of the batch.
   absl::StatusOr<bool> CommitTogether(std::vector<Job>& batch);
@@ -92,13 +110,15 @@ class StoreWriter {
   absl::Status CommitApart(std::vector<Job>& batch, std::vector<absl::Status>& results);
 
   const Options options_;
-  std::unique_ptr<Connection> connection_;  // used by the writer's thread alone
+  std::unique_ptr<Connection> connection_;  // of whoever has set writing_
   Deferred* const deferred_;                // the same
   std::atomic<bool> healthy_ = true;
   Mutex mutex_;
   std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
   bool hurry_ ABSL_GUARDED_BY(mutex_) = false;      // somebody waits for what is queued
-  bool asleep_ ABSL_GUARDED_BY(mutex_) = false;     // the writer waits until it is woken
+  bool asleep_ ABSL_GUARDED_BY(mutex_) = false;     // the thread waits until it is woken
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;    // the thread, or one of SubmitHere
+  uint64_t batches_ ABSL_GUARDED_BY(mutex_) = 0;    // that were ever taken
   uint64_t taken_in_ ABSL_GUARDED_BY(mutex_) = 0;   // changes that were ever queued
   uint64_t done_with_ ABSL_GUARDED_BY(mutex_) = 0;  // of those: their callbacks have returned
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

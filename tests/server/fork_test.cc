@@ -373,7 +373,7 @@ TEST_F(ForkTest, SharesContentsAndCopiesNoBytes) {
   EXPECT_EQ(bench_.Number(counts), count);
   EXPECT_EQ(bench_.Number(sizes), size);
   EXPECT_EQ(bench_.Number("SELECT min(uses) FROM contents"), 2);
-  EXPECT_EQ(bench_.Number("SELECT count(*) FROM content_uses"), 2 * count);
+  EXPECT_EQ(bench_.Number("SELECT count(*) FROM content_references"), 2 * count);
   ASSERT_TRUE(bench_.manager().Delete(id, false).ok());
   EXPECT_EQ(bench_.Number(counts), count);
   ASSERT_TRUE(bench_.manager().Delete(fork, false).ok());

@@ -1,8 +1,7 @@
 // Full-text search over spans, and how the store packs what it keeps.
 #include <gtest/gtest.h>
 
-#include <algorithm>
-
+#include "agents/runtime/content.h"
 #include "server/store/packed.h"
 #include "server/store/schema.h"
 #include "server/store/task_table.h"
@@ -70,6 +69,13 @@ class SearchTest : public testing::Test {
     auto segments =
         connection_->Prepare("SELECT count(DISTINCT id >> 37) FROM span_search_data WHERE id > 10");
     return segments->Step().ok() ? segments->Int(0) : -1;
+  }
+
+  // Compares the index with the texts that it is made from.
+  void ExpectSoundIndex() {
+    const absl::Status checked = connection_->Execute(
+        "INSERT INTO span_search (span_search, rank) VALUES ('integrity-check', 1)");
+    EXPECT_TRUE(checked.ok()) << checked;
   }
 
   using Keys = std::vector<int64_t>;
@@ -145,29 +151,115 @@ TEST_F(SearchTest, WritesTheIndexOnceForAllOfATransaction) {
   EXPECT_EQ(Find("words").size(), 100u);
 }
 
-TEST_F(SearchTest, WritesTheIndexOnceHoweverSpansEnd) {
-  std::vector<SpanRecord> spans;
-  for (int64_t i = 0; i < 100; ++i) {
-    SpanRecord span;
-    span.path = "call:" + std::to_string(i);
-    span.begin_sequence = i + 1;
-    spans.push_back(span);
-  }
-  TextIndex index;
-  index.Begin(/*at_once=*/false);
+TEST_F(SearchTest, PutsTextsOffUntilThereAreSomeOrSomebodyAsks) {
   AddTask("a", {});
-  ASSERT_TRUE(connection_->Execute("BEGIN").ok());
-  ASSERT_TRUE(AppendEntry(*connection_, {.task_id = "a", .begun = spans}, &index).ok());
-  std::reverse(spans.begin(), spans.end());
-  for (SpanRecord& span : spans) {
-    span.end_sequence = span.begin_sequence + 100;
-    span.search_text = "some words";
-    ASSERT_TRUE(AppendEntry(*connection_, {.task_id = "a", .ended = {span}}, &index).ok());
+  TextIndex index;
+  int64_t sequence = 0;
+  const auto add = [&](int count) {
+    ASSERT_TRUE(connection_->Execute("BEGIN").ok());
+    ASSERT_TRUE(index.Begin(*connection_, /*at_once=*/false).ok());
+    for (int i = 0; i < count; ++i) {
+      SpanRecord span;
+      span.begin_sequence = ++sequence;
+      span.end_sequence = ++sequence;
+      span.search_text = "some words";
+      const JournalEntry entry{.task_id = "a", .begun = {span}, .ended = {span}};
+      ASSERT_TRUE(AppendEntry(*connection_, entry, &index).ok());
+    }
+    ASSERT_TRUE(index.Finish(*connection_, /*all=*/false).ok());
+  };
+  const auto commit = [&] {
+    ASSERT_TRUE(connection_->Execute("COMMIT").ok());
+    index.Committed();
+  };
+  for (int i = 0; i < 10; ++i) {
+    add(10);
+    commit();
   }
-  ASSERT_TRUE(index.Finish(*connection_).ok());
-  ASSERT_TRUE(connection_->Execute("COMMIT").ok());
+  EXPECT_TRUE(index.behind());
+  EXPECT_EQ(Segments(), 0);
+  // What a transaction put off goes with it.
+  add(100);
+  ASSERT_TRUE(connection_->Execute("ROLLBACK").ok());
+  add(0);
+  ASSERT_TRUE(index.CatchUp(*connection_).ok());
+  commit();
+  EXPECT_FALSE(index.behind());
   EXPECT_EQ(Segments(), 1);
-  EXPECT_EQ(Find("words").size(), 100u);
+  EXPECT_EQ(Find("words", 200).size(), 100u);
+  // Many are written by themselves.
+  for (int i = 0; i < 3; ++i) {
+    add(100);
+    commit();
+  }
+  EXPECT_FALSE(index.behind());
+  EXPECT_EQ(Segments(), 2);
+  EXPECT_EQ(Find("words", 500).size(), 400u);
+}
+
+TEST_F(SearchTest, FindsWhatWasPutOffWhenTheServerWasKilled) {
+  AddTask("a", {"first words"});
+  {
+    TextIndex index;  // goes without having caught up
+    ASSERT_TRUE(index.Begin(*connection_, /*at_once=*/false).ok());
+    SpanRecord span;
+    span.begin_sequence = 10;
+    span.end_sequence = 11;
+    span.search_text = "other words";
+    const JournalEntry entry{.task_id = "a", .begun = {span}, .ended = {span}};
+    ASSERT_TRUE(AppendEntry(*connection_, entry, &index).ok());
+  }
+  EXPECT_EQ(Find("words"), (Keys{1}));
+  ASSERT_TRUE(TextIndex::AddMissing(*connection_).ok());
+  ASSERT_TRUE(TextIndex::AddMissing(*connection_).ok());
+  EXPECT_EQ(Find("words"), (Keys{2, 1}));
+  ExpectSoundIndex();
+}
+
+TEST_F(SearchTest, KeepsNoTextThatTwoMessagesSay) {
+  AddTask("a", {});
+  const auto end = [&](int64_t sequence, const std::string& question, const std::string& answer) {
+    ChatRequest request;
+    request.messages.push_back(UserMessage(question));
+    ChatReply reply;
+    reply.message = AssistantMessage(answer);
+    SpanRecord span;
+    span.begin_sequence = sequence;
+    span.search_text = SearchText(request.messages.back(), reply.message);
+    StoredValue asked = StoreChatRequest(request, "r", [](const std::string&) { return false; });
+    StoredValue replied = StoreChatReply(reply, request.messages.stored_hash());
+    span.asked_hash = request.messages.stored_hash();
+    span.replied_hash = replied.message;
+    ASSERT_TRUE(
+        AppendEntry(*connection_, {.task_id = "a", .contents = asked.contents, .begun = {span}})
+            .ok());
+    span.end_sequence = sequence + 1;
+    ASSERT_TRUE(
+        AppendEntry(*connection_, {.task_id = "a", .contents = replied.contents, .ended = {span}})
+            .ok());
+  };
+  end(1, "What is \"Größe\"?\n\tSay it.", "A German word for \\ size.");
+  std::string words;
+  for (int i = 0; i < 3000; ++i) words += "word" + std::to_string(i * i) + " ";
+  end(3, words, words + "last");  // both are cut off
+  auto kept = connection_->Prepare("SELECT count(*) FROM span_texts WHERE bytes IS NULL");
+  ASSERT_TRUE(kept->Step().ok());
+  EXPECT_EQ(kept->Int(0), 2);
+  EXPECT_EQ(Find("größe german"), (Keys{1}));
+  EXPECT_EQ(Find("\"say it\""), (Keys{1}));
+  EXPECT_EQ(Snippet("german"), "What is \"Größe\"?\n\tSay it.\nA [German] word for \\ size.");
+  EXPECT_EQ(Find("word100"), (Keys{2}));
+  EXPECT_EQ(Find("last"), (Keys{}));
+  ExpectSoundIndex();
+  ASSERT_TRUE(DeleteTask(*connection_, "a").ok());
+  EXPECT_EQ(Find("german"), (Keys{}));
+  EXPECT_EQ(Find("word100"), (Keys{}));
+  for (const char* table : {"contents", "span_texts"}) {
+    auto left = connection_->Prepare(std::string("SELECT count(*) FROM ") + table);
+    ASSERT_TRUE(left->Step().ok());
+    EXPECT_EQ(left->Int(0), 0) << table;
+  }
+  ExpectSoundIndex();
 }
 
 TEST_F(SearchTest, ASpanThatEndsAgainHasItsLastEnd) {
@@ -193,11 +285,7 @@ TEST_F(SearchTest, ForgetsATaskWithoutATraceInTheIndex) {
   ASSERT_TRUE(DeleteTask(*connection_, "a").ok());
   EXPECT_EQ(Find("word7"), (Keys{3}));
   EXPECT_EQ(Find("stays"), (Keys{}));
-  // Compares the index with the texts that it is made from.
-  EXPECT_TRUE(connection_
-                  ->Execute("INSERT INTO span_search (span_search, rank) VALUES "
-                            "('integrity-check', 1)")
-                  .ok());
+  ExpectSoundIndex();
 }
 
 TEST_F(SearchTest, KeepsLongSpecsAndResultsAsTheyWere) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <future>
 #include <set>
 
 #include "server/scheduler/task_manager.h"
@@ -29,11 +30,12 @@ class StoreTest : public testing::Test {
     return store.ok() ? *std::move(store) : nullptr;
   }
 
-  // A store as version 1 of the schema had it, filled by `sql`.
-  void MakeVersion1(const std::string& sql) {
+  // A store as a version of the schema had it, filled by `sql`.
+  void MakeVersion1(const std::string& sql) { MakeVersion(1, sql); }
+  void MakeVersion(int version, const std::string& sql) {
     const auto connection = Connection::Open(path(), Connection::Mode::kReadWrite);
     ASSERT_TRUE(connection.ok()) << connection.status();
-    ASSERT_TRUE(MigrateTo(**connection, 1).ok());
+    ASSERT_TRUE(MigrateTo(**connection, version).ok());
     const absl::Status filled = (*connection)->Execute(sql);
     ASSERT_TRUE(filled.ok()) << filled;
   }
@@ -51,10 +53,7 @@ class StoreTest : public testing::Test {
     return number;
   }
 
-  static absl::Status Delete(Store& store, const std::string& name) {
-    return store.WriteAndWait(
-        [name](Connection& connection) { return DeleteTask(connection, name); });
-  }
+  static absl::Status Delete(Store& store, const std::string& name) { return store.Delete(name); }
 
   TempFolder folder_;
 };
@@ -109,6 +108,86 @@ TEST_F(StoreTest, OpensAStoreOfVersion1WithAllThatItHolds) {
        {"contents", "content_uses", "spans", "span_ends", "span_texts", "task_labels", "tasks"}) {
     EXPECT_EQ(Number(*store, std::string("SELECT count(*) FROM ") + table), 0) << table;
   }
+}
+
+// Of version 7, whose texts went by their spans and whose uses of contents were rows: two tasks
+// that share a content, one with a text that leaves out what a content says.
+constexpr char kVersion7Data[] = R"sql(
+INSERT INTO tasks (id, name, kind, title, state, spec, seed, create_time, update_time, end_time)
+  VALUES (1, 'old', 'chat', 'An old task', 5, x'', 7, 1000, 2000, 2000),
+         (2, 'other', 'chat', 'Another', 5, x'', 7, 1000, 2000, 2000);
+INSERT INTO contents (id, hash, encoding, size, bytes, uses)
+  VALUES (1, zeroblob(32), 0, 5, 'alone', 1),
+         (2, x'0100000000000000000000000000000000000000000000000000000000000000', 0, 6, 'shared', 2);
+INSERT INTO content_uses VALUES (1, 1), (1, 2), (2, 2);
+INSERT INTO spans (id, task, begin_sequence, path, kind, type, title, begin_time)
+  VALUES (11, 1, 1, '', 1, 'chat', 'An old task', 1000),
+         (12, 1, 2, 'turn:1', 2, 'chat', 'ask', 1100), (21, 2, 1, 'turn:1', 2, 'chat', 'ask', 1100);
+INSERT INTO span_ends (span, task, end_sequence, end_time, state, model_calls, tool_calls,
+  input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost_microusd,
+  model_microseconds, tool_microseconds, estimated)
+  VALUES (12, 1, 3, 1900, 2, 1, 0, 42, 0, 0, 0, 17, 0, 0, 0),
+         (21, 2, 2, 1900, 2, 1, 0, 42, 0, 0, 0, 17, 0, 0, 0);
+INSERT INTO span_texts VALUES (12, NULL, 0, 'the quick brown fox'), (21, NULL, 0, 'a quick bird');
+INSERT INTO span_search (rowid, text) SELECT span, text FROM span_search_source;
+)sql";
+
+TEST_F(StoreTest, OpensAStoreOfVersion7AndWritesOn) {
+  MakeVersion(7, kVersion7Data);
+  const auto store = Open();
+  ASSERT_NE(store, nullptr);
+  const auto find = [&](const std::string& query) {
+    std::vector<int64_t> spans;
+    const absl::Status read = store->Read([&](Connection& connection) -> absl::Status {
+      ASSIGN_OR_RETURN(const SearchPage page, SearchSpanText(connection, query, 0, 0, 10));
+      for (const SearchHit& hit : page.hits) spans.push_back(hit.span_key);
+      return absl::OkStatus();
+    });
+    EXPECT_TRUE(read.ok()) << read;
+    return spans;
+  };
+  EXPECT_EQ(find("quick"), (std::vector<int64_t>{21, 12}));
+  // A use of what was there before, and one of its own.
+  SpanRecord span;
+  span.path = "turn:2";
+  span.begin_sequence = 4;
+  span.end_sequence = 5;
+  span.search_text = "quick again";
+  const std::string known = "01" + std::string(62, '0');
+  const JournalEntry entry{.task_id = "old",
+                           .contents = {{known, "shared"}, {std::string(64, 'a'), "new"}},
+                           .begun = {span},
+                           .ended = {span}};
+  ASSERT_TRUE(
+      store->WriteAndWait([&](Connection& connection) { return AppendEntry(connection, entry); })
+          .ok());
+  EXPECT_EQ(Number(*store, "SELECT uses FROM contents WHERE id = 2"), 3);
+  EXPECT_EQ(find("quick").size(), 3u);
+  EXPECT_TRUE(Delete(*store, "old").ok());
+  EXPECT_EQ(Number(*store, "SELECT count(*) FROM contents"), 1);
+  EXPECT_EQ(Number(*store, "SELECT uses FROM contents WHERE id = 2"), 1);
+  EXPECT_EQ(find("quick"), (std::vector<int64_t>{21}));
+  EXPECT_TRUE(Delete(*store, "other").ok());
+  for (const char* table :
+       {"contents", "content_uses", "spans", "span_ends", "span_texts", "span_search_docsize"}) {
+    EXPECT_EQ(Number(*store, std::string("SELECT count(*) FROM ") + table), 0) << table;
+  }
+}
+
+TEST_F(StoreTest, FindsWhatWasJustWritten) {
+  MakeVersion(7, kVersion7Data);
+  const auto store = Open();
+  ASSERT_NE(store, nullptr);
+  SpanRecord span;
+  span.begin_sequence = 4;
+  span.end_sequence = 5;
+  span.search_text = "an owl";
+  std::promise<absl::Status> promise;
+  store->AppendHere({.task_id = "old", .begun = {span}, .ended = {span}},
+                    [&](absl::Status status) { promise.set_value(std::move(status)); });
+  ASSERT_TRUE(promise.get_future().get().ok());
+  ASSERT_TRUE(store->CatchUpIndex().ok());
+  EXPECT_EQ(Number(*store, "SELECT count(*) FROM span_search WHERE span_search MATCH 'owl'"), 1);
 }
 
 TEST_F(StoreTest, IsOpenedTwiceTheSame) {

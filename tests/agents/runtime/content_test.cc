@@ -3,6 +3,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
+#include "agents/runtime/text.h"
+
 namespace troupe {
 namespace {
 
@@ -74,6 +78,56 @@ TEST(ContentTest, AReplyIsPrintedAsItsValueAndReadBack) {
   ExpectPrintedAsJson(stored);
   ASSERT_EQ(stored.contents.size(), 1u);
   EXPECT_EQ(JsonString(*ParseJson(stored.root_bytes, "root"), "message"), stored.contents[0].hash);
+}
+
+TEST(ContentTest, SearchFindsTheSameInWhatIsStored) {
+  std::string cut(3 * 8192, 'x');
+  for (size_t i = 0; i + 2 < cut.size(); i += 3) cut.replace(i, 3, "\xe2\x82\xac");
+  Message parts;
+  parts.parts = {TextPart{""}, TextPart{"one"}, ImagePart{"image/png", "bytes"}, TextPart{"two"}};
+  Message calls = AssistantMessage("I call.");
+  calls.tool_uses.push_back({"1", "list", Json::object(), ""});
+  Message answer = UserMessage("\xf0\x9f\x8e\xad");
+  answer.role = MessageRole::kTool;
+  answer.tool_use_id = "1";
+  const std::vector<Message> messages = {UserMessage("A \"plain\" one,\n\\ with \x01."),
+                                         UserMessage(""),
+                                         SystemMessage(cut),
+                                         answer,
+                                         parts,
+                                         calls};
+  const IsStoredFn none = [](const std::string&) { return false; };
+  for (const Message& asked : messages) {
+    for (const Message& replied : messages) {
+      ChatRequest request;
+      request.messages.push_back(asked);
+      const StoredValue question = StoreChatRequest(request, "r", none);
+      ChatReply reply;
+      reply.message = replied;
+      const StoredValue answered = StoreChatReply(reply, request.messages.stored_hash());
+      std::map<std::string, std::string> stored;
+      for (const Content& content : question.contents) stored[content.hash] = content.bytes;
+      for (const Content& content : answered.contents) stored[content.hash] = content.bytes;
+      const auto text =
+          SearchTextOf(stored[request.messages.stored_hash()], stored[answered.message]);
+      ASSERT_TRUE(text.ok()) << text.status();
+      EXPECT_EQ(*text, SearchText(asked, replied));
+    }
+  }
+  EXPECT_FALSE(SearchTextOf("{", "{}").ok());
+  EXPECT_EQ(StoreChatReply(ChatReply()).message, "");
+}
+
+TEST(TextTest, TellsUtf8FromWhatIsNone) {
+  for (const char* text : {"", "plain", "\xc3\xa9", "\xe2\x82\xac", "\xed\x9f\xbf", "\xef\xbf\xbd",
+                           "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+    EXPECT_TRUE(IsUtf8(text)) << text;
+  }
+  for (const char* text :
+       {"\x80", "\xc3", "\xc0\xaf", "\xc3\x28", "\xe0\x80\xaf", "\xed\xa0\x80", "\xe2\x82",
+        "\xf0\x80\x80\xaf", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
+    EXPECT_FALSE(IsUtf8(text)) << text;
+  }
 }
 
 }  // namespace
