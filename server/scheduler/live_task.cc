@@ -24,14 +24,22 @@ absl::Duration DurationOf(const google::protobuf::Duration& duration) {
   return absl::Seconds(duration.seconds()) + absl::Nanoseconds(duration.nanos());
 }
 
-}  // namespace
-
-absl::Status WriteEnd(Connection& connection, const TaskRow& row, int64_t last_sequence) {
-  ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, row.name));
+absl::StatusOr<std::vector<StoredSpan>> OpenSpans(Connection& connection, const std::string& task) {
+  ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, task));
   SpanQuery open;
   open.where = "s.task = ? AND e.span IS NULL";
   open.numbers = {key};
-  ASSIGN_OR_RETURN(std::vector<StoredSpan> spans, QuerySpans(connection, open));
+  return QuerySpans(connection, open);
+}
+
+}  // namespace
+
+absl::Status WriteEnd(Connection& connection, const TaskRow& row, int64_t last_sequence,
+                      const EntryChain* chain) {
+  std::vector<StoredSpan> spans;
+  if (chain == nullptr || MayHaveOpenSpans(*chain)) {
+    ASSIGN_OR_RETURN(spans, OpenSpans(connection, row.name));
+  }
   JournalEntry entry;
   entry.task_id = row.name;
   for (StoredSpan& span : spans) {
@@ -99,8 +107,12 @@ absl::Status LiveTask::Prepare() {
   if (!spec_.ParseFromString(row_.spec)) {
     return Error(Reason::kStoreFailed, "the stored spec of the task is damaged");
   }
-  ASSIGN_OR_RETURN(std::vector<SpanRecord> recorded, store_->LoadSpans(row_.name));
-  ASSIGN_OR_RETURN(const int64_t last_sequence, store_->LastSequence(row_.name));
+  std::vector<SpanRecord> recorded;
+  int64_t last_sequence = new_last_sequence_;
+  if (last_sequence == 0) {
+    ASSIGN_OR_RETURN(recorded, store_->LoadSpans(row_.name));
+    ASSIGN_OR_RETURN(last_sequence, store_->LastSequence(row_.name));
+  }
   RunOptions options;
   options.task_id = row_.name;
   const auto label = row_.labels.find("recording");
@@ -328,7 +340,7 @@ void LiveTask::Settle(v1::Task::State state, const absl::Status& error,
           ASSIGN_OR_RETURN(const int64_t key, TaskKey(connection, row.name));
           ASSIGN_OR_RETURN(last, LastSequenceOf(connection, key));
         }
-        return WriteEnd(connection, row, last);
+        return WriteEnd(connection, row, last, chain.get());
       },
       [self = shared_from_this()](absl::Status written) {
         if (!written.ok()) {

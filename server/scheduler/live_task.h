@@ -42,6 +42,9 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
            Workspace workspace, asio::any_io_executor strand, absl::Duration rest_after,
            std::function<void(Ending)> on_end);
 
+  // Before Start, of a task that was just accepted: nothing is recorded of it but events up to this
+  // one, so that Start need not look.
+  void NoteIsNew(int64_t last_sequence) { new_last_sequence_ = last_sequence; }
   // A task whose row says that it is being cancelled is cancelled once it has started.
   void Start();
   // `noted`, if any, is called from any thread when the task is known to be cancelling, durably, or
@@ -95,6 +98,8 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
   CancelSource hard_;  // by a person or a shutdown
   CancelSource soft_;  // follows hard_; also by deadline and budget
 
+  int64_t new_last_sequence_ = 0;  // 0: the record is to be read
+
   // On the strand alone.
   TaskRow row_;
   v1::TaskSpec spec_;
@@ -112,8 +117,10 @@ class LiveTask : public std::enable_shared_from_this<LiveTask> {
 };
 
 // Ends, in one transaction, the spans of a task that are still open, and writes the task's last row
-// and event.
-absl::Status WriteEnd(Connection& connection, const TaskRow& row, int64_t last_sequence);
+// and event. `chain` is that of the task's last life, whose entries tell which spans are open;
+// null: it is looked up.
+absl::Status WriteEnd(Connection& connection, const TaskRow& row, int64_t last_sequence,
+                      const EntryChain* chain);
 
 // The runtime's limits out of a budget.
 BudgetLimits LimitsOf(const v1::Budget& budget);

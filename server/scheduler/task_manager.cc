@@ -94,7 +94,7 @@ absl::Status TaskManager::Recover() {
   }));
   for (const std::string& name : names) {
     ASSIGN_OR_RETURN(TaskRow row, ReadRow(name));
-    Enqueue(std::move(row));
+    Enqueue({std::move(row)});
   }
   if (!names.empty()) spdlog::info("resuming {} unfinished tasks", names.size());
   return absl::OkStatus();
@@ -129,7 +129,7 @@ void TaskManager::OnProbed(const std::string& id, bool cancelling, const absl::S
     if (!written.ok() || !row.ok()) return Strand(id, cancelling);
     if (row->end_time != absl::InfinitePast()) return;
     if (cancelling) row->state = v1::Task::STATE_CANCELLING;
-    Enqueue(*std::move(row));
+    Enqueue({*std::move(row)});
   }
   Resume();
 }
@@ -345,20 +345,21 @@ void TaskManager::Accept(TaskRow row, const TaskCopy* copy, Accepted done) {
                                 v1::Task::State_Name(v1::Task::STATE_PENDING)});
         return AppendEntry(connection, entry);
       },
-      [this, shared, first_sequence, done = std::move(done)](const absl::Status& written) {
-        // The store's thread has other things to do than to start tasks.
-        asio::post(threads_, [this, shared, first_sequence, written, done] {
-          OnAccepted(*shared, first_sequence, written, done);
+      [this, shared, first_sequence, is_new = copy == nullptr,
+       done = std::move(done)](const absl::Status& written) {
+        // Who writes has other things to do than to start tasks.
+        asio::post(threads_, [this, shared, first_sequence, is_new, written, done] {
+          OnAccepted(*shared, first_sequence, is_new, written, done);
         });
       });
 }
 
-void TaskManager::OnAccepted(TaskRow row, int64_t last_sequence, const absl::Status& written,
-                             const Accepted& done) {
+void TaskManager::OnAccepted(TaskRow row, int64_t last_sequence, bool is_new,
+                             const absl::Status& written, const Accepted& done) {
   LiveTask::Snapshot snapshot;
   snapshot.row = row;
   snapshot.last_sequence = last_sequence;
-  if (written.ok()) Launch(std::move(row));
+  if (written.ok()) Launch({std::move(row), is_new ? last_sequence : 0});
   {
     MutexLock lock(&mutex_);
     accepting_.erase(accepting_.find(snapshot.row.name));
@@ -383,37 +384,38 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::AcceptAndWait(TaskRow row, const
   return accepted.get();
 }
 
-void TaskManager::Launch(TaskRow row) {
+void TaskManager::Launch(Queued task) {
   {
     MutexLock lock(&mutex_);
-    Enqueue(std::move(row));
+    Enqueue(std::move(task));
   }
   Resume();
 }
 
-void TaskManager::Enqueue(TaskRow row) {
+void TaskManager::Enqueue(Queued task) {
   if (closing_) return;
-  if (KindOf(row.kind) == nullptr) {
-    spdlog::error("task {}: this server does not run the kind '{}'", row.name, row.kind);
+  if (KindOf(task.row.kind) == nullptr) {
+    spdlog::error("task {}: this server does not run the kind '{}'", task.row.name, task.row.kind);
     return;
   }
-  waiting_.push_back(std::move(row));
+  waiting_.push_back(std::move(task));
 }
 
 std::shared_ptr<LiveTask> TaskManager::NextToRun() {
   MutexLock lock(&mutex_);
   if (closing_ || waiting_.empty() || live_.size() >= options_.max_running) return nullptr;
-  TaskRow row = std::move(waiting_.front());
+  Queued next = std::move(waiting_.front());
   waiting_.pop_front();
-  const std::string name = row.name;
-  const TaskKind* kind = KindOf(row.kind);
+  const std::string name = next.row.name;
+  const TaskKind* kind = KindOf(next.row.kind);
   auto task = std::make_shared<LiveTask>(
-      services_, store_, kind, std::move(row), WorkspaceOf(name),
+      services_, store_, kind, std::move(next.row), WorkspaceOf(name),
       asio::make_strand(threads_.get_executor()), options_.rest_after,
       [this, name](LiveTask::Ending ending) {
         auto live = Live(name);
         OnEnd(name, ending, live != nullptr && live->cancelled_by_person());
       });
+  task->NoteIsNew(next.new_last_sequence);
   live_[name] = task;
   return task;
 }
@@ -460,7 +462,7 @@ void TaskManager::Wake(const std::string& id) {
     if (found == resting_.end()) return;
     TaskRow row = std::move(found->second.snapshot.row);
     resting_.erase(found);
-    Enqueue(std::move(row));
+    Enqueue({std::move(row)});
   }
   Resume();
 }
@@ -469,8 +471,9 @@ std::shared_ptr<LiveTask> TaskManager::Awake(const std::string& id) {
   Wake(id);
   MutexLock lock(&mutex_);
   const auto started = [this, &id]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return live_.contains(id) || std::none_of(waiting_.begin(), waiting_.end(),
-                                              [&](const TaskRow& row) { return row.name == id; });
+    return live_.contains(id) ||
+           std::none_of(waiting_.begin(), waiting_.end(),
+                        [&](const Queued& task) { return task.row.name == id; });
   };
   mutex_.AwaitWithTimeout(Condition(&started), kStrandPatience);
   const auto found = live_.find(id);
@@ -516,7 +519,7 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Cancel(const std::string& id,
     if (const auto found = live_.find(id); found != live_.end()) {
       live = found->second;
     } else {
-      taken = std::erase_if(waiting_, [&](const TaskRow& each) { return each.name == id; }) > 0;
+      taken = std::erase_if(waiting_, [&](const Queued& each) { return each.row.name == id; }) > 0;
       taken = stranded_.erase(id) > 0 || resting_.erase(id) > 0 || taken;
     }
   }
@@ -543,11 +546,11 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::CancelUnstarted(TaskRow row, boo
         ASSIGN_OR_RETURN(const TaskRow current, ReadTask(connection, ended.name));
         if (current.end_time != absl::InfinitePast()) return HasEnded(ended.name);
         ASSIGN_OR_RETURN(const int64_t last, LastSequenceOf(connection, ended.key));
-        return WriteEnd(connection, ended, last);
+        return WriteEnd(connection, ended, last, nullptr);
       });
   const std::string id = row.name;
   if (!written.ok()) {
-    if (taken && !HasReason(written, Reason::kTaskTerminal)) Launch(std::move(row));
+    if (taken && !HasReason(written, Reason::kTaskTerminal)) Launch({std::move(row)});
     return written;
   }
   hub_.Notify(id);
@@ -632,8 +635,7 @@ absl::Status TaskManager::Delete(const std::string& id, bool force) {
                    {{"name", "tasks/" + id}});
     }
   }
-  RETURN_IF_ERROR(
-      store_->WriteAndWait([id](Connection& connection) { return DeleteTask(connection, id); }));
+  RETURN_IF_ERROR(store_->Delete(id));
   std::error_code ignored;
   std::filesystem::remove_all(WorkspaceOf(id).root, ignored);
   hub_.Notify(id);

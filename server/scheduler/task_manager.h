@@ -105,7 +105,8 @@ class TaskManager {
   void Accept(TaskRow row, const TaskCopy* copy, Accepted done);
   absl::StatusOr<LiveTask::Snapshot> AcceptAndWait(TaskRow row, const TaskCopy& copy);
   absl::Status CheckRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void OnAccepted(TaskRow row, int64_t last_sequence, const absl::Status& written,
+  // `is_new`: nothing was written of the task but its first event.
+  void OnAccepted(TaskRow row, int64_t last_sequence, bool is_new, const absl::Status& written,
                   const Accepted& done);
   void RemoveOrphans();
   absl::StatusOr<TaskCopy> CopyForFork(const v1::ForkTaskRequest& request, const SpanName& name);
@@ -114,9 +115,14 @@ class TaskManager {
   // request has no id. kRequestIdReused if the id came with another request.
   absl::StatusOr<std::optional<TaskRow>> EarlierSubmission(const std::string& request_id,
                                                            const std::string& request_hash);
+  // A task that waits for its turn.
+  struct Queued {
+    TaskRow row;
+    int64_t new_last_sequence = 0;  // see LiveTask::NoteIsNew; 0: it is not new
+  };
   // Starts the task, or lets it wait for its turn.
-  void Launch(TaskRow row);
-  void Enqueue(TaskRow row) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Launch(Queued task);
+  void Enqueue(Queued task) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The first of those that wait, if it may run: it is live from now on.
   std::shared_ptr<LiveTask> NextToRun();
   void OnEnd(const std::string& id, LiveTask::Ending ending, bool cancelling);
@@ -152,7 +158,7 @@ class TaskManager {
   EventHub hub_;
   Mutex mutex_;
   std::map<std::string, std::shared_ptr<LiveTask>> live_ ABSL_GUARDED_BY(mutex_);
-  std::deque<TaskRow> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Queued> waiting_ ABSL_GUARDED_BY(mutex_);
   std::multiset<std::string> accepting_ ABSL_GUARDED_BY(mutex_);  // submitted, not started yet
   std::map<std::string, std::vector<std::function<void()>>> reserved_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, std::unique_ptr<asio::steady_timer>> stranded_ ABSL_GUARDED_BY(mutex_);
