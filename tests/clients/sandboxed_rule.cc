@@ -1,5 +1,5 @@
-// A program whose trainable function is Python code that a server runs: sandboxed_rule SERVER. Prints
-// what the function came to after each step; exits 0 when it is 12.
+// A program whose trainable function is Python code that a server runs: sandboxed_rule SERVER.
+// Prints what the function came to after each step; exits 0 when it is 12.
 #include <iostream>
 
 #include "clients/cpp/trace/trace.h"
