@@ -15,6 +15,9 @@ namespace {
 constexpr absl::Duration kRetryPause = absl::Milliseconds(100);
 // After so long without a write there is time for what was put off.
 constexpr absl::Duration kIdle = absl::Milliseconds(200);
+// So many changes of others may be written by who waits for one of its own. With more there is much
+// to do, and the thread that writes them lacks where it came from.
+constexpr size_t kFew = 8;
 
 }  // namespace
 
@@ -140,7 +143,7 @@ void StoreWriter::SubmitHere(Change change, Callback done) {
   {
     MutexLock lock(&mutex_);
     // If somebody is in a hurry already, the thread is on its way.
-    if (!writing_ && !hurry_ && !stopping_ && queue_.size() < options_.max_batch) {
+    if (!writing_ && !hurry_ && !stopping_ && queue_.size() < kFew) {
       queue_.push_back({std::move(change), std::move(done)});
       ++taken_in_;
       batch = TakeBatch();
