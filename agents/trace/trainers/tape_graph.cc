@@ -27,6 +27,17 @@ constexpr size_t kMaxDescription = 300;  // bytes of what one step says of itsel
 constexpr size_t kMaxDescriptions = 8000;
 constexpr std::string_view kMap = "What was made of each element of a list, in order.";
 
+// As the graph has the parameter's value. A document does not tell 1 from 1.0: a number that is
+// whole stays so, unless its schema says "number".
+GraphValue ValueOfParameter(const v1::WorkflowParameter& parameter, const Json& value) {
+  if (parameter.has_code()) return GraphCode{value.get<std::string>()};
+  const auto& schema = parameter.constraint().schema().fields();
+  const auto type = schema.find("type");
+  const bool fractions = type != schema.end() && type->second.string_value() == "number";
+  if (fractions && value.is_number()) return value.get<double>();
+  return GraphValueOf(value);
+}
+
 // What the parameter must keep to, with what a template may use.
 std::string ConstraintOf(const std::string& name, const v1::WorkflowParameter& parameter) {
   std::string text = ConstraintText(name, parameter);
@@ -54,8 +65,7 @@ NodeId TapeGraph::AddParameter(const TapeEntry& entry) {
   const auto known = shared_.find(entry.name);
   if (known != shared_.end()) return known->second;
   const v1::WorkflowParameter& parameter = workflow_->parameters().at(entry.name);
-  GraphValue value = parameter.has_code() ? GraphValue(GraphCode{entry.value->get<std::string>()})
-                                          : GraphValueOf(*entry.value);
+  GraphValue value = ValueOfParameter(parameter, *entry.value);
   NodeOptions options;
   if (!parameter.trainable()) {
     return shared_[entry.name] = graph_.AddValue(entry.name, std::move(value), std::move(options));

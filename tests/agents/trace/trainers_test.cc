@@ -147,6 +147,30 @@ TEST(OptimizeReportTest, ManyLongCandidatesFitIntoAMessage) {
   EXPECT_TRUE(result.candidates(400).changes().empty());
 }
 
+TEST(TapeGraphTest, AWholeNumberMayHaveFractionsIfItsSchemaSaysSo) {
+  v1::Workflow workflow;
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(
+                  R"({"parameters": {
+                        "rate": {"value": 1, "trainable": true,
+                                 "constraint": {"schema": {"type": "number"}}},
+                        "count": {"value": 1, "trainable": true}}})",
+                  &workflow)
+                  .ok());
+  WorkflowTape tape;
+  ValueId rate = 0, count = 0;
+  using Kind = TapeEntry::Kind;
+  const auto one = std::make_shared<const Json>(1);
+  ASSERT_TRUE(tape.Add({Kind::kParameter, "rate", "", "", {}, one}, rate).ok());
+  ASSERT_TRUE(tape.Add({Kind::kParameter, "count", "", "", {}, one}, count).ok());
+  TapeGraph graph(&workflow);
+  graph.Add(tape, rate);
+  const auto value = [&](const char* name) {
+    return graph.graph().node(graph.parameters().at(name)).value;
+  };
+  EXPECT_EQ(value("rate"), GraphValue(1.0));
+  EXPECT_EQ(value("count"), GraphValue(int64_t{1}));
+}
+
 TEST(TapeGraphTest, RunsShareTheParametersAndFeedbackReachesThem) {
   v1::Workflow workflow;
   ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(
