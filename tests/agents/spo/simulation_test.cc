@@ -11,6 +11,7 @@
 
 #include "agents/spo/spo.h"
 #include "tests/agents/spo/simulated_world.h"
+#include "tools/tool_registry.h"
 
 namespace troupe {
 namespace {
@@ -58,8 +59,10 @@ SpoOptions OptionsOf(const SimulatedWorld& world, SpoPreset preset, int budget) 
 SpoOutcome Search(const SimulatedWorld& world, SpoPreset preset, int budget, uint64_t seed) {
   NoJournal journal;
   asio::io_context io;
+  const ToolRegistry tools;  // of none; a run leaves its room of them
   RunServices services;
   services.journal = &journal;
+  services.tools = &tools;
   RunOptions run_options;
   run_options.task_id = "t";
   run_options.seed = seed;
