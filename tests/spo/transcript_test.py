@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A whole run of SPO's published search, and the evaluation of what it and others came to, on BBH Navigate and WSC,
-replayed from the transcript of replies that were written by hand in a model's place (README.md): the same prompts must
-be chosen, by as many calls, and the tables must say the same."""
+"""Whole runs of SPO, by the published search and by the improved one, and the evaluation of what they came to, on BBH
+Navigate and WSC, replayed from the transcript of replies that were written by hand in a model's place (README.md): the
+same prompts must be chosen, by as many calls, and the tables must say the same."""
 import json
 import pathlib
 import sys
@@ -17,8 +17,8 @@ TRANSCRIPT = HERE / "transcript.jsonl"
 SEED = ("Please think step by step.\nEnsure the response concludes with the answer in the XML format: \n"
         "<answer>[{}]</answer>.")
 
-# What the improved search came to, with other replies of the same hand.
-IMPROVED = json.loads((HERE / "improved_prompts.json").read_text())
+BREVITY = ("The right answer must stand at the end in XML (<answer>A</answer> or <answer>B</answer>). Of right answers "
+           "the shorter response is the better one.")
 
 
 class TranscriptTest(unittest.TestCase):
@@ -59,8 +59,35 @@ class TranscriptTest(unittest.TestCase):
         return result["evaluate"]
 
     def fates(self, result):
-        return "".join({"FATE_SEED": "s", "FATE_ACCEPTED": "a", "FATE_REJECTED": "r"}[prompt["fate"]]
-                       for prompt in result["spo"]["prompts"])
+        """One letter a prompt; "o" if only its change was tried, in others."""
+        letters = {"FATE_SEED": "s", "FATE_ACCEPTED": "a", "FATE_REJECTED": "r", None: "o"}
+        return "".join(letters[prompt.get("fate")] for prompt in result["spo"]["prompts"])
+
+    def questions(self, name, template="", shape=None):
+        """A file of the questions of a training split that are not in the template, with the shape of answers that
+        the judge is shown, if any. What is right nobody is told."""
+        lines = [json.loads(line)["input"] for line in (HERE / f"{name}_train.jsonl").read_text().splitlines()]
+        items = [{"question": line} for line in lines if line.split("\n")[0] not in template]
+        if shape:
+            items = [{**item, "answer": shape} for item in items]
+        file = self.folder / "questions.jsonl"
+        file.write_text("".join(json.dumps(item) + "\n" for item in items))
+        return file
+
+    def improve(self, task_id, expected, *args):
+        """The result of a run of the improved search: its text. Expected: which prompt it is, what became of all, and
+        how often optimizer, executor and judge were asked."""
+        result = self.run_task(task_id, "spo", *args, "--rounds", 4, "--sample", 3, "--challengers", 2, "--votes", 3)
+        spo = result["spo"]
+        self.check_costs(task_id, spo)
+        calls = [int(cost["model_calls"]) for cost in spo["costs"]]
+        self.assertEqual((spo["best"], self.fates(result), calls), expected)
+        return result["text"]
+
+    def improve_template(self, task_id, expected, template, name, answers):
+        shape = f"A lot of thinking and analysis processes.\n...\nFinal Answer:\n<answer>({answers})</answer>"
+        questions = self.questions(name, (HERE / template).read_text(), shape)
+        return self.improve(task_id, expected, HERE / template, "--questions", questions)
 
     def check(self, evaluation, passed, tokens):
         self.assertEqual([(variant["items"], variant.get("passed", 0)) for variant in evaluation["variants"]],
@@ -89,12 +116,14 @@ class TranscriptTest(unittest.TestCase):
         self.assertEqual(comparison["better"], "improved")
 
     def test_navigate(self):
-        prompts = {"seed": SEED.format("Yes or No"), "improved": IMPROVED["navigate"]}
+        improved = self.improve_template("navigate-improved", (9, "soooaaraar", [4, 60, 18]),
+                                         "Navigate.yaml", "bbh", "Yes or No")
+        prompts = {"seed": SEED.format("Yes or No"), "improved": improved}
         evaluation = self.evaluate("navigate-eval", "navigate", prompts, "--grader", "normalized",
                                    "--answer-tag", "answer")
-        self.check(evaluation, [25, 25], [4069, 5331])
+        self.check(evaluation, [25, 25], [4069, 8557])
         self.check_even(evaluation)
-        self.check_form("navigate", "navigate", prompts, "Yes|No", [4069, 5331])
+        self.check_form("navigate", "navigate", prompts, "Yes|No", [4069, 8557])
         self.check_faithful()
 
     def check_faithful(self):
@@ -109,15 +138,23 @@ class TranscriptTest(unittest.TestCase):
         self.check_even(evaluation)
 
     def test_wsc(self):
-        prompts = {"seed": SEED.format("A or B"), "improved": IMPROVED["wsc"]}
+        improved = self.improve_template("wsc-improved", (11, "soooaaraaaa", [5, 79, 26]), "WSC.yaml", "wsc", "A or B")
+        prompts = {"seed": SEED.format("A or B"), "improved": improved}
         evaluation = self.evaluate("wsc-eval", "wsc", prompts, "--grader", "choice", "--answer-tag", "answer")
-        self.check(evaluation, [25, 25], [3204, 4666])
+        self.check(evaluation, [25, 25], [3204, 5111])
         self.check_even(evaluation)
-        self.check_form("wsc", "wsc", prompts, "A|B", [3204, 4666])
-        short = self.evaluate("wsc-short-eval", "wsc", {"short": IMPROVED["wsc_short"]}, "--baseline", "wsc-eval",
-                              "--grader", "choice", "--answer-tag", "answer")
-        self.check(short, [25], [2167])
-        self.check_even(short)
+        self.check_form("wsc", "wsc", prompts, "A|B", [3204, 5111])
+        self.check_brevity()
+
+    def check_brevity(self):
+        start = self.folder / "start.txt"
+        start.write_text(SEED.format("A or B"))
+        short = self.improve("wsc-short", (7, "soooaaa", [5, 63, 26]), "--start", start, "--requirements", BREVITY,
+                             "--questions", self.questions("wsc"))
+        evaluation = self.evaluate("wsc-short-eval", "wsc", {"short": short}, "--baseline", "wsc-eval", "--grader",
+                                   "choice", "--answer-tag", "answer")
+        self.check(evaluation, [25], [1942])
+        self.check_even(evaluation)
 
 
 if __name__ == "__main__":
