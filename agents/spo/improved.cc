@@ -212,22 +212,39 @@ class Search {
     request.prompt_bytes = ground_.options.max_prompt_bytes;
     request.number = plan.with_new_change;
     request.places = PlacesOf(request.prompt);
-    request.failures = FailuresOf(belief);
+    request.failures = FailuresOf(belief, plan);
     for (const RoundPlan::Made& made : plan.joins) {
       request.joins.push_back({AttemptsOf(made.added), AttemptsOf(made.taken)});
     }
     return request;
   }
 
-  // The latest changes that, by all that is known, do harm, and what was refused.
-  std::vector<Attempt> FailuresOf(const Belief& belief) const {
+  // Whether a prompt that has the change was compared with others.
+  bool WasTried(int change) const {
+    return std::any_of(tried_.begin(), tried_.end(), [&](const auto& each) {
+      return ground_.candidate(each.first).changes.contains(change);
+    });
+  }
+
+  static bool Joins(const RoundPlan& plan, int change) {
+    return std::any_of(plan.joins.begin(), plan.joins.end(),
+                       [&](const RoundPlan::Made& made) { return IsAmong(made.added, change); });
+  }
+
+  // The latest changes that, by all that is known, do harm, and what was refused. None that was
+  // never tried, of which the fit's rounding may say anything, and none that is ordered in the
+  // plan.
+  std::vector<Attempt> FailuresOf(const Belief& belief, const RoundPlan& plan) const {
     std::vector<Attempt> failures;
     const auto& candidates = ground_.outcome.candidates;
     for (auto each = candidates.rbegin(); each != candidates.rend(); ++each) {
       if (failures.size() == kShownFailures) break;
       if (each->number == 1 || each->modification.empty()) continue;
       const bool refused = each->fate == PromptFate::kRefused;
-      if (!refused && (!each->brings_change() || belief.change(each->number) >= 0)) continue;
+      if (!refused && (!each->brings_change() || belief.change(each->number) >= 0 ||
+                       !WasTried(each->number) || Joins(plan, each->number))) {
+        continue;
+      }
       const bool alone = refused || tried_.contains(each->number);
       failures.push_back({each->modification, alone ? each->reason : "It did harm with others."});
     }

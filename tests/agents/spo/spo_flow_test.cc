@@ -107,6 +107,9 @@ class SpoFlowTest : public RunTest {
     if (text.find("\"joined\"") == std::string::npos) return DumpJson(reply);
     reply["joined"] = Json::array();
     for (int i = 1; text.find(fmt::format("\n{}.\n", i)) != std::string::npos; ++i) {
+      const size_t begin = text.find(fmt::format("\n{}.\n", i));
+      const std::string join = text.substr(begin, text.find("\n\n", begin) - begin);
+      if (!left_out_.empty() && join.find(left_out_) != std::string::npos) continue;
       const int quality = std::atoi(Between(text, "Quality ", ".").c_str());
       const std::string prompt =
           fmt::format("Quality {}.{}", quality, std::string(static_cast<size_t>(++bad_), 'j'));
@@ -204,6 +207,7 @@ class SpoFlowTest : public RunTest {
   std::vector<std::string> judge_texts_;
   std::function<std::string(const std::string&)> proposal_;
   std::function<std::string(int, int)> judge_;
+  std::string left_out_;  // the optimizer joins nothing with this change
   int last_quality_ = 0;
   int bad_ = 0;
 };
@@ -333,6 +337,15 @@ TEST_F(SpoFlowTest, ImprovedShowsFailuresToTheOptimizer) {
   EXPECT_THAT(optimizer_texts_[2], HasSubstr("- m3 (Of comparisons with others "));
   EXPECT_THAT(optimizer_texts_[2], HasSubstr(" undecided. it has 1)"));
   EXPECT_THAT(optimizer_texts_[2], Not(HasSubstr("A: ")));
+}
+
+TEST_F(SpoFlowTest, ImprovedSaysOfNoChangeThatWasNeverTriedThatItFailed) {
+  Improved();
+  spec_.rounds = 5;
+  left_out_ = "with this: m2";
+  ASSERT_TRUE(RunTask().ok());
+  ASSERT_GE(optimizer_texts_.size(), 3u);
+  for (const std::string& text : optimizer_texts_) EXPECT_THAT(text, Not(HasSubstr("- m2 (")));
 }
 
 TEST(SpoResultTest, AWinTellsHowManyDifferentItemsItIsOf) {
