@@ -124,8 +124,9 @@ void AddSpo(const v1::SpoResult& spo, std::string& text) {
                       Counted(spo.duels_size(), "comparison"), spo.best(), spo.choice());
   for (const v1::CompareStrength& row : spo.tournament()) {
     text += fmt::format(
-        "  prompt {:>3}  {:+.2f} ({:+.2f} to {:+.2f}), held out: {} won, {} lost, {} even\n",
-        row.name(), row.strength(), row.low(), row.high(), row.wins(), row.losses(), row.ties());
+        "  prompt {:>3}  {:+.2f} ({:+.2f} to {:+.2f}), held out: {} won, {} lost, {} even{}\n",
+        row.name(), row.strength(), row.low(), row.high(), row.wins(), row.losses(), row.ties(),
+        row.name() == std::to_string(spo.best()) ? "; the result" : "");
   }
   for (const v1::SpoRoleCost& cost : spo.costs()) {
     text += fmt::format("  {:<10} {:>6} call{}, {} + {} tokens", cost.role(),
