@@ -201,7 +201,8 @@ steps:
             now = re.search(r"The values now:.*|The variable:.*|#Variables\n(?!.*#Variables\n).*|<variables>.*", text, re.S)
             x = float(re.search(r"x0(?:=|\".*?<value>\s*)(-?[\d.e-]+)", now.group(0), re.S).group(1))
             thought = re.search(r"gradient (-?[\d.e-]+)", now.group(0)).group(1)
-            return suggest(x0=round(x - 0.4 * float(thought), 6))
+            rate = 0.4 + 0.02 * request.get("temperature", 0)  # so that several proposals differ
+            return suggest(x0=round(x - rate * float(thought), 6))
         self.answer = follow
         document, *options = self.parabola()
         ways = {"opto-prime-tags": "minibatch", "opto-prime-multi": "basic", "opro": "gepa", "textgrad": "beam-search"}
