@@ -45,7 +45,8 @@ absl::Status PrepareRoom(const Workspace& task, std::string_view room) {
   // Beside its place first: a room that is there is whole.
   const Workspace made{fs::path(workspace.root.string() + ".new")};
   fs::remove_all(made.root, error);
-  fs::create_directories(made.root, error);
+  // Always with the folder of inputs, whether the task's own is there yet or not.
+  fs::create_directories(made.inputs(), error);
   if (error) return FileError(made.root, error);
   RETURN_IF_ERROR(ShareInputs(task, made));
   fs::rename(made.root, workspace.root, error);
