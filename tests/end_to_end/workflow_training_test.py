@@ -228,7 +228,7 @@ steps:
         for request, failed in zip(asked[1:], ("FileNotFoundError|PermissionError", "FileNotFoundError|PermissionError|OSError",
                                                "OSError|ConnectionRefusedError", "ProcessLookupError|PermissionError")):
             self.assertRegex(section(request, "Feedback"), failed)
-            self.assertIn("line 2", request["messages"][0]["content"])
+            self.assertIn("<-- fails here", section(request, "Feedback"))
             self.assertNotIn("the secret", section(request, "Feedback"))
         self.assertFalse(dropped.exists())
         self.assertIsNone(self.server.process.poll())
