@@ -138,18 +138,19 @@ std::vector<StoreWriter::Job> StoreWriter::TakeBatch() {
   return batch;
 }
 
+std::vector<StoreWriter::Job> StoreWriter::TakeTurn(Job& job) {
+  MutexLock lock(&mutex_);
+  // If somebody is in a hurry already, the thread is on its way.
+  if (writing_ || hurry_ || stopping_ || queue_.size() >= kFew) return {};
+  queue_.push_back(std::move(job));
+  ++taken_in_;
+  return TakeBatch();
+}
+
 void StoreWriter::SubmitHere(Change change, Callback done) {
-  std::vector<Job> batch;
-  {
-    MutexLock lock(&mutex_);
-    // If somebody is in a hurry already, the thread is on its way.
-    if (!writing_ && !hurry_ && !stopping_ && queue_.size() < kFew) {
-      queue_.push_back({std::move(change), std::move(done)});
-      ++taken_in_;
-      batch = TakeBatch();
-    }
-  }
-  if (batch.empty()) return Submit(std::move(change), std::move(done));
+  Job job{std::move(change), std::move(done)};
+  std::vector<Job> batch = TakeTurn(job);
+  if (batch.empty()) return Submit(std::move(job.change), std::move(job.done));
   std::vector<absl::Status> results;
   if (TryCommit(batch, results).ok()) {
     if (Finish(std::move(batch), results)) Wake();

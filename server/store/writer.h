@@ -94,6 +94,9 @@ class StoreWriter {
   // None: there is nothing left to do and the writer stops.
   std::optional<std::vector<Job>> NextBatch();
   std::vector<Job> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The batch that the calling thread is to write, with `job` in it. Empty: the writer's thread
+  // writes, and the job is left as it is.
+  std::vector<Job> TakeTurn(Job& job);
   void Wake();
   // Tells who waits for the batch, and lets others write; whether the thread has something to do.
   bool Finish(std::vector<Job> batch, const std::vector<absl::Status>& results);
