@@ -27,6 +27,20 @@ size_t Discard(char*, size_t, size_t size, void* user) {
   return size;
 }
 
+// A call that posts `body`; all that is given outlives it.
+CURL* MakeCall(const std::string& url, curl_slist* headers, const std::string& body,
+               size_t* received) {
+  CURL* easy = curl_easy_init();
+  curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
+  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, Discard);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, received);
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  return easy;
+}
+
 // libcurl told by epoll which sockets are ready.
 class Multi {
  public:
@@ -101,14 +115,7 @@ double CurlCpuPerCall(int port, int64_t calls, int concurrent, const std::string
   std::vector<CURL*> handles;
   std::vector<size_t> received(static_cast<size_t>(concurrent), 0);
   for (int i = 0; i < concurrent; ++i) {
-    CURL* easy = curl_easy_init();
-    curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, Discard);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, &received[static_cast<size_t>(i)]);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    CURL* easy = MakeCall(url, headers, body, &received[static_cast<size_t>(i)]);
     curl_multi_add_handle(multi.get(), easy);
     handles.push_back(easy);
   }
@@ -141,14 +148,7 @@ double CurlSecondsPerCall(int port, int64_t calls, const std::string& body) {
   const std::string url = "http://127.0.0.1:" + std::to_string(port) + "/v1/chat/completions";
   curl_slist* headers = curl_slist_append(nullptr, "Content-Type: application/json");
   size_t received = 0;
-  CURL* easy = curl_easy_init();
-  curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, static_cast<long>(body.size()));
-  curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
-  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, Discard);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, &received);
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  CURL* easy = MakeCall(url, headers, body, &received);
   curl_easy_perform(easy);  // connects
   const auto start = std::chrono::steady_clock::now();
   for (int64_t i = 0; i < calls; ++i) curl_easy_perform(easy);
