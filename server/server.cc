@@ -290,6 +290,7 @@ struct Server::Parts {
     options.retention = config.retention;
     manager = std::make_unique<TaskManager>(std::move(options), std::move(services), store.get(),
                                             std::move(kinds));
+    models->RunOn(manager->executor());
   }
 
   absl::Status Listen() {
@@ -434,6 +435,7 @@ void Server::Stop() {
     parts.grpc->Wait();
   }
   if (parts.api_threads != nullptr) parts.api_threads->pool().join();
+  if (parts.models != nullptr) parts.models->Stop();
   parts.manager.reset();
   if (parts.providers != nullptr) parts.providers->Join();
   if (parts.mcp != nullptr) parts.mcp->Stop();

@@ -1,4 +1,4 @@
-// The models of a server, built from its configuration. Immutable after Create and thread-safe.
+// The models of a server, built from its configuration. Thread-safe once it is set up.
 #pragma once
 
 #include <map>
@@ -18,6 +18,11 @@ class ConfiguredModels : public ModelDirectory {
   static absl::StatusOr<std::unique_ptr<ConfiguredModels>> Create(
       std::vector<ModelConfig> models, std::map<std::string, std::string> roles);
   ~ConfiguredModels() override;
+
+  // As HttpClient has them: the executor's threads read the replies of models, and calls that are
+  // under way end.
+  void RunOn(const asio::any_io_executor& executor) { http_.RunOn(executor); }
+  void Stop() { http_.Stop(); }
 
   absl::StatusOr<ChatModel*> ForRole(std::string_view role,
                                      std::string_view override_name) const override;

@@ -49,6 +49,9 @@ class TaskManager {
   // Stops all tasks where they are; they go on when the server starts again.
   ~TaskManager();
 
+  // On which tasks run. Whatever else uses it is to be done with it before the manager goes.
+  asio::any_io_executor executor() { return threads_.get_executor(); }
+
   // Takes up what an earlier life of the server left: its unfinished tasks wait from now on. To be
   // called before the first request of a client, which might else meet a task that is not known
   // yet.

@@ -16,8 +16,8 @@
 
 #include <asio/associated_executor.hpp>
 #include <asio/async_result.hpp>
+#include <asio/defer.hpp>
 #include <asio/executor_work_guard.hpp>
-#include <asio/post.hpp>
 #include <asio/use_awaitable.hpp>
 #include <functional>
 #include <memory>
@@ -40,7 +40,8 @@ Async<T> Suspend(Start start) {
             std::move(handler), std::move(work));
         start(Done<T>([shared](absl::StatusOr<T> result) {
           auto executor = shared->second.get_executor();
-          asio::post(executor, [shared, result = std::move(result)]() mutable {
+          // The thread that calls this goes on with it, if it is one of the executor's.
+          asio::defer(executor, [shared, result = std::move(result)]() mutable {
             auto handler = std::move(shared->first);
             shared->second.reset();
             handler(std::move(result));

@@ -6,12 +6,15 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
+#include <asio/defer.hpp>
+#include <asio/posix/stream_descriptor.hpp>
+#include <asio/steady_timer.hpp>
+#include <asio/thread_pool.hpp>
 #include <atomic>
+#include <optional>
 #include <thread>
 #include <unordered_map>
 
@@ -25,15 +28,15 @@ namespace troupe {
 namespace {
 
 // How often the time-outs that curl does not know are looked at.
-constexpr int kTickMilliseconds = 200;
+constexpr absl::Duration kTick = absl::Milliseconds(200);
 // Transfers that share one multi handle, and so the most connections that it keeps. curl looks for
 // a free connection to a host among all that the handle has to it, one by one: with thousands of
 // transfers under way that took more time than all else.
-constexpr size_t kTransfersOfAMulti = 128;
+constexpr size_t kTransfersOfAMulti = 32;
+// Of a reply that are taken at once. Each transfer has room for them all the time.
+constexpr long kReceiveBytes = 4096;
 constexpr size_t kMaxIdleHandles = 1024;
-// How long after the last transfer the time-outs are still looked at.
-constexpr absl::Duration kStaysAwake = absl::Seconds(2);
-constexpr size_t kMaxEvents = 256;
+constexpr size_t kMaxEvents = 64;               // that one thread takes at once
 constexpr char kNotSent[] = "troupe.not_sent";  // a payload of the failure of a request
 
 struct EasyDeleter {
@@ -80,6 +83,7 @@ struct Multi {
   uint32_t number = 0;
   size_t handles = 0;                         // that belong to it, idle ones too
   absl::Time timer = absl::InfiniteFuture();  // when curl wants to be called
+  bool touched = false;
 };
 
 // A handle of curl, with the lists that it refers to. Kept between transfers as it was set up: most
@@ -173,34 +177,44 @@ std::string_view HttpResponse::header(std::string_view lower_case_name) const {
 }
 
 // Tells curl by epoll which sockets are ready: the cost of a step does not grow with the number of
-// transfers that wait. A thread of its own waits for them; a transfer is started by whoever asks
-// for it, unless curl is in use just then, so that no thread need be woken for it.
-class HttpClient::Loop {
+// transfers that wait. Whoever finds something to do for curl does it, if nobody else is at it: the
+// thread that asks for a transfer starts it, and the one of the executor that learns of a reply
+// reads it, and goes on with what waited for it. No thread need be woken for another.
+class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
  public:
-  Loop()
-      : share_(curl_share_init()),
-        epoll_(epoll_create1(EPOLL_CLOEXEC)),
-        wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+  explicit Loop(const asio::any_io_executor& executor)
+      : share_(curl_share_init()), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
     // One thread at a time uses what is shared: it needs no locks.
     curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
     curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-    epoll_event event{};
-    event.events = EPOLLIN;
-    event.data.u64 = kWakeUp;
-    epoll_ctl(epoll_, EPOLL_CTL_ADD, wake_, &event);
-    thread_ = std::thread([this] { Run(); });
+    sockets_.emplace(executor, epoll_);
+    timer_.emplace(executor);
+  }
+  ~Loop() { curl_share_cleanup(share_); }
+
+  void Begin() {
+    MutexLock lock(&curl_mutex_);
+    AwaitSockets();
   }
 
+  // Ends what is under way. The executor is not used after.
   void Stop() {
-    stopping_ = true;
-    Wake();
-    thread_.join();
-    MutexLock lock(&curl_mutex_);
+    const absl::Status closing = Error(Reason::kShuttingDown, "the server is closing");
+    {
+      MutexLock lock(&mutex_);
+      stopping_ = true;
+    }
+    MutexLock curl_lock(&curl_mutex_);
+    user_ = std::this_thread::get_id();
+    TakeIncoming();
+    while (!active_.empty()) Finish(active_.begin()->first, closing);
     idle_handles_.clear();
     for (const auto& multi : multis_) curl_multi_cleanup(multi->multi);
-    curl_share_cleanup(share_);
-    close(wake_);
-    close(epoll_);
+    multis_.clear();
+    touched_.clear();
+    sockets_.reset();
+    timer_.reset();
+    user_ = std::thread::id();
   }
 
   uint64_t Start(std::unique_ptr<Transfer> transfer) {
@@ -209,13 +223,16 @@ class HttpClient::Loop {
     const Done<HttpResponse> done = transfer->done;
     bool accepted = false;
     {
-      // Under the lock, as the loop takes what is left under it when it ends.
+      // Under the lock, as Stop takes what is left under it.
       MutexLock lock(&mutex_);
       accepted = !stopping_;
       if (accepted) incoming_.push_back(std::move(transfer));
     }
-    if (!accepted) done(Error(Reason::kShuttingDown, "the server is closing"));
-    if (!accepted || !StartHere()) Wake();
+    if (!accepted) {
+      done(Error(Reason::kShuttingDown, "the server is closing"));
+    } else {
+      Perform();
+    }
     return id;
   }
 
@@ -224,38 +241,75 @@ class HttpClient::Loop {
       MutexLock lock(&mutex_);
       cancelled_.emplace_back(id, std::move(why));
     }
-    Wake();
+    Perform();
   }
 
  private:
-  // Starts what is incoming on the calling thread; false if the loop's must do it.
-  bool StartHere() {
-    // What curl calls may send a request of its own.
-    if (user_.load() == std::this_thread::get_id()) return false;
-    if (!curl_mutex_.TryLock()) return false;
-    user_ = std::this_thread::get_id();
-    bool sleeps_well = !stopping_;
-    if (sleeps_well) {
-      TakeIncoming();
-      for (Multi* multi : added_to_) {
-        PerformTimer(*multi, SteadyNow());
-        FinishCompletedOf(multi->multi);
-        sleeps_well = sleeps_well && multi->timer >= sleeps_until_;
+  // Does what there is to do, or leaves it to the thread that is at it.
+  void Perform() {
+    wanted_ = true;
+    // What curl calls may send a request of its own, which waits until curl is done.
+    if (user_.load() == std::this_thread::get_id()) return;
+    // Who finds the lock taken is sure that its holder looks again after releasing it. What came
+    // meanwhile is done later, so that a thread gets to what it has found.
+    for (bool later = false; wanted_ && curl_mutex_.TryLock(); later = true) {
+      wanted_ = false;
+      user_ = std::this_thread::get_id();
+      if (sockets_.has_value() && later) {
+        asio::defer(sockets_->get_executor(), [self = shared_from_this()] { self->Perform(); });
+      } else if (sockets_.has_value()) {
+        Work();
       }
-      added_to_.clear();
-      // The time-outs of what was started are to be looked at.
-      sleeps_well =
-          sleeps_well && sleeps_until_ - SteadyNow() <= absl::Milliseconds(kTickMilliseconds);
+      user_ = std::thread::id();
+      curl_mutex_.Unlock();
     }
-    user_ = std::thread::id();
-    curl_mutex_.Unlock();
-    return sleeps_well;
   }
 
-  void Wake() {
-    if (woken_.exchange(true)) return;
-    const uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = write(wake_, &one, sizeof(one));
+  void Work() {
+    const bool ready = ready_.exchange(false);
+    const bool due = due_.exchange(false);
+    if (ready) TakeReady();
+    TakeIncoming();
+    if (due) {
+      timer_at_ = absl::InfiniteFuture();
+      for (const auto& multi : multis_) Touch(*multi);
+    }
+    const absl::Time now = SteadyNow();
+    for (Multi* multi : touched_) PerformTimer(*multi, now);
+    for (Multi* multi : touched_) FinishCompletedOf(multi->multi);
+    if (due) CheckTimeouts(now);
+    SetTimer(now);
+    for (Multi* multi : touched_) multi->touched = false;
+    touched_.clear();
+    if (ready) AwaitSockets();
+  }
+
+  void Touch(Multi& multi) {
+    if (!std::exchange(multi.touched, true)) touched_.push_back(&multi);
+  }
+
+  void AwaitSockets() {
+    sockets_->async_wait(asio::posix::descriptor_base::wait_read,
+                         [self = shared_from_this()](asio::error_code error) {
+                           if (error) return;
+                           self->ready_ = true;
+                           self->Perform();
+                         });
+  }
+
+  // Sees to it that the timers of what was touched are looked at, and time-outs while there are
+  // transfers.
+  void SetTimer(absl::Time now) {
+    absl::Time wanted = active_.empty() ? absl::InfiniteFuture() : now + kTick;
+    for (const Multi* multi : touched_) wanted = std::min(wanted, multi->timer);
+    if (wanted >= timer_at_) return;
+    timer_at_ = wanted;
+    timer_->expires_after(absl::ToChronoNanoseconds(std::max(wanted - now, absl::ZeroDuration())));
+    timer_->async_wait([self = shared_from_this()](asio::error_code error) {
+      if (error) return;  // set anew, or stopped
+      self->due_ = true;
+      self->Perform();
+    });
   }
 
   static int OnSocket(CURL*, curl_socket_t socket, int what, void* user, void* known) {
@@ -282,62 +336,23 @@ class HttpClient::Loop {
     return 0;
   }
 
-  void Run() {
-    std::array<epoll_event, kMaxEvents> events;
-    int count = 0;
-    while (!stopping_) {
-      int wait = 0;
-      {
-        MutexLock lock(&curl_mutex_);
-        user_ = std::this_thread::get_id();
-        Take(events, count);
-        TakeIncoming();
-        PerformTimers();
-        FinishCompleted();
-        CheckTimeouts();
-        wait = WaitMilliseconds();
-        sleeps_until_ = SteadyNow() + absl::Milliseconds(wait);
-        user_ = std::thread::id();
-      }
-      count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), wait);
-    }
-    const absl::Status closing = Error(Reason::kShuttingDown, "the server is closing");
-    MutexLock curl_lock(&curl_mutex_);
-    user_ = std::this_thread::get_id();
-    while (!active_.empty()) Finish(active_.begin()->first, closing);
-    user_ = std::thread::id();
-    MutexLock lock(&mutex_);
-    for (auto& transfer : incoming_) transfer->done(closing);
-    incoming_.clear();
-  }
-
   // Lets curl do what there is to do for sockets. One may have been closed since, or be another
   // transfer's: curl finds nothing to read then.
-  void Take(const std::array<epoll_event, kMaxEvents>& events, int count) {
+  void TakeReady() {
+    std::array<epoll_event, kMaxEvents> events;
+    const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
     int running = 0;
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<size_t>(i)];
-      if (event.data.u64 == kWakeUp) {
-        uint64_t wakes = 0;
-        [[maybe_unused]] const ssize_t taken = read(wake_, &wakes, sizeof(wakes));
-        woken_ = false;
-        continue;
-      }
       int ready = 0;
       if ((event.events & EPOLLIN) != 0) ready |= CURL_CSELECT_IN;
       if ((event.events & EPOLLOUT) != 0) ready |= CURL_CSELECT_OUT;
       if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) ready |= CURL_CSELECT_ERR;
-      CURLM* multi = multis_[event.data.u64 >> 32]->multi;
+      Multi& multi = *multis_[event.data.u64 >> 32];
       const auto socket = static_cast<curl_socket_t>(event.data.u64 & 0xFFFFFFFF);
-      curl_multi_socket_action(multi, socket, ready, &running);
+      curl_multi_socket_action(multi.multi, socket, ready, &running);
+      Touch(multi);
     }
-  }
-
-  // The same for curl's timers, one of which starts a transfer that was added.
-  void PerformTimers() {
-    const absl::Time now = SteadyNow();
-    for (const auto& multi : multis_) PerformTimer(*multi, now);
-    added_to_.clear();
   }
 
   static void PerformTimer(Multi& multi, absl::Time now) {
@@ -345,25 +360,6 @@ class HttpClient::Loop {
     multi.timer = absl::InfiniteFuture();
     int running = 0;
     curl_multi_socket_action(multi.multi, CURL_SOCKET_TIMEOUT, 0, &running);
-  }
-
-  absl::Time EarliestTimer() const {
-    absl::Time timer = absl::InfiniteFuture();
-    for (const auto& multi : multis_) timer = std::min(timer, multi->timer);
-    return timer;
-  }
-
-  int WaitMilliseconds() {
-    const absl::Time now = SteadyNow();
-    if (!active_.empty()) last_active_ = now;
-    const absl::Duration until_timer = EarliestTimer() - now;
-    if (until_timer <= absl::ZeroDuration()) return 0;
-    // Without transfers nothing but a wake-up can happen; one that starts soon needs none if the
-    // time-outs are looked at anyway.
-    const int64_t longest = now - last_active_ > kStaysAwake ? 60'000 : kTickMilliseconds;
-    // Rounded up, so that the timer has passed then; compared first, as it may be infinite.
-    const absl::Duration wait = std::min(absl::Milliseconds(longest), until_timer);
-    return static_cast<int>(absl::ToInt64Milliseconds(absl::Ceil(wait, absl::Milliseconds(1))));
   }
 
   void TakeIncoming() {
@@ -391,7 +387,7 @@ class HttpClient::Loop {
     const uint64_t id = transfer->id;
     const Handle& handle = *transfer->handle;
     active_[id] = std::move(transfer);
-    added_to_.push_back(handle.multi);
+    Touch(*handle.multi);
     curl_multi_add_handle(handle.multi->multi, handle.easy.get());
   }
 
@@ -437,6 +433,7 @@ class HttpClient::Loop {
     curl_easy_setopt(easy, CURLOPT_URL, wanted.url.c_str());
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBytes);
     curl_easy_setopt(easy, CURLOPT_SHARE, share_);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
     if (wanted.direct) curl_easy_setopt(easy, CURLOPT_PROXY, "");
@@ -465,10 +462,6 @@ class HttpClient::Loop {
     if (resolve != nullptr) curl_easy_setopt(easy, CURLOPT_RESOLVE, resolve);
   }
 
-  void FinishCompleted() {
-    for (size_t i = 0; i < multis_.size(); ++i) FinishCompletedOf(multis_[i]->multi);
-  }
-
   void FinishCompletedOf(CURLM* multi) {
     int left = 0;
     while (CURLMsg* message = curl_multi_info_read(multi, &left)) {
@@ -483,10 +476,7 @@ class HttpClient::Loop {
     }
   }
 
-  void CheckTimeouts() {
-    const absl::Time now = SteadyNow();
-    if (now - last_check_ < absl::Milliseconds(kTickMilliseconds)) return;
-    last_check_ = now;
+  void CheckTimeouts(absl::Time now) {
     std::vector<std::pair<uint64_t, absl::Status>> late;
     for (const auto& [id, transfer] : active_) {
       const HttpTimeouts& timeouts = transfer->request.timeouts;
@@ -511,6 +501,7 @@ class HttpClient::Loop {
     std::unique_ptr<Transfer> transfer = std::move(found->second);
     active_.erase(found);
     Multi& multi = *transfer->handle->multi;
+    Touch(multi);
     CURL* easy = transfer->handle->easy.get();
     curl_multi_remove_handle(multi.multi, easy);
     if (idle_handles_.size() < kMaxIdleHandles) {
@@ -528,33 +519,46 @@ class HttpClient::Loop {
     }
   }
 
-  static constexpr uint64_t kWakeUp = ~uint64_t{0};  // the event of wake_
-
-  CURLSH* share_;  // what all multi handles know of hosts
-  const int epoll_;
-  const int wake_;
-  std::atomic<bool> woken_ = false;
-  std::atomic<bool> stopping_ = false;
+  CURLSH* share_;    // what all multi handles know of hosts
+  const int epoll_;  // of sockets_
   std::atomic<uint64_t> next_id_ = 1;
+  std::atomic<bool> wanted_ = false;  // there is something to do
+  std::atomic<bool> ready_ = false;   // sockets are ready
+  std::atomic<bool> due_ = false;     // the timer has expired
   // Of whoever uses curl: all of what follows, and curl's own.
   Mutex curl_mutex_ ABSL_ACQUIRED_BEFORE(mutex_);
   std::unordered_map<uint64_t, std::unique_ptr<Transfer>> active_;
   std::vector<std::unique_ptr<Handle>> idle_handles_;
   std::vector<std::unique_ptr<Multi>> multis_;
-  std::vector<Multi*> added_to_;  // transfers that curl has not been called for
-  absl::Time last_check_;
-  absl::Time last_active_ = absl::InfinitePast();   // when there was a transfer
-  absl::Time sleeps_until_ = absl::InfinitePast();  // when the loop's thread looks at the latest
-  std::atomic<std::thread::id> user_;               // who holds curl_mutex_
+  std::vector<Multi*> touched_;  // whose timers and transfers are to be looked at
+  std::optional<asio::posix::stream_descriptor> sockets_;  // none: stopped
+  std::optional<asio::steady_timer> timer_;
+  absl::Time timer_at_ = absl::InfiniteFuture();  // when it expires
+  std::atomic<std::thread::id> user_;             // who holds curl_mutex_
   Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::vector<std::unique_ptr<Transfer>> incoming_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::pair<uint64_t, absl::Status>> cancelled_ ABSL_GUARDED_BY(mutex_);
-  std::thread thread_;
 };
 
-HttpClient::HttpClient() : loop_(std::make_shared<Loop>()) {}
+HttpClient::HttpClient() : thread_(std::make_unique<asio::thread_pool>(1)) {
+  loop_ = std::make_shared<Loop>(thread_->get_executor());
+  loop_->Begin();
+}
 
-HttpClient::~HttpClient() { loop_->Stop(); }
+HttpClient::~HttpClient() { Stop(); }
+
+void HttpClient::RunOn(const asio::any_io_executor& executor) {
+  Stop();
+  loop_ = std::make_shared<Loop>(executor);
+  loop_->Begin();
+}
+
+void HttpClient::Stop() {
+  loop_->Stop();
+  if (thread_ != nullptr) thread_->join();
+  thread_.reset();
+}
 
 Async<HttpResponse> HttpClient::Send(HttpRequest request, CancelToken cancel) {
   auto loop = loop_;

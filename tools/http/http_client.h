@@ -1,6 +1,7 @@
-// HttpClient: HTTP over libcurl's multi interface with a thread of its own, and connections kept
-// open between requests. Thousands of requests may be under way at once. What a request begins with
-// is done by the thread that sends it, if it need not wait for that.
+// HttpClient: HTTP over libcurl's multi interface, and connections kept open between requests.
+// Thousands of requests may be under way at once. What a request begins with is done by the thread
+// that sends it, if it need not wait for that; all else by a thread of the client's own, or by an
+// executor whose threads what waits for replies runs on too.
 //
 // Thread-safe. A request ends with a response of any HTTP status, or fails with kModelUnavailable's
 // sibling for transport errors (absl UNAVAILABLE, no reason set), DEADLINE_EXCEEDED for one of its
@@ -9,6 +10,7 @@
 
 #include <absl/time/time.h>
 
+#include <asio/any_io_executor.hpp>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -19,6 +21,10 @@
 
 #include "tools/base/async.h"
 #include "tools/base/cancel.h"
+
+namespace asio {
+class thread_pool;
+}
 
 namespace troupe {
 
@@ -45,8 +51,8 @@ struct HttpRequest {
   // Numeric addresses alone that the host may resolve to; empty: any. "host:port:address".
   std::vector<std::string> resolve;
   // Called with each piece of a body of status 200 as it comes, which is then not kept in the
-  // response: from the client's thread or one that sends a request, one call at a time of all that
-  // the client makes. False stops the transfer.
+  // response: from a thread that drives the client or one that sends a request, one call at a time
+  // of all that the client makes. False stops the transfer.
   std::function<bool(std::string_view)> on_data;
   // Called likewise when the headers of a reply of status 200 are there, before its body.
   std::function<void(const HttpResponse&)> on_headers;
@@ -69,10 +75,18 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
+  // From now on the executor's threads drive the client. Before the first request; Stop comes
+  // before the end of the executor's context, and of waiting for all its work.
+  void RunOn(const asio::any_io_executor& executor);
+
+  // Ends what is under way with kShuttingDown, and what is sent later.
+  void Stop();
+
   Async<HttpResponse> Send(HttpRequest request, CancelToken cancel);
 
  private:
   class Loop;
+  std::unique_ptr<asio::thread_pool> thread_;  // its own; null: another's
   std::shared_ptr<Loop> loop_;
 };
 
