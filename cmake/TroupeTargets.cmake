@@ -14,6 +14,9 @@ find_package(spdlog REQUIRED)
 find_package(yaml-cpp REQUIRED)
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET GLOBAL libzstd)
+pkg_check_modules(SIMDJSON REQUIRED IMPORTED_TARGET GLOBAL simdjson)
+# Its macro would be that of all files, which share a precompiled header: the one that needs it has it.
+set_property(TARGET PkgConfig::SIMDJSON PROPERTY INTERFACE_COMPILE_OPTIONS)
 pkg_check_modules(RE2 REQUIRED IMPORTED_TARGET GLOBAL re2)
 
 find_program(TROUPE_CCACHE ccache)

@@ -1,38 +1,11 @@
 #include "tools/base/json.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
 #include <cstring>
 
-#include "tools/base/error.h"
-
 namespace troupe {
 namespace {
-
-constexpr int kMaxDepth = 128;
-
-// Whether brackets nest deeper than kMaxDepth. Cheaper than to ask the parser, which would call
-// back for every value. Of a text that is not JSON it may say anything: the parser refuses that.
-bool IsTooDeep(std::string_view text) {
-  int depth = 0;
-  bool in_string = false;
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (in_string) {
-      if (c == '\\') ++i;
-      if (c == '"') in_string = false;
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > kMaxDepth) return true;
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return false;
-}
 
 // Whether JSON has the text as it is: ASCII with nothing to escape. Eight bytes at a time.
 bool IsPlain(std::string_view text) {
@@ -58,24 +31,6 @@ const Json* Member(const Json& object, std::string_view key) {
 }
 
 }  // namespace
-
-absl::StatusOr<Json> ParseJson(std::string_view text, std::string_view what) {
-  // A hostile nesting would overflow the stack when the value is destroyed or printed.
-  if (IsTooDeep(text)) {
-    return Error(Reason::kInvalidField,
-                 fmt::format("{} is nested deeper than {} levels", what, kMaxDepth));
-  }
-  try {
-    return Json::parse(text);
-  } catch (const Json::parse_error& e) {
-    return Error(
-        Reason::kInvalidField,
-        fmt::format("{} is not JSON: it breaks off at byte {} of {}", what, e.byte, text.size()),
-        {{"byte", std::to_string(e.byte)}});
-  } catch (const Json::exception& e) {
-    return Error(Reason::kInvalidField, fmt::format("{} is not JSON: {}", what, e.what()));
-  }
-}
 
 std::string DumpJson(const Json& value) {
   return value.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -68,5 +68,59 @@ TEST(JsonTest, AppendsEveryByteAtEveryPlaceAsItIsDumped) {
   }
 }
 
+// Texts are read by a faster parser than nlohmann's, which must make the same of them.
+TEST(JsonTest, ReadsTextsAsNlohmannDoes) {
+  for (const std::string& text : std::vector<std::string>{
+           R"({"b":1,"a":{"c":[1,-2,3.5,true,false,null,"x"]}})",
+           R"({"a":1,"a":2})",
+           "0",
+           "-0",
+           "-0.0",
+           "9223372036854775807",
+           "-9223372036854775808",
+           "18446744073709551615",
+           "18446744073709551616",
+           "-9223372036854775809",
+           "1e3",
+           "0.1",
+           "2.2250738585072011e-308",
+           "5e-324",
+           "1e400",
+           R"("\u00e9\n\t\"\\\/")",
+           R"("\ud83d\ude00")",
+           R"("\ud83d")",
+           R"("\ud83dx")",
+           R"("\ude00\ud83d")",
+           R"("\uDEAD")",
+           "\"gr\xc3\xbc\xc3\x9f\"",
+           "\"\xff\"",
+           "\"\xed\xa0\x80\"",
+           "\xef\xbb\xbf{}",
+           std::string("\"a\0b\"", 5),
+           "\"a\nb\"",
+           "",
+           " ",
+           " [ ] ",
+           "[1,]",
+           "[1] x",
+           "{\"a\":}",
+           "nul",
+           "NaN",
+           "01",
+           "+1",
+           ".5",
+           "1.",
+           "'a'",
+           "// c\n1",
+       }) {
+    const Json expected = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+    const auto got = ParseJson(text, "it");
+    EXPECT_EQ(got.ok(), !expected.is_discarded()) << text;
+    if (!got.ok() || expected.is_discarded()) continue;
+    EXPECT_EQ(DumpJson(*got), DumpJson(expected)) << text;
+    EXPECT_EQ(got->is_number_float(), expected.is_number_float()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace troupe
