@@ -27,6 +27,10 @@ class Conversation {
     mutable std::string stored_hash;
     // Tokens of this and all before it, as EstimateTokens counts; negative: not counted yet.
     mutable int64_t estimated_tokens = -1;
+    // This and all before it as a codec printed them, for the next request to begin with. Which
+    // codec that was; null: not kept. Of a conversation the latest that was sent has it.
+    mutable std::string printed;
+    mutable const void* printed_by = nullptr;
   };
 
   Conversation() = default;

@@ -64,17 +64,44 @@ void AppendMessage(std::string& out, const Message& message) {
   out += "\"}";
 }
 
-// Bytes that the messages of text take at least, printed.
-size_t PrintedBytes(const std::vector<const Message*>& messages) {
-  constexpr size_t kAround = 32;  // {"content":"","role":"user"},
-  size_t bytes = 0;
-  for (const Message* message : messages) {
-    bytes += kAround;
-    for (const MessagePart& part : message->parts) {
-      if (const auto* text = std::get_if<TextPart>(&part)) bytes += text->text.size();
-    }
+// From so many messages on a conversation is likely to be sent again, with more of them.
+constexpr size_t kLong = 8;
+
+// Bytes that a message of text takes about, printed.
+size_t PrintedBytes(const Message& message) {
+  size_t bytes = 32;  // ,{"content":"","role":"user"}
+  for (const MessagePart& part : message.parts) {
+    if (const auto* text = std::get_if<TextPart>(&part)) bytes += text->text.size();
   }
   return bytes;
+}
+
+// Adds the messages, with commas between them. A request says all that the one before it said, so
+// what was printed for that is taken over.
+void AppendMessages(std::string& out, const Conversation& conversation) {
+  static constexpr char kCodec = 0;  // its address says who printed
+  std::string printed;
+  size_t bytes = 0;
+  std::vector<const Message*> left;
+  const Conversation::Node* const last = conversation.last();
+  for (const auto* node = last; node != nullptr; node = node->previous.get()) {
+    if (node->printed_by == &kCodec) {
+      node->printed_by = nullptr;
+      printed = std::exchange(node->printed, std::string());
+      break;
+    }
+    left.push_back(&node->message);
+    bytes += PrintedBytes(node->message);
+  }
+  printed.reserve(printed.size() + bytes);
+  for (auto message = left.rbegin(); message != left.rend(); ++message) {
+    if (!printed.empty()) printed += ',';
+    AppendMessage(printed, **message);
+  }
+  out += printed;
+  if (conversation.size() < kLong) return;
+  last->printed = std::move(printed);
+  last->printed_by = &kCodec;
 }
 
 Json EncodeToolChoice(const std::string& choice) {
@@ -200,15 +227,8 @@ std::string EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& c
     body["stream_options"] = {{"include_usage", true}};
   }
   const std::string rest = DumpJson(body);
-  const std::vector<const Message*> messages = request.messages.InOrder();
-  constexpr std::string_view kBegin = R"({"messages":[)";
-  std::string text;
-  text.reserve(kBegin.size() + PrintedBytes(messages) + rest.size() + 16);
-  text += kBegin;
-  for (const Message* message : messages) {
-    if (text.back() != '[') text += ',';
-    AppendMessage(text, *message);
-  }
+  std::string text = R"({"messages":[)";
+  AppendMessages(text, request.messages);
   text += "],";
   text += std::string_view(rest).substr(1);  // it has the model at least
   return text;

@@ -192,5 +192,40 @@ TEST(OpenAiStreamTest, AnyShapeOfEventIsTakenOrRefused) {
   }
 }
 
+// What was printed for the request before is taken over, also where two go on from the same one.
+TEST(OpenAiCodecTest, PrintsAConversationThatGrowsAsItPrintsANewOne) {
+  const auto said = [](int number) {
+    Message answer;
+    answer.role = MessageRole::kTool;
+    answer.parts.push_back(TextPart{"\"quoted\" answer"});
+    answer.tool_use_id = std::to_string(number);
+    if (number % 5 == 3) return answer;
+    return number % 2 == 0 ? UserMessage("question\n" + std::to_string(number))
+                           : AssistantMessage("answer " + std::to_string(number));
+  };
+  const auto print = [](const Conversation& messages) {
+    ChatRequest request;
+    request.messages = messages;
+    return EncodeOpenAiRequest(request, OpenAi(), false);
+  };
+  Conversation growing;
+  Conversation branch;
+  for (int length = 1; length <= 30; ++length) {
+    growing.push_back(said(length));
+    if (length == 20) branch = growing;
+    Conversation fresh;
+    for (int i = 1; i <= length; ++i) fresh.push_back(said(i));
+    EXPECT_EQ(print(growing), print(fresh)) << length;
+    EXPECT_EQ(print(growing), print(fresh)) << length << " once more";
+  }
+  branch.push_back(said(100));
+  Conversation fresh;
+  for (int i = 1; i <= 20; ++i) fresh.push_back(said(i));
+  fresh.push_back(said(100));
+  EXPECT_EQ(print(branch), print(fresh));
+  growing.pop_back();
+  EXPECT_EQ(Json::parse(print(growing))["messages"].size(), 29u);
+}
+
 }  // namespace
 }  // namespace troupe
