@@ -12,8 +12,9 @@
 namespace troupe {
 namespace {
 
-// Below this size compression gains nothing.
-constexpr size_t kCompressFrom = 256;
+// Below this size compression gains less than it costs: a hash is half of what a short message is
+// stored as, and does not shrink.
+constexpr size_t kCompressFrom = 512;
 constexpr int kFastLevel = 1;
 constexpr int kThoroughLevel = 5;
 
