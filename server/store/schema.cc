@@ -11,7 +11,7 @@ namespace troupe {
 namespace {
 
 // Times are microseconds since 1970, hashes are 32 bytes, JSON and protobuf messages are opaque.
-constexpr std::array<const char*, 8> kMigrations = {R"sql(
+constexpr std::array<const char*, 9> kMigrations = {R"sql(
 CREATE TABLE tasks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,             -- the id in tasks/{id}
@@ -382,6 +382,11 @@ CREATE VIEW span_search_source AS
 CREATE VIRTUAL TABLE span_search USING fts5 (text, content = 'span_search_source',
   content_rowid = 'id', detail = 'none', tokenize = 'unicode61');
 INSERT INTO span_search (span_search) VALUES ('rebuild');
+)sql",
+                                                    // More parts of the index are merged at once,
+                                                    // and so less often.
+                                                    R"sql(
+INSERT INTO span_search (span_search, rank) VALUES ('automerge', 8);
 )sql"};
 
 absl::StatusOr<int64_t> UserVersion(Connection& connection) {
