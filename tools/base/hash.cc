@@ -19,22 +19,28 @@ std::array<unsigned char, SHA256_DIGEST_LENGTH> Digest(std::string_view bytes) {
   return digest;
 }
 
-// The value of a hexadecimal digit; over 15 for what is none.
+// The values of hexadecimal digits; over 15 for what is none.
+constexpr std::array<uint8_t, 256> DigitValues() {
+  std::array<uint8_t, 256> values{};
+  for (uint8_t& value : values) value = 255;
+  for (uint8_t i = 0; i < 16; ++i) values[static_cast<uint8_t>("0123456789abcdef"[i])] = i;
+  return values;
+}
+
 uint8_t DigitValue(char digit) {
-  if (digit >= '0' && digit <= '9') return static_cast<uint8_t>(digit - '0');
-  if (digit >= 'a' && digit <= 'f') return static_cast<uint8_t>(digit - 'a' + 10);
-  return 255;
+  static constexpr std::array<uint8_t, 256> kValues = DigitValues();
+  return kValues[static_cast<uint8_t>(digit)];
 }
 
 }  // namespace
 
 std::string Sha256Hex(std::string_view bytes) {
   constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex;
-  hex.reserve(2 * SHA256_DIGEST_LENGTH);
+  std::string hex(2 * SHA256_DIGEST_LENGTH, '0');
+  char* next = hex.data();
   for (unsigned char byte : Digest(bytes)) {
-    hex.push_back(kDigits[byte >> 4]);
-    hex.push_back(kDigits[byte & 15]);
+    *next++ = kDigits[byte >> 4];
+    *next++ = kDigits[byte & 15];
   }
   return hex;
 }
