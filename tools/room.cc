@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "tools/base/error.h"
@@ -16,6 +17,10 @@ namespace fs = std::filesystem;
 constexpr size_t kShownPath = 60;
 constexpr char kRooms[] = "rooms";
 
+bool IsPlain(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
+}
+
 absl::Status FileError(const fs::path& path, const std::error_code& error) {
   return Error(Reason::kStoreFailed,
                fmt::format("making {} failed: {}", path.string(), error.message()));
@@ -26,11 +31,24 @@ absl::Status FileError(const fs::path& path, const std::error_code& error) {
 std::string RoomName(std::string_view path) {
   std::string name;
   for (const char c : path.substr(0, kShownPath)) {
-    const bool plain = std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '-' || c == '_';
-    name.push_back(plain ? c : '_');
+    name.push_back(IsPlain(c) ? c : '_');
   }
   // The hash keeps apart what was cut off or replaced.
   return fmt::format("{}-{}", name, Sha256Hex(std::string(path)).substr(0, 12));
+}
+
+bool IsRoomName(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), IsPlain);
+}
+
+std::string ArtifactInRoom(std::string_view room, std::string_view file) {
+  return room.empty() ? std::string(file) : fmt::format("{}/{}", room, file);
+}
+
+std::filesystem::path ArtifactPath(const Workspace& task, std::string_view name) {
+  const size_t slash = name.find('/');
+  if (slash == std::string_view::npos) return task.artifacts() / name;
+  return RoomIn(task, name.substr(0, slash)).artifacts() / name.substr(slash + 1);
 }
 
 Workspace RoomIn(const Workspace& task, std::string_view room) {

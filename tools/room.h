@@ -5,6 +5,7 @@
 
 #include <absl/status/status.h>
 
+#include <filesystem>
 #include <string>
 #include <string_view>
 
@@ -17,6 +18,15 @@ std::string RoomName(std::string_view path);
 
 // Where the files of a room are; without a name, of the task itself.
 Workspace RoomIn(const Workspace& task, std::string_view room);
+
+// What an artifact of a room is called outside of it, "{room}/{file}"; without a room its own name.
+std::string ArtifactInRoom(std::string_view room, std::string_view file);
+
+// Where the artifact of this name, as ArtifactInRoom makes it, is.
+std::filesystem::path ArtifactPath(const Workspace& task, std::string_view name);
+
+// Whether RoomName could have made `name`; it is safe as a folder's name then.
+bool IsRoomName(std::string_view name);
 
 // Makes the room's folder, with the task's inputs in it. Changes nothing if it is there.
 absl::Status PrepareRoom(const Workspace& task, std::string_view room);

@@ -2,12 +2,16 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/room.h"
 
 namespace troupe {
 namespace {
 
+constexpr size_t kMaxArtifacts = 16;  // of a run that are told of
 constexpr char kField[] = "spec.evaluate.agent.task";
 
 absl::Status Wrong(std::string_view what) {
@@ -18,6 +22,26 @@ absl::StatusOr<v1::TaskSpec> ParseSpec(const Json& task) {
   auto spec = ParseTaskSpec(task);
   if (!spec.ok()) return Wrong(MessageOf(spec.status()));
   return spec;
+}
+
+// Of files of the same name the last one stands.
+std::vector<v1::Artifact> ArtifactsOf(const Scope& scope, const v1::TaskResult& result) {
+  std::vector<v1::Artifact> artifacts;
+  for (v1::Artifact artifact : result.artifacts()) {
+    // One of an agent that gave rooms to its own agents names its room already.
+    if (artifact.name().find('/') == std::string::npos) {
+      artifact.set_name(ArtifactInRoom(scope.room(), artifact.name()));
+    }
+    const auto same = std::find_if(
+        artifacts.begin(), artifacts.end(),
+        [&](const v1::Artifact& earlier) { return earlier.name() == artifact.name(); });
+    if (same != artifacts.end()) {
+      *same = std::move(artifact);
+    } else if (artifacts.size() < kMaxArtifacts) {
+      artifacts.push_back(std::move(artifact));
+    }
+  }
+  return artifacts;
 }
 
 }  // namespace
@@ -59,7 +83,7 @@ Async<TargetAnswer> AgentTarget::Run(const Scope& scope, Item item, PromptUnderT
   if (!prompt_name_.empty()) texts[prompt_name_] = prompt.text;
   CO_ASSIGN_OR_RETURN(const AgentAnswer answer,
                       co_await RunAgent(scope, kind_, std::move(spec), std::move(texts)));
-  co_return TargetAnswer{answer.result.text(), answer.usage};
+  co_return TargetAnswer{answer.result.text(), answer.usage, ArtifactsOf(scope, answer.result)};
 }
 
 }  // namespace troupe

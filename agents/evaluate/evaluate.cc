@@ -174,6 +174,7 @@ class Evaluation {
     run.usage = scope.usage();
     CO_RETURN_IF_ERROR(answer.status());
     run.answer = Elide(answer->text, answer_bytes_);
+    run.artifacts = std::move(answer->artifacts);
     auto grades = co_await options_->graders.Judge(scope, item, answer->text);
     run.grading = scope.usage();
     run.grading -= run.usage;

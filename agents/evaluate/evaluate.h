@@ -60,6 +60,7 @@ struct EvaluatedRun {
   Usage usage;        // without graders
   Usage grading;
   std::string path;
+  std::vector<v1::Artifact> artifacts;  // that the run left
 };
 
 struct GraderMean {

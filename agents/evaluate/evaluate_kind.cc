@@ -188,6 +188,7 @@ Async<v1::TaskResult> EvaluateKind::Run(Scope& scope, v1::TaskSpec spec) const {
   result.mutable_evaluate()->set_items(static_cast<int32_t>(items->numbers().size()));
   AddWins(options, outcome, result);
   CO_RETURN_IF_ERROR(co_await WriteRuns(scope, RunLines(options, outcome), result));
+  AddRunArtifacts(options, outcome, result);
   co_return result;
 }
 

@@ -15,6 +15,7 @@ namespace {
 constexpr size_t kShownRuns = 200;
 constexpr size_t kShownAnswer = 1000;
 constexpr size_t kShownReason = 300;
+constexpr size_t kListedArtifacts = 200;
 
 google::protobuf::Duration DurationOf(absl::Duration time) {
   google::protobuf::Duration message;
@@ -55,6 +56,7 @@ v1::RunResult RunOf(const EvaluateOptions& options, const EvaluatedRun& run, siz
   *message.mutable_latency() = DurationOf(run.usage.model_time + run.usage.tool_time);
   message.set_cost_microusd(run.usage.cost_microusd);
   message.set_path(run.path);
+  for (const v1::Artifact& artifact : run.artifacts) message.add_artifacts(artifact.name());
   return message;
 }
 
@@ -218,6 +220,24 @@ v1::EvaluateResult ResultOf(const EvaluateOptions& options, const EvaluateOutcom
     }
   }
   return result;
+}
+
+void AddRunArtifacts(const EvaluateOptions& options, const EvaluateOutcome& outcome,
+                     v1::TaskResult& result) {
+  size_t added = 0;
+  for (const EvaluatedRun& run : outcome.runs) {
+    std::string whose = fmt::format("item {}", run.item_id);
+    if (options.variants.size() > 1) whose += ", " + options.variants[run.variant].name;
+    if (options.repeats > 1) whose += fmt::format(", run {}", run.repeat);
+    for (const v1::Artifact& artifact : run.artifacts) {
+      if (added++ == kListedArtifacts) return;
+      v1::Artifact* listed = result.add_artifacts();
+      *listed = artifact;
+      listed->set_description(artifact.description().empty()
+                                  ? whose
+                                  : fmt::format("{}: {}", whose, artifact.description()));
+    }
+  }
 }
 
 void AddWins(const EvaluateOptions& options, const EvaluateOutcome& outcome,

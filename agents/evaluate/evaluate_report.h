@@ -18,6 +18,10 @@ std::string RunLines(const EvaluateOptions& options, const EvaluateOutcome& outc
 // The result's detail, but for what is known of the data set.
 v1::EvaluateResult ResultOf(const EvaluateOptions& options, const EvaluateOutcome& outcome);
 
+// The files that runs left, of the first runs that left any, with whose they are.
+void AddRunArtifacts(const EvaluateOptions& options, const EvaluateOutcome& outcome,
+                     v1::TaskResult& result);
+
 // A win of one registered template over another, for each comparison that shows one.
 void AddWins(const EvaluateOptions& options, const EvaluateOutcome& outcome,
              v1::TaskResult& result);

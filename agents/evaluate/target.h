@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "agents/evaluate/item.h"
 #include "agents/prompts/prompt_template.h"
@@ -40,6 +41,8 @@ absl::StatusOr<std::string> FillPrompt(const PromptUnderTest& prompt, const Item
 struct TargetAnswer {
   std::string text;
   Usage usage;  // of the run
+  // Files that the run left, named as the rest of the task names them (tools/room.h).
+  std::vector<v1::Artifact> artifacts = {};
 };
 
 class Target {

@@ -128,6 +128,8 @@ void Scope::UseRoom() {
   node_->owns_room = true;
 }
 
+const std::string& Scope::room() const { return node_->room; }
+
 void Scope::LeaveRoom() const {
   if (node_->owns_room) {
     node_->run->services().tools->ForgetRoom(options().task_id, node_->room);

@@ -60,6 +60,8 @@ class Scope {
   // states of kernels that the rest of the task does not see, with the task's inputs. The states go
   // when the scope ends. For runs of agents side by side.
   void UseRoom();
+  // Its name (tools/room.h); empty: the task itself.
+  const std::string& room() const;
   // What a tool says of itself; kToolUnknown.
   absl::StatusOr<std::shared_ptr<const ToolSpec>> ToolNamed(std::string_view tool) const;
   // The tools that the server has now, by name.

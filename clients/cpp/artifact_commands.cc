@@ -11,6 +11,8 @@
 namespace troupe::client {
 namespace {
 
+constexpr std::string_view kBefore = "/artifacts/";
+
 int List(const GlobalOptions& global, const std::string& task) {
   Connection connection(global.server);
   v1::GetTaskRequest request;
@@ -25,7 +27,10 @@ int List(const GlobalOptions& global, const std::string& task) {
     return kExitOk;
   }
   for (const v1::Artifact& artifact : response.task().result().artifacts()) {
-    const std::string file = artifact.name().substr(artifact.name().rfind('/') + 1);
+    // What is in a room of the task has the room before its name.
+    const size_t end = artifact.name().find(kBefore);
+    const std::string file =
+        end == std::string::npos ? artifact.name() : artifact.name().substr(end + kBefore.size());
     std::cout << fmt::format("{:<24} {:>12} bytes  {}", file, artifact.size_bytes(),
                              OneLine(artifact.description(), 0))
               << std::endl;

@@ -10,6 +10,7 @@
 
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/room.h"
 
 namespace troupe {
 namespace {
@@ -69,12 +70,14 @@ absl::StatusOr<SpanName> ParseTaskOrQuestion(std::string_view name) {
 
 absl::StatusOr<ArtifactName> ParseArtifactName(std::string_view name) {
   const auto segments = Segments(name);
-  if (segments.size() != 4 || segments[0] != "tasks" || !IsTaskId(segments[1]) ||
-      segments[2] != "artifacts" || segments[3].empty() || segments[3] == "." ||
-      segments[3] == "..") {
-    return Malformed(name, "tasks/{task}/artifacts/{file}");
+  const bool in_room = segments.size() == 5;
+  const std::string& file = segments.back();
+  if ((segments.size() != 4 && !in_room) || segments[0] != "tasks" || !IsTaskId(segments[1]) ||
+      segments[2] != "artifacts" || (in_room && !IsRoomName(segments[3])) || file.empty() ||
+      file == "." || file == "..") {
+    return Malformed(name, "tasks/{task}/artifacts/{file} or tasks/{task}/artifacts/{room}/{file}");
   }
-  return ArtifactName{segments[1], segments[3]};
+  return ArtifactName{segments[1], ArtifactInRoom(in_room ? segments[3] : "", file)};
 }
 
 absl::StatusOr<std::string> ParseParent(std::string_view parent) {

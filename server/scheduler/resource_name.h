@@ -21,10 +21,10 @@ absl::StatusOr<std::string> ParseTaskName(std::string_view name, std::string_vie
 absl::StatusOr<SpanName> ParseTaskOrSpan(std::string_view name);
 // "tasks/{task}" or "tasks/{task}/questions/{question}"
 absl::StatusOr<SpanName> ParseTaskOrQuestion(std::string_view name);
-// "tasks/{task}/artifacts/{file}"
+// "tasks/{task}/artifacts/{file}", or "tasks/{task}/artifacts/{room}/{file}" of a file in a room.
 struct ArtifactName {
   std::string task;
-  std::string file;
+  std::string file;  // as ArtifactPath (tools/room.h) takes it, with the room before it
 };
 absl::StatusOr<ArtifactName> ParseArtifactName(std::string_view name);
 // "tasks/{task}", "tasks/-" or "": empty for all tasks.

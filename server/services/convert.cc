@@ -8,6 +8,7 @@
 #include "server/services/errors.h"
 #include "server/services/task_excerpt.h"
 #include "tools/base/error.h"
+#include "tools/room.h"
 
 namespace troupe {
 namespace {
@@ -73,7 +74,7 @@ v1::Task TaskMessage(const LiveTask::Snapshot& snapshot, const Workspace& worksp
   if (!row.result.empty()) {
     task.mutable_result()->ParseFromString(row.result);
     for (v1::Artifact& artifact : *task.mutable_result()->mutable_artifacts()) {
-      artifact.set_path((workspace.artifacts() / artifact.name()).string());
+      artifact.set_path(ArtifactPath(workspace, artifact.name()).string());
       artifact.set_name(fmt::format("tasks/{}/artifacts/{}", row.name, artifact.name()));
     }
   }

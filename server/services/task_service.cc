@@ -11,6 +11,7 @@
 #include "server/services/unary.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
+#include "tools/room.h"
 
 namespace troupe {
 namespace {
@@ -244,7 +245,7 @@ grpc::ServerWriteReactor<v1::ReadArtifactResponse>* TaskServiceImpl::ReadArtifac
   auto file = std::make_shared<std::ifstream>();
   absl::Status opened = name.status();
   if (opened.ok()) {
-    file->open(manager_->WorkspaceOf(name->task).artifacts() / name->file, std::ios::binary);
+    file->open(ArtifactPath(manager_->WorkspaceOf(name->task), name->file), std::ios::binary);
     if (!*file) {
       opened = Error(Reason::kNotFound, fmt::format("there is no file '{}'", request->name()),
                      {{"name", request->name()}});

@@ -146,6 +146,39 @@ class EvaluateTest(unittest.TestCase):
         self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
         self.assertEqual(task["result"]["evaluate"]["variants"][0]["passed"], 6)
 
+    def test_what_agents_hand_out_is_had(self):
+        self.upload("numbers.jsonl", numbers(4))
+
+        def note(request):
+            """Hands out the item's number in a file, all under the same name."""
+            number = re.search(r"What is (\d+)", json.dumps(request["messages"])).group(1)
+            if request["messages"][-1]["role"] == "tool":
+                return number
+            return {"content": "", "tool_calls": [{"id": "call", "type": "function", "function": {
+                "name": "write_artifact", "arguments": json.dumps({
+                    "name": "note.txt", "text": f"note {number}", "description": "A note"})}}]}
+
+        self.answer = note
+        self.evaluate("numbers", "--agent", json.dumps({"solve": {"request": "{{question}}",
+                                                                  "tools": ["write_artifact"]}}), "--task-id", "t")
+        task = self.server.wait()
+        self.assertEqual(task["result"]["evaluate"]["variants"][0].get("passed"), 4, task)
+        runs = [json.loads(line) for line in self.server.print("artifacts", "t", "results.jsonl").splitlines()]
+        self.assertEqual([len(run["artifacts"]) for run in runs], [1, 1, 1, 1])
+        for run in runs:
+            self.assertEqual(self.server.print("artifacts", "t", run["artifacts"][0]), f"note {run['item_number']}")
+        listed = task["result"]["artifacts"]
+        self.assertEqual([artifact["description"] for artifact in listed[1:]],
+                         [f"item {number}: A note" for number in (1, 2, 3, 4)])
+        self.assertEqual([artifact["name"] for artifact in listed[1:]],
+                         [f"tasks/t/artifacts/{run['artifacts'][0]}" for run in runs])
+        self.assertEqual(pathlib.Path(listed[1]["path"]).read_text(), "note 1")
+        self.assertIn(runs[3]["artifacts"][0], self.server.print("artifacts", "t"))
+        # A fork has them too.
+        fork = self.server.troupe("fork", "t")["name"].removeprefix("tasks/")
+        self.server.wait(fork)
+        self.assertEqual(self.server.print("artifacts", fork, runs[1]["artifacts"][0]), "note 2")
+
     def test_a_budget_stops_it_with_what_it_has(self):
         self.upload("numbers.jsonl", numbers(40))
         self.evaluate("numbers", "--max-calls", "10", "-c", "4", "--task-id", "t")
