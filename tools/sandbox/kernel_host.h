@@ -1,4 +1,6 @@
-// KernelHost: the kernels of all tasks, and the thread that speaks with them.
+// KernelHost: the kernels of all tasks, and the thread that speaks with them. A task has one of
+// each language, and so has each of its rooms (tools/room.h): code sees no folder of another. The
+// sandbox of a room that was left is the next one's.
 //
 // Thread-safe.
 #pragma once
@@ -44,9 +46,26 @@ class KernelHost {
   void ForgetRoom(std::string task_id, std::string room);
 
  private:
-  using Key = std::pair<std::string, std::string>;  // task, language
+  struct Key {
+    std::string task;
+    std::string room;
+    std::string language;
+    auto operator<=>(const Key&) const = default;
+  };
+  using Trees = std::map<Key, std::shared_ptr<KernelTree>>;
 
   std::shared_ptr<KernelTree> Tree(const std::string& language, const ToolContext& context);
+  // Those of a task, by room and language.
+  std::pair<Trees::iterator, Trees::iterator> TreesOf(const std::string& task_id);
+  // Gives a room that has no sandbox yet one that was left. Languages of a room share its folder,
+  // and a folder can be handed on only where one sandbox shows it.
+  void FurnishRoom(KernelTree& tree, const std::string& language, const ToolContext& context);
+  // Cleans the sandbox of a room that was left, for the next one.
+  AsyncStatus HandOn(Key key, std::shared_ptr<KernelTree> tree);
+  int LanguagesAtWork(const std::string& task_id, const std::string& room);
+  // Lets the states of a task that were used the longest ago rest, beyond those that may keep a
+  // process. A kernel's newest state is spared: the next cell will want it.
+  void RestIdleStates(const std::string& task_id);
   Async<CellResult> RunHere(std::string language, ToolContext context, std::string state,
                             std::optional<std::string> from, std::string code);
   Async<std::filesystem::path> FindFolder(ToolContext context, std::string state);
@@ -56,7 +75,9 @@ class KernelHost {
   const std::vector<SandboxMount> shared_folders_;
   asio::io_context io_;
   asio::executor_work_guard<asio::io_context::executor_type> work_;
-  std::map<Key, std::shared_ptr<KernelTree>> trees_;  // on io_ alone
+  Trees trees_;  // on io_ alone
+  // Sandboxes of rooms that were left, by task and language (with no room); on io_ alone.
+  std::map<Key, std::vector<std::shared_ptr<KernelTree>>> left_;
   std::thread thread_;
 };
 

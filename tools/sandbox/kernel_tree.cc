@@ -22,6 +22,7 @@ namespace {
 
 constexpr absl::Duration kStartPatience = absl::Seconds(60);
 constexpr absl::Duration kTick = absl::Milliseconds(100);
+constexpr absl::Duration kCleanPatience = absl::Seconds(10);
 constexpr absl::Duration kInterruptGrace = absl::Seconds(2);
 constexpr int kTicksPerFolderCheck = 5;
 constexpr int kSweepRounds = 100;
@@ -42,18 +43,7 @@ CellResult Ended(std::string status, const std::string& name, const std::string&
   return result;
 }
 
-constexpr char kBehindRoom = '\x1f';
-
 }  // namespace
-
-std::string StateInRoom(const std::string& room, const std::string& state) {
-  return room.empty() || state.empty() ? state : room + kBehindRoom + state;
-}
-
-std::string GivenName(const std::string& full_name) {
-  const size_t end = full_name.find(kBehindRoom);
-  return end == std::string::npos ? full_name : full_name.substr(end + 1);
-}
 
 KernelTree::KernelTree(const SandboxConfig& config, KernelLanguage language, Workspace workspace,
                        std::vector<SandboxMount> shared_folders, uint64_t seed,
@@ -195,10 +185,10 @@ Async<std::shared_ptr<KernelProcess>> KernelTree::Materialize(std::string name,
   }
   auto found = states_.find(name);
   if (found == states_.end()) {
-    co_return Error(Reason::kNotFound, fmt::format("there is no state '{}'", GivenName(name)),
+    co_return Error(Reason::kNotFound, fmt::format("there is no state '{}'", name),
                     {{"field", "from"}});
   }
-  found->second.used = ++uses_;
+  found->second.used = SteadyNow();
   if (found->second.process != nullptr && found->second.process->alive()) {
     co_return found->second.process;
   }
@@ -216,8 +206,8 @@ Async<std::shared_ptr<KernelProcess>> KernelTree::Materialize(std::string name,
                       co_await RunIn(*process, name, from, code, config_.cell_time, cancel));
   if (result.status != "ok") {
     std::string why = fmt::format(
-        "the state '{}' could not be rebuilt: its code, which ran before, now ends with {}",
-        GivenName(name), result.status);
+        "the state '{}' could not be rebuilt: its code, which ran before, now ends with {}", name,
+        result.status);
     if (result.status == "killed") co_return GoneError(std::move(why));  // from outside, perhaps
     co_return Error(Reason::kSandboxFailed, std::move(why));
   }
@@ -231,14 +221,15 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   auto self = shared_from_this();
   if (states_.contains(request.state) || request.state == request.from) {
     // Others may stand on the state of that name.
-    co_return Error(Reason::kAlreadyExists,
-                    fmt::format("there is a state '{}' already: give the new one another name",
-                                GivenName(request.state)),
-                    {{"field", "state"}});
+    co_return Error(
+        Reason::kAlreadyExists,
+        fmt::format("there is a state '{}' already: give the new one another name", request.state),
+        {{"field", "state"}});
   }
   CO_RETURN_IF_ERROR(request.cancel.status());
-  const int64_t room = config_.task_mb * kMega;
-  if (FolderBytes(workspace_.states(), room) > room) {
+  int64_t left = config_.task_mb * kMega;
+  for (const auto& folder : request.folders) left -= FolderBytes(folder, left);
+  if (left < 0) {
     co_return Ended("killed", "Killed",
                     fmt::format("the files of the task's states take more than {} MB: discard "
                                 "states that are not needed any more",
@@ -248,7 +239,7 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   absl::StatusOr<std::shared_ptr<KernelProcess>> process = absl::UnknownError("not tried yet");
   // When a sandbox dies, its processes do one after another: each that is found to be gone costs an
   // attempt.
-  const size_t attempts = kForkAttempts + LiveStates();
+  const size_t attempts = kForkAttempts + LiveStates().size();
   for (size_t attempt = 1; attempt <= attempts; ++attempt) {
     auto parent = co_await Materialize(request.from, request.cancel);
     process = parent;
@@ -274,11 +265,10 @@ Async<CellResult> KernelTree::Run(CellRequest request) {
   }
   if (result.ok() && result->status == "ok") {
     (*process)->Freeze();
-    states_[request.state] = {request.from, request.code, *process, ++uses_};
+    states_[request.state] = {request.from, request.code, *process, SteadyNow()};
     result->from = request.from;
     // Later than all that is recalled.
-    heads_[request.room] = {request.state, std::numeric_limits<int64_t>::max()};
-    EvictIdle();
+    head_ = {request.state, std::numeric_limits<int64_t>::max()};
     co_return result;
   }
   (*process)->KillWithCell();
@@ -393,30 +383,54 @@ Async<CellResult> KernelTree::RunIn(std::shared_ptr<KernelProcess> process, std:
   co_return result;
 }
 
-void KernelTree::Recall(const std::string& room, const std::string& state, const std::string& from,
-                        const std::string& code, int64_t recorded_end) {
+void KernelTree::Recall(const std::string& state, const std::string& from, const std::string& code,
+                        int64_t recorded_end) {
   if (states_.contains(state)) return;
-  states_[state] = {from, code, nullptr, ++uses_};
-  Head& head = heads_[room];
-  if (recorded_end != 0 && recorded_end < head.end) return;
-  head.end = std::max(head.end, recorded_end);
-  head.state = state;
+  states_[state] = {from, code, nullptr, SteadyNow()};
+  if (recorded_end != 0 && recorded_end < head_.end) return;
+  head_.end = std::max(head_.end, recorded_end);
+  head_.state = state;
 }
 
-std::string KernelTree::head(const std::string& room) const {
-  const auto found = heads_.find(room);
-  return found == heads_.end() ? "" : found->second.state;
-}
-
-void KernelTree::ForgetRoom(const std::string& room) {
-  const std::string prefix = room + kBehindRoom;
+void KernelTree::Clear() {
+  states_.clear();
+  head_ = Head();
+  SweepStrays();
+  // Not the folder itself, which the sandbox goes on to show.
   std::error_code ignored;
-  for (auto each = states_.lower_bound(prefix);
-       each != states_.end() && each->first.starts_with(prefix);) {
-    std::filesystem::remove_all(FolderOf(each->first), ignored);
-    each = states_.erase(each);
+  for (const auto& entry : std::filesystem::directory_iterator(workspace_.states(), ignored)) {
+    std::filesystem::remove_all(entry.path(), ignored);
   }
-  heads_.erase(room);
+}
+
+AsyncStatus KernelTree::Clean() {
+  auto self = shared_from_this();
+  if (root_ == nullptr || !root_->alive()) co_return GoneError("there is no sandbox");
+  std::error_code error;
+  if (!std::filesystem::is_empty(workspace_.states(), error) || error) {
+    co_return Error(Reason::kSandboxFailed, "files of states stay");
+  }
+  asio::steady_timer timer(executor_);
+  timer.expires_after(absl::ToChronoNanoseconds(kCleanPatience));
+  timer.async_wait([root = root_](asio::error_code ended) {
+    if (!ended) root->Kill();
+  });
+  Json request = {{"op", "clean"}};
+  CO_RETURN_IF_ERROR(co_await root_->Send(std::move(request)));
+  CO_ASSIGN_OR_RETURN(const Json reply, co_await root_->Receive());
+  if (JsonMember(reply, "clean") == true) co_return absl::OkStatus();
+  co_return Error(Reason::kSandboxFailed, "files that cells left stay");
+}
+
+void KernelTree::TakeSandbox(KernelTree& from) {
+  std::error_code error;
+  std::filesystem::remove_all(workspace_.states(),
+                              error);  // of an earlier life; rebuilt from cells
+  std::filesystem::rename(from.workspace_.states(), workspace_.states(), error);
+  if (error) return;
+  user_ = from.user_;
+  sandbox_ = std::move(from.sandbox_);
+  root_ = std::move(from.root_);
 }
 
 Async<std::filesystem::path> KernelTree::FolderWithFiles(std::string state, CancelToken cancel) {
@@ -439,21 +453,17 @@ void KernelTree::Discard(const std::string& state) {
   std::filesystem::remove_all(FolderOf(state), ignored);
 }
 
-size_t KernelTree::LiveStates() const {
-  size_t live = 0;
-  for (const auto& [name, state] : states_) live += state.process != nullptr ? 1 : 0;
+std::vector<std::pair<absl::Time, std::string>> KernelTree::LiveStates() const {
+  std::vector<std::pair<absl::Time, std::string>> live;
+  for (const auto& [name, state] : states_) {
+    if (state.process != nullptr) live.emplace_back(state.used, name);
+  }
   return live;
 }
 
-void KernelTree::EvictIdle() {
-  std::vector<std::pair<uint64_t, State*>> idle;
-  for (auto& [name, state] : states_) {
-    if (state.process != nullptr) idle.emplace_back(state.used, &state);
-  }
-  std::sort(idle.begin(), idle.end());
-  for (size_t i = 0; i + static_cast<size_t>(config_.idle_states) < idle.size(); ++i) {
-    idle[i].second->process.reset();
-  }
+void KernelTree::Rest(const std::string& state) {
+  const auto found = states_.find(state);
+  if (found != states_.end()) found->second.process.reset();
 }
 
 }  // namespace troupe

@@ -1,11 +1,9 @@
-// KernelTree: the states of one task's kernel. Running a cell never changes a state: it makes a new
-// one, in a copy-on-write fork of the process that holds the state it starts from, with a copy of
-// that state's folder. A cell that fails leaves nothing behind. So alternatives run side by side
-// without seeing each other, and a state is always the sum of the cells on the way to it: when its
-// process is gone (a crash, a restart, too many idle ones), the cells are run again.
-//
-// Rooms of a task (tools/room.h) share the kernel and no state: each has names and a newest state
-// of its own.
+// KernelTree: the states of one kernel of a task, or of a room of it (tools/room.h). Running a cell
+// never changes a state: it makes a new one, in a copy-on-write fork of the process that holds the
+// state it starts from, with a copy of that state's folder. A cell that fails leaves nothing
+// behind. So alternatives run side by side without seeing each other, and a state is always the sum
+// of the cells on the way to it: when its process is gone (a crash, a restart, too many idle ones),
+// the cells are run again.
 //
 // Thread-confined to its executor.
 #pragma once
@@ -20,6 +18,8 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "tools/base/async.h"
 #include "tools/base/cancel.h"
@@ -38,15 +38,13 @@ struct KernelLanguage {
   std::vector<std::string> preload;
 };
 
-// The full name of a state of a room (tools/room.h), and the name that was given to it.
-std::string StateInRoom(const std::string& room, const std::string& state);
-std::string GivenName(const std::string& full_name);
-
 struct CellRequest {
-  std::string room;
-  std::string state;  // the new state's full name, unique in the task
-  std::string from;   // a full name; "": the empty state
+  std::string state;  // the new state's name, unique in the tree
+  std::string from;   // "": the empty state
   std::string code;
+  // Folders of states whose files count together against the task's limit, the tree's own among
+  // them.
+  std::vector<std::filesystem::path> folders;
   absl::Duration time_limit;
   CancelToken cancel;
 };
@@ -54,7 +52,7 @@ struct CellRequest {
 struct CellResult {
   std::string status;            // "ok", "error", "timeout", "killed"
   Json outputs = Json::array();  // nbformat 4
-  std::string from;              // the state it continued from, by its full name
+  std::string from;              // the state it continued from
 };
 
 class KernelTree : public std::enable_shared_from_this<KernelTree> {
@@ -70,27 +68,43 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   Async<CellResult> Run(CellRequest request);
 
   // Notes a state whose cell ran in an earlier life and ended at `recorded_end` (0: after all
-  // others). A room's head is its state that was made last, in whichever order they are recalled.
-  void Recall(const std::string& room, const std::string& state, const std::string& from,
-              const std::string& code, int64_t recorded_end);
+  // others). The head is the state that was made last, in whichever order they are recalled.
+  void Recall(const std::string& state, const std::string& from, const std::string& code,
+              int64_t recorded_end);
   // Lets go of states that are not needed any more, with their folders.
   void Discard(const std::string& state);
-  // Forgets all states of a room, which nothing else stands on.
-  void ForgetRoom(const std::string& room);
+  // Forgets all states, with their files.
+  void Clear();
+  // Removes what cells of a cleared tree at rest left in the sandbox besides. Fails if something
+  // may be left, or there is no sandbox: then nobody else may have it.
+  AsyncStatus Clean();
+  // Whether nothing runs in the sandbox and nothing is on the way into it.
+  bool AtRest() const { return running_.empty() && !busy_; }
+  bool started() const { return sandbox_ != nullptr; }
+  // Goes on in the sandbox of a tree of the same task and language that was cleared and is at rest,
+  // instead of starting its own: the folder that this shows becomes the one of this tree. Changes
+  // nothing if it cannot be moved.
+  void TakeSandbox(KernelTree& from);
 
   bool Has(const std::string& state) const { return states_.contains(state); }
-  // The newest state of a room, by its full name; "" if it has none.
-  std::string head(const std::string& room) const;
+  // The newest state; "" if there is none.
+  const std::string& head() const { return head_.state; }
+  const Workspace& workspace() const { return workspace_; }
   // The state's folder with its files, made again if they are not there. kNotFound for a state
   // that does not exist.
   Async<std::filesystem::path> FolderWithFiles(std::string state, CancelToken cancel);
+
+  // States that keep a process, with when each was used last.
+  std::vector<std::pair<absl::Time, std::string>> LiveStates() const;
+  // Ends the process of a state, which is rebuilt when it is needed.
+  void Rest(const std::string& state);
 
  private:
   struct State {
     std::string from;
     std::string code;
     std::shared_ptr<KernelProcess> process;  // null: to be rebuilt
-    uint64_t used = 0;
+    absl::Time used;
   };
 
   struct TurnWaiter {
@@ -111,8 +125,6 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
   // Kills what a cell that ended badly left behind: its orphans hang below other states' processes.
   // False if there was nothing.
   bool SweepStrays();
-  size_t LiveStates() const;  // that have a process, as far as is known
-  void EvictIdle();
   std::string FolderName(const std::string& state) const;
   std::filesystem::path FolderOf(const std::string& state) const;
   // Waits until no other state is being made ready, or `cancel`; EndTurn ends what it began.
@@ -135,8 +147,7 @@ class KernelTree : public std::enable_shared_from_this<KernelTree> {
     std::string state;
     int64_t end = 0;  // when its cell ended, if that was in an earlier life
   };
-  std::map<std::string, Head> heads_;  // by room
-  uint64_t uses_ = 0;
+  Head head_;
   bool busy_ = false;  // a state is being made ready
   std::deque<std::shared_ptr<TurnWaiter>> turn_waiters_;
 };

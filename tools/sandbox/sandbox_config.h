@@ -17,7 +17,7 @@ struct SandboxConfig {
   int task_mb = 16384;      // of all folders of a task's states together
   int output_kb = 256;      // of text that one cell prints; more is counted and cut
   int figures = 20;         // of one cell
-  int idle_states = 16;     // of one task that keep a process; others are rebuilt when needed
+  int idle_states = 16;     // of one task that keep a process, beside the newest of each kernel
   absl::Duration cell_time = absl::Minutes(10);  // of one cell
   absl::Duration cpu_time = absl::Minutes(20);   // of one process
   std::string python = "/usr/bin/python3";

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <fstream>
+#include <set>
 
 #include "tests/support/run_async.h"
 #include "tests/support/slowness.h"
@@ -107,6 +108,7 @@ TEST_F(PythonKernelTest, RoomsShareNoStatesAndNoNames) {
     context_.room = room;
     context_.task_workspace = task;
     context_.workspace = RoomIn(task, room);
+    ASSERT_TRUE(PrepareRoom(task, room).ok());
   };
   const auto go_on = [&](const std::string& path, const std::string& code) {
     ToolCall call;
@@ -141,6 +143,54 @@ TEST_F(PythonKernelTest, RoomsShareNoStatesAndNoNames) {
   EXPECT_EQ(Output("base", "print(x)"), "there is no state 'base'");
   ASSERT_FALSE(Run("base", "", "x = 'again'")->is_error);
   EXPECT_EQ(Output("base", "print(x)"), "again\n");
+}
+
+TEST_F(PythonKernelTest, CodeInARoomSeesNoOtherRoom) {
+  const Workspace task = context_.workspace;
+  const auto enter = [&](const std::string& room) {
+    context_.room = room;
+    context_.task_workspace = task;
+    context_.workspace = RoomIn(task, room);
+    ASSERT_TRUE(PrepareRoom(task, room).ok());
+  };
+  // Everything that code can find, and since when its sandbox is there.
+  const std::string look =
+      "import os, glob\n"
+      "print(sorted({os.path.basename(f) for top in ('/workspace', '/inputs', '/tmp', '/dev/shm', "
+      "'/home')\n"
+      "              for f in glob.glob(top + '/**/secret*', recursive=True)}),\n"
+      "      len(os.listdir('/workspace')), open('/inputs/data.txt').read(),\n"
+      "      open('/proc/1/stat').read().rsplit(') ')[1].split()[19])";
+  const auto write = [](const std::string& name) {
+    return fmt::format(
+        "import os\nos.makedirs('/tmp/a/b', exist_ok=True)\n"
+        "for f in ('', '/tmp/a/b/', '/dev/shm/'): open(f + 'secret-{}', 'w').write('x')",
+        name);
+  };
+  ASSERT_FALSE(Run("base", "", write("task"))->is_error);
+  enter("one");
+  ASSERT_FALSE(Run("base", "", write("one"))->is_error);
+  const std::string since = Output("base", look);
+  EXPECT_EQ(since.substr(0, 18), "['secret-one'] 2 4") << since;
+  enter("two");
+  const std::string seen = Output("", look);
+  EXPECT_EQ(seen.substr(0, 8), "[] 1 42 ") << seen;
+  // A room that comes later has the sandbox of one that was left, and nothing of what was in it.
+  std::set<std::string> left = {since.substr(since.rfind(' '))};
+  tool_->ForgetRoom("t", "one");
+  bool handed_on = false;
+  for (int i = 3; i < 30 && !handed_on; ++i) {  // it takes a moment to clean it
+    const std::string room = std::to_string(i);
+    enter(room);
+    const std::string next = Output("", look);
+    EXPECT_EQ(next.substr(0, 8), "[] 1 42 ") << next;
+    ASSERT_FALSE(Run("base", "", write(room))->is_error);
+    // Its files are where tools look for them.
+    EXPECT_FALSE(std::filesystem::is_empty(RoomIn(task, room).states()));
+    handed_on = !left.insert(next.substr(next.rfind(' '))).second;
+    tool_->ForgetRoom("t", room);
+  }
+  EXPECT_TRUE(handed_on);
 }
 
 TEST_F(PythonKernelTest, DrawsOnFromWhereTheParentStopped) {

@@ -7,6 +7,7 @@ Jupyter's output model (nbformat 4).
 
   {"op": "run", "code": "...", "folder": "...", "from_folder": "..."}  -> {"status", "outputs"}
   {"op": "fork"} with a socket attached                                -> {"pid": n}
+  {"op": "clean"}, of the first process alone                          -> {"clean": bool}
 """
 import base64
 import ctypes
@@ -26,6 +27,7 @@ MESSAGE_LIMIT = 256 * 1024 * 1024
 IMAGE_LIMIT = 4 * 1024 * 1024
 PR_SET_CHILD_SUBREAPER = 36
 REAL_STDOUT = sys.stdout
+SCRATCH = ("/tmp", "/dev/shm")
 
 
 class Collector:
@@ -224,9 +226,29 @@ def end_children():
                 pass
 
 
+def scratch_paths():
+    """All that is in the folders that states share."""
+    return {os.path.join(folder, name) for top in SCRATCH
+            for folder, folders, files in os.walk(top) for name in folders + files}
+
+
+def remove_scratch(kept):
+    """Removes what states left in the folders that they share. False if something of it stays."""
+    for path in sorted(scratch_paths() - kept, key=len):
+        if os.path.islink(path) or not os.path.isdir(path):
+            try:
+                os.unlink(path)
+            except OSError:
+                pass  # it went with its folder, or shows below
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+    return scratch_paths() <= kept
+
+
 class Kernel:
     def __init__(self, channel, settings):
         self.channel, self.settings = channel, settings
+        self.own_scratch = set()
         self.collector = None
         self.shell = None
 
@@ -239,6 +261,13 @@ class Kernel:
             self.shell = PythonShell(self, self.settings["preload"])
         # Once, for all states: each draws on from where its parent stopped.
         self.shell.seed(self.settings["seed"])
+        self.own_scratch = scratch_paths()
+
+    def clean(self):
+        try:
+            return {"clean": remove_scratch(self.own_scratch)}
+        except Exception:  # folders that were made to be walked through for ever
+            return {"clean": False}
 
     def run(self, request):
         started = time.monotonic()
@@ -312,6 +341,8 @@ class Kernel:
                 reply = self.fork(fds)
                 if reply is None:
                     continue  # now in the child, on its own channel
+            elif request["op"] == "clean":
+                reply = self.clean()
             else:
                 reply = self.run(request)
             send(self.channel, reply)
