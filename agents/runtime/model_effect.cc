@@ -64,25 +64,25 @@ Async<ChatReply> Scope::Chat(std::string name, std::string role, ChatRequest req
   const int64_t role_order = run.NextRoleOrder(role);
   const IsStoredFn is_stored = [&run](const std::string& hash) { return run.IsStored(hash); };
   StoredValue stored = StoreChatRequest(request, role, is_stored);
-  CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, std::move(stored)));
-  if (effect.finished) {
-    if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
-    co_return LoadChatReply(effect.record.result_hash, ReadOf(effect.record, run.reader()));
+  CO_ASSIGN_OR_RETURN(EffectPtr effect, FindEffect(std::move(draft), name, std::move(stored)));
+  if (effect->finished) {
+    if (!effect->record.error.empty()) co_return StatusFromText(effect->record.error);
+    co_return LoadChatReply(effect->record.result_hash, ReadOf(effect->record, run.reader()));
   }
   CO_RETURN_IF_ERROR(cancelled());
-  run.Append(BeginEntry(effect));
+  run.Append(BeginEntry(*effect));
   co_return co_await PerformChat(std::move(effect), std::move(role), std::move(request),
                                  role_order);
 }
 
-Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest request,
+Async<ChatReply> Scope::PerformChat(EffectPtr effect, std::string role, ChatRequest request,
                                     int64_t role_order) const {
   TaskRun& run = *node_->run;
   const auto model = run.services().models->ForRole(role, run.options().ModelFor(role));
   if (!model.ok()) {
     co_return co_await FailEffect(std::move(effect), model.status(), Usage());
   }
-  effect.record.model = (*model)->name();
+  effect->record.model = (*model)->name();
   auto reservation = run.ledger().Reserve(role, WorstCase((*model)->Estimate(request)));
   if (!reservation.ok()) {
     co_return co_await FailEffect(std::move(effect), reservation.status(), Usage());
@@ -91,7 +91,7 @@ Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest
   context.task_id = run.options().task_id;
   context.task_label = run.options().label;
   context.role = role;
-  context.path = effect.record.path;
+  context.path = effect->record.path;
   context.role_order = role_order;
   context.cancel = cancel_token();
   const std::shared_ptr<void> under_way = run.BeginCall();
@@ -111,10 +111,10 @@ Async<ChatReply> Scope::PerformChat(Effect effect, std::string role, ChatRequest
   }
   const Usage usage = UsageOf(*reply, time);
   reservation->Settle(usage);
-  effect.record.model = reply->model;
-  if (reply->attempts > 1) effect.record.attributes["attempts"] = reply->attempts;
+  effect->record.model = reply->model;
+  if (reply->attempts > 1) effect->record.attributes["attempts"] = reply->attempts;
   StoredValue stored = StoreChatReply(*reply, request.messages.stored_hash());
-  NoteSearchText(request, *reply, stored, effect.record);
+  NoteSearchText(request, *reply, stored, effect->record);
   CO_RETURN_IF_ERROR(
       co_await FinishEffect(std::move(effect), std::move(stored), absl::OkStatus(), usage));
   co_return reply;

@@ -239,11 +239,11 @@ void Scope::NoteRequestDiffers(const SpanRecord& recorded) const {
   node_->run->Append(std::move(entry));
 }
 
-absl::StatusOr<Scope::Effect> Scope::FindEffect(SpanRecord draft, const std::string& name,
-                                                StoredValue request) const {
+absl::StatusOr<Scope::EffectPtr> Scope::FindEffect(SpanRecord draft, const std::string& name,
+                                                   StoredValue request) const {
   TaskRun& run = *node_->run;
-  Effect effect;
-  effect.name = name;
+  auto effect = std::make_unique<Effect>();
+  effect->name = name;
   draft.path = node_->ChildPath(name);
   draft.request_hash = request.root;
   draft.request_root = request.root_bytes;
@@ -258,8 +258,8 @@ absl::StatusOr<Scope::Effect> Scope::FindEffect(SpanRecord draft, const std::str
     } else {
       NoteRequestDiffers(*recorded);
     }
-    effect.finished = true;
-    effect.record = *recorded;
+    effect->finished = true;
+    effect->record = *recorded;
     AddUsage(recorded->usage);
     run.ledger().Charge(draft.role, recorded->usage);
     if (!recorded->error.empty()) {
@@ -275,12 +275,12 @@ absl::StatusOr<Scope::Effect> Scope::FindEffect(SpanRecord draft, const std::str
                  {{"path", draft.path}});
   }
   if (recorded != nullptr) {
-    effect.interrupted = true;
+    effect->interrupted = true;
     draft.begin_sequence = recorded->begin_sequence;
     draft.begin_time = recorded->begin_time;
   }
-  effect.record = std::move(draft);
-  effect.request_contents = std::move(request.contents);
+  effect->record = std::move(draft);
+  effect->request_contents = std::move(request.contents);
   return effect;
 }
 
@@ -294,10 +294,10 @@ JournalEntry Scope::BeginEntry(Effect& effect) const {
   return entry;
 }
 
-AsyncStatus Scope::FinishEffect(Effect effect, StoredValue result, absl::Status outcome,
+AsyncStatus Scope::FinishEffect(EffectPtr effect, StoredValue result, absl::Status outcome,
                                 Usage usage) const {
   TaskRun& run = *node_->run;
-  SpanRecord& record = effect.record;
+  SpanRecord& record = effect->record;
   record.state = StateOf(outcome);
   if (outcome.ok()) {
     record.result_hash = result.root;
@@ -310,8 +310,8 @@ AsyncStatus Scope::FinishEffect(Effect effect, StoredValue result, absl::Status 
   record.end_time = run.services().now();
   JournalEntry entry = run.NewEntry();
   entry.contents = std::move(result.contents);
-  if (effect.interrupted) {
-    for (Content& content : effect.request_contents) entry.contents.push_back(std::move(content));
+  if (effect->interrupted) {
+    for (Content& content : effect->request_contents) entry.contents.push_back(std::move(content));
   }
   entry.ended.push_back(std::move(record));
   CO_RETURN_IF_ERROR(co_await run.AppendDurably(std::move(entry)));
@@ -319,7 +319,7 @@ AsyncStatus Scope::FinishEffect(Effect effect, StoredValue result, absl::Status 
   co_return outcome;
 }
 
-AsyncStatus Scope::FailEffect(Effect effect, absl::Status outcome, Usage usage) const {
+AsyncStatus Scope::FailEffect(EffectPtr effect, absl::Status outcome, Usage usage) const {
   StoredValue nothing;
   co_return co_await FinishEffect(std::move(effect), std::move(nothing), std::move(outcome),
                                   std::move(usage));

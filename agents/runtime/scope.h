@@ -127,6 +127,7 @@ class Scope {
  private:
   struct Node;
   struct Effect;
+  using EffectPtr = std::unique_ptr<Effect>;  // it is large, and is handed on often
   struct FoundTool;
   struct Permit;
   explicit Scope(std::shared_ptr<Node> node, bool owner) : node_(std::move(node)), owner_(owner) {}
@@ -136,28 +137,28 @@ class Scope {
                             const StoredValue& request, bool finished) const;
   // Marks an inherited effect whose request would be another now.
   void NoteRequestDiffers(const SpanRecord& recorded) const;
-  absl::StatusOr<Effect> FindEffect(SpanRecord draft, const std::string& name,
-                                    StoredValue request) const;
+  absl::StatusOr<EffectPtr> FindEffect(SpanRecord draft, const std::string& name,
+                                       StoredValue request) const;
   JournalEntry BeginEntry(Effect& effect) const;
-  AsyncStatus FinishEffect(Effect effect, StoredValue result, absl::Status outcome,
+  AsyncStatus FinishEffect(EffectPtr effect, StoredValue result, absl::Status outcome,
                            Usage usage) const;
   // Records that the effect failed; returns the outcome.
-  AsyncStatus FailEffect(Effect effect, absl::Status outcome, Usage usage) const;
-  Async<ChatReply> PerformChat(Effect effect, std::string role, ChatRequest request,
+  AsyncStatus FailEffect(EffectPtr effect, absl::Status outcome, Usage usage) const;
+  Async<ChatReply> PerformChat(EffectPtr effect, std::string role, ChatRequest request,
                                int64_t role_order) const;
   // What the task's permissions, and a person where they ask one, make of a call.
   Async<Permit> PermitCall(std::string name, std::string tool_name, std::string role,
                            Json arguments) const;
   Async<ToolResult> CallPermitted(std::string name, std::string tool_name, Permit permit) const;
   Async<Json> AskForApproval(std::string name, Question question) const;
-  Async<ToolResult> RefuseTool(Effect effect, std::string why) const;
-  Async<ToolResult> PerformTool(Effect effect, std::shared_ptr<Tool> tool, Json arguments,
+  Async<ToolResult> RefuseTool(EffectPtr effect, std::string why) const;
+  Async<ToolResult> PerformTool(EffectPtr effect, std::shared_ptr<Tool> tool, Json arguments,
                                 bool rejoin = false) const;
   // The tool that is meant by `tool_name` at the effect `name`, and the request for it: the version
   // that an earlier life called, if there was one.
   FoundTool FindTool(const std::string& name, const std::string& tool_name,
                      const Json& arguments) const;
-  Async<ToolResult> ResolveInterruptedCall(Effect effect, std::shared_ptr<Tool> tool,
+  Async<ToolResult> ResolveInterruptedCall(EffectPtr effect, std::shared_ptr<Tool> tool,
                                            Json arguments) const;
   // Lets go of the scope's room, if it has one of its own.
   void LeaveRoom() const;

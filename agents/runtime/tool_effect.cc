@@ -92,18 +92,19 @@ Async<ToolResult> Scope::CallPermitted(std::string name, std::string tool_name,
   draft.title = name;
   draft.tool = tool_name;
   if (!permit.attribution.empty()) draft.attributes[kPermission] = permit.attribution;
-  CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, std::move(found.request)));
-  if (effect.finished) {
-    ChargeAsked(effect);
-    if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
-    CO_ASSIGN_OR_RETURN(ToolResult result, LoadToolResult(effect.record.result_hash,
-                                                          ReadOf(effect.record, run.reader())));
+  CO_ASSIGN_OR_RETURN(EffectPtr effect,
+                      FindEffect(std::move(draft), name, std::move(found.request)));
+  if (effect->finished) {
+    ChargeAsked(*effect);
+    if (!effect->record.error.empty()) co_return StatusFromText(effect->record.error);
+    CO_ASSIGN_OR_RETURN(ToolResult result, LoadToolResult(effect->record.result_hash,
+                                                          ReadOf(effect->record, run.reader())));
     if (tool.ok() && run.options().mode == RunMode::kLive) {
       const ToolSpec& spec = (*tool)->spec();
       // What came about came about by the recorded arguments, in a fork too that has others now.
-      CO_ASSIGN_OR_RETURN(Json performed, LoadToolArguments(effect.record.request_hash,
-                                                            ReadOf(effect.record, run.reader())));
-      (*tool)->Recall(MakeToolCall(effect, spec, std::move(performed)), result);
+      CO_ASSIGN_OR_RETURN(Json performed, LoadToolArguments(effect->record.request_hash,
+                                                            ReadOf(effect->record, run.reader())));
+      (*tool)->Recall(MakeToolCall(*effect, spec, std::move(performed)), result);
       if ((*tool)->holds_state()) run.NoteHeldState();
     }
     co_return result;
@@ -111,14 +112,14 @@ Async<ToolResult> Scope::CallPermitted(std::string name, std::string tool_name,
   CO_RETURN_IF_ERROR(cancelled());
   // Tools come and go on other threads: what was decided on must be what is called.
   const bool changed =
-      !effect.interrupted && tool.ok() && (*tool)->spec().version != permit.version;
+      !effect->interrupted && tool.ok() && (*tool)->spec().version != permit.version;
   if (permit.refusal.empty() && changed) permit.refusal = ToolChanged(tool_name);
   if (!permit.refusal.empty()) {
     co_return co_await RefuseTool(std::move(effect), std::move(permit.refusal));
   }
-  const bool interrupted = effect.interrupted;
+  const bool interrupted = effect->interrupted;
   const bool repeatable = tool.ok() && ((*tool)->spec().idempotent || (*tool)->spec().read_only);
-  JournalEntry begin = BeginEntry(effect);
+  JournalEntry begin = BeginEntry(*effect);
   if (!tool.ok()) {
     run.Append(std::move(begin));
     co_return co_await FailEffect(std::move(effect), tool.status(), Usage());
@@ -140,12 +141,12 @@ Async<ToolResult> Scope::CallPermitted(std::string name, std::string tool_name,
   co_return co_await PerformTool(std::move(effect), *tool, std::move(arguments));
 }
 
-Async<ToolResult> Scope::RefuseTool(Effect effect, std::string why) const {
-  node_->run->Append(BeginEntry(effect));
+Async<ToolResult> Scope::RefuseTool(EffectPtr effect, std::string why) const {
+  node_->run->Append(BeginEntry(*effect));
   ToolResult result;
   result.is_error = true;
   result.content.push_back(ToolText{std::move(why)});
-  effect.record.attributes["is_error"] = true;
+  effect->record.attributes["is_error"] = true;
   CO_RETURN_IF_ERROR(
       co_await FinishEffect(std::move(effect), StoreToolResult(result), absl::OkStatus(), Usage()));
   co_return result;
@@ -189,7 +190,7 @@ void Scope::ChargeAsked(const Effect& effect) const {
   }
 }
 
-Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool, Json arguments,
+Async<ToolResult> Scope::PerformTool(EffectPtr effect, std::shared_ptr<Tool> tool, Json arguments,
                                      bool rejoin) const {
   TaskRun& run = *node_->run;
   Usage one_call;
@@ -204,11 +205,11 @@ Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool, 
   std::shared_ptr<void> under_way = run.BeginCall();
   if (tool->holds_state()) run.NoteHeldState();
   const absl::Time start = run.services().steady_now();
-  ToolCall call = MakeToolCall(effect, tool->spec(), arguments);
+  ToolCall call = MakeToolCall(*effect, tool->spec(), arguments);
   call.context.rejoin = rejoin;
-  TaskToolHost host(Below(effect));
+  TaskToolHost host(Below(*effect));
   call.context.host = &host;
-  ProgressRelay progress(node_->run, effect.record.path);
+  ProgressRelay progress(node_->run, effect->record.path);
   call.context.progress = progress.function();
   absl::StatusOr<ToolResult> result = absl::UnknownError("not called");
   if (const absl::Status room = PrepareRoom(options().workspace, node_->room); !room.ok()) {
@@ -233,38 +234,38 @@ Async<ToolResult> Scope::PerformTool(Effect effect, std::shared_ptr<Tool> tool, 
   if (!result.ok()) {
     co_return co_await FailEffect(std::move(effect), result.status(), one_call);
   }
-  effect.record.search_text = SearchText(arguments, *result);
-  if (result->is_error) effect.record.attributes["is_error"] = true;
-  if (!result->notes.is_null()) effect.record.attributes[kServed] = std::move(result->notes);
+  effect->record.search_text = SearchText(arguments, *result);
+  if (result->is_error) effect->record.attributes["is_error"] = true;
+  if (!result->notes.is_null()) effect->record.attributes[kServed] = std::move(result->notes);
   result->notes = nullptr;  // as when the call is repeated from the record
   CO_RETURN_IF_ERROR(co_await FinishEffect(std::move(effect), StoreToolResult(*result),
                                            absl::OkStatus(), one_call));
   co_return result;
 }
 
-Async<ToolResult> Scope::ResolveInterruptedCall(Effect effect, std::shared_ptr<Tool> tool,
+Async<ToolResult> Scope::ResolveInterruptedCall(EffectPtr effect, std::shared_ptr<Tool> tool,
                                                 Json arguments) const {
   // An answer of an earlier life was followed by a call that may have begun: ask anew. So was one
   // of this life.
-  int round = effect.questions + 1;
-  const auto question_name = [&] { return fmt::format("{}.interrupted:{}", effect.name, round); };
+  int round = effect->questions + 1;
+  const auto question_name = [&] { return fmt::format("{}.interrupted:{}", effect->name, round); };
   for (;; ++round) {
     const SpanRecord* earlier = node_->run->Recorded(node_->ChildPath(question_name()));
     if (earlier == nullptr || earlier->end_sequence == 0) break;
   }
-  effect.questions = round;
+  effect->questions = round;
   Question question;
   question.kind = QuestionKind::kInterruptedCall;
   question.prompt = fmt::format(
       "A call of {} had begun when the server or whoever serves the tool stopped, and it is not "
       "known "
-      "whether it took effect. "
+      "whether it took effect-> "
       "Answer retry (call again), skip (go on without a result), or {{\"result\": ...}} to supply "
       "the result.",
       tool->spec().name);
   question.schema = InterruptedAnswerSchema();
   question.detail = {
-      {"tool", tool->spec().name}, {"arguments", arguments}, {"path", effect.record.path}};
+      {"tool", tool->spec().name}, {"arguments", arguments}, {"path", effect->record.path}};
   CO_ASSIGN_OR_RETURN(const Json answer, co_await Ask(question_name(), std::move(question)));
   if (answer == "retry") {
     // It may have been replaced while the person thought.
@@ -282,7 +283,7 @@ Async<ToolResult> Scope::ResolveInterruptedCall(Effect effect, std::shared_ptr<T
     result.value = answer["result"];
     result.content.push_back(ToolText{PrettyJson(result.value)});
   }
-  effect.record.attributes["resolved_by_person"] = true;
+  effect->record.attributes["resolved_by_person"] = true;
   CO_RETURN_IF_ERROR(
       co_await FinishEffect(std::move(effect), StoreToolResult(result), absl::OkStatus(), Usage()));
   co_return result;

@@ -20,27 +20,27 @@ Async<Json> Scope::Ask(std::string name, Question question) const {
   draft.type = approval ? kApprovalType : "question";
   draft.title = question.prompt.substr(0, question.prompt.find('\n'));
   const Json request = QuestionJson(question);
-  CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, StoreJson(request)));
-  if (effect.finished) {
-    if (!effect.record.error.empty()) co_return StatusFromText(effect.record.error);
-    co_return LoadJson(effect.record.result_hash, ReadOf(effect.record, run.reader()));
+  CO_ASSIGN_OR_RETURN(EffectPtr effect, FindEffect(std::move(draft), name, StoreJson(request)));
+  if (effect->finished) {
+    if (!effect->record.error.empty()) co_return StatusFromText(effect->record.error);
+    co_return LoadJson(effect->record.result_hash, ReadOf(effect->record, run.reader()));
   }
   CO_RETURN_IF_ERROR(cancelled());
-  const bool asked_before = effect.interrupted;
-  JournalEntry begin = BeginEntry(effect);
+  const bool asked_before = effect->interrupted;
+  JournalEntry begin = BeginEntry(*effect);
   if (!asked_before) {
     begin.events.push_back(run.NewEvent(
-        EventType::kQuestion, std::to_string(effect.record.begin_sequence), question.prompt));
+        EventType::kQuestion, std::to_string(effect->record.begin_sequence), question.prompt));
     CO_RETURN_IF_ERROR(co_await run.AppendDurably(std::move(begin)));
   }
-  const std::string path = effect.record.path;
-  const std::string sequence = std::to_string(effect.record.begin_sequence);
-  PendingQuestion pending{path, effect.record.begin_sequence, std::move(question),
-                          effect.record.begin_time};
+  const std::string path = effect->record.path;
+  const std::string sequence = std::to_string(effect->record.begin_sequence);
+  PendingQuestion pending{path, effect->record.begin_sequence, std::move(question),
+                          effect->record.begin_time};
   CO_ASSIGN_OR_RETURN(Json answer, co_await run.WaitForAnswer(std::move(pending)));
-  effect.record.search_text = DumpJson(answer);
+  effect->record.search_text = DumpJson(answer);
   if (approval) {
-    effect.record.attributes[kPermission] = ApprovalName(ParseApproval(answer).decision);
+    effect->record.attributes[kPermission] = ApprovalName(ParseApproval(answer).decision);
   }
   const absl::Status recorded =
       co_await FinishEffect(std::move(effect), StoreJson(answer), absl::OkStatus(), Usage());
@@ -117,8 +117,9 @@ AsyncStatus Scope::RecordValue(std::string name, SpanKind kind, Json value) cons
   draft.kind = kind;
   draft.type = std::string(SpanKindName(kind));
   draft.title = name;
-  CO_ASSIGN_OR_RETURN(Effect effect, FindEffect(std::move(draft), name, StoreJson(Json::object())));
-  JournalEntry entry = BeginEntry(effect);
+  CO_ASSIGN_OR_RETURN(EffectPtr effect,
+                      FindEffect(std::move(draft), name, StoreJson(Json::object())));
+  JournalEntry entry = BeginEntry(*effect);
   node_->run->Append(std::move(entry));
   co_return co_await FinishEffect(std::move(effect), StoreJson(value), absl::OkStatus(), Usage());
 }
