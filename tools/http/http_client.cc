@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <array>
-#include <asio/defer.hpp>
 #include <asio/posix/stream_descriptor.hpp>
 #include <asio/steady_timer.hpp>
 #include <asio/thread_pool.hpp>
@@ -250,16 +249,11 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
     wanted_ = true;
     // What curl calls may send a request of its own, which waits until curl is done.
     if (user_.load() == std::this_thread::get_id()) return;
-    // Who finds the lock taken is sure that its holder looks again after releasing it. What came
-    // meanwhile is done later, so that a thread gets to what it has found.
-    for (bool later = false; wanted_ && curl_mutex_.TryLock(); later = true) {
+    // Who finds the lock taken is sure that its holder looks again after releasing it.
+    while (wanted_ && curl_mutex_.TryLock()) {
       wanted_ = false;
       user_ = std::this_thread::get_id();
-      if (sockets_.has_value() && later) {
-        asio::defer(sockets_->get_executor(), [self = shared_from_this()] { self->Perform(); });
-      } else if (sockets_.has_value()) {
-        Work();
-      }
+      if (sockets_.has_value()) Work();
       user_ = std::thread::id();
       curl_mutex_.Unlock();
     }
