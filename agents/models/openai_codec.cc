@@ -65,7 +65,7 @@ void AppendMessage(std::string& out, const Message& message) {
 }
 
 // From so many messages on a conversation is likely to be sent again, with more of them.
-constexpr size_t kLong = 8;
+constexpr size_t kLong = 16;
 
 // Bytes that a message of text takes about, printed.
 size_t PrintedBytes(const Message& message) {
@@ -98,6 +98,8 @@ void AppendMessages(std::string& out, const Conversation& conversation) {
     if (!printed.empty()) printed += ',';
     AppendMessage(printed, **message);
   }
+  constexpr size_t kBehind = 256;  // settings
+  out.reserve(out.size() + printed.size() + kBehind);
   out += printed;
   if (conversation.size() < kLong) return;
   last->printed = std::move(printed);
