@@ -55,6 +55,9 @@ void MeasureSteps(const Setting& setting, Report& report) {
                   [&](int64_t) { return Load::Chat(++number, turns, 20); });
       model.WaitForServed(served + turns, seconds(120));
       wall += model.SecondsOfReplies() / rounds;
+      // What ends one chat is not to be a part of the next.
+      while (load.Count("state = RUNNING OR state = PENDING") > 0) {
+      }
     }
     const double step = wall / (turns - 1);
     std::cerr << fmt::format("  {} steps: {:.0f} us of CPU a step, the task's own included\n",
