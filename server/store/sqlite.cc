@@ -12,6 +12,7 @@ namespace troupe {
 namespace {
 
 constexpr int kBusyTimeoutMilliseconds = 5000;
+constexpr int kCheckpointFrames = 4000;  // 16 MiB
 constexpr size_t kMaxKeptStatements = 200;
 
 absl::Status SqliteError(sqlite3* database, int code, std::string_view doing) {
@@ -143,7 +144,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
     RETURN_IF_ERROR(connection->Execute(
         "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
         "PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536;"
-        "PRAGMA wal_autocheckpoint=4000; PRAGMA journal_size_limit=67108864;"));
+        "PRAGMA journal_size_limit=67108864;"));
+    connection->log_room_.Attach(database, kCheckpointFrames);
   } else {
     RETURN_IF_ERROR(connection->Execute("PRAGMA cache_size=-16384; PRAGMA mmap_size=268435456;"));
   }

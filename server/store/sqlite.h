@@ -11,6 +11,8 @@
 #include <string>
 #include <string_view>
 
+#include "server/store/wal_room.h"
+
 struct sqlite3;
 struct sqlite3_stmt;
 
@@ -84,6 +86,7 @@ class Connection {
  private:
   explicit Connection(sqlite3* database) : database_(database) {}
   sqlite3* database_;
+  WalRoom log_room_;
   absl::flat_hash_map<std::string, sqlite3_stmt*> statements_;
 };
 

@@ -215,6 +215,39 @@ TEST_F(StoreTest, AMigrationThatFailsLeavesTheStoreAsItWas) {
   EXPECT_EQ(version->Int(1), 2);
 }
 
+// The log grows ahead of what is written; whoever finds it after a crash sees what was committed.
+TEST_F(StoreTest, ReadsALogWithRoomBehindItsLastCommit) {
+  const auto connection = Connection::Open(path(), Connection::Mode::kReadWrite);
+  ASSERT_TRUE(connection.ok()) << connection.status();
+  ASSERT_TRUE((*connection)->Execute("CREATE TABLE t (filler BLOB)").ok());
+  constexpr int kRows = 200;
+  for (int i = 0; i < kRows; ++i) {
+    ASSERT_TRUE((*connection)->Execute("INSERT INTO t VALUES (randomblob(3000))").ok());
+  }
+  const auto log = std::filesystem::file_size(path() + "-wal");
+  EXPECT_GT(log, 3u << 20);  // of which the commits take about 2 MiB
+  const std::string copy = (folder_.path() / "copy.db").string();
+  std::filesystem::copy_file(path(), copy);
+  std::filesystem::copy_file(path() + "-wal", copy + "-wal");
+  const auto found = Connection::Open(copy, Connection::Mode::kReadWrite);
+  ASSERT_TRUE(found.ok()) << found.status();
+  auto rows = (*found)->Prepare("SELECT count(*), (SELECT * FROM pragma_integrity_check) FROM t");
+  ASSERT_TRUE(rows.ok() && rows->Step().ok());
+  EXPECT_EQ(rows->Int(0), kRows);
+  EXPECT_EQ(rows->Text(1), "ok");
+}
+
+TEST_F(StoreTest, PutsItsLogIntoTheFileFromTimeToTime) {
+  const auto connection = Connection::Open(path(), Connection::Mode::kReadWrite);
+  ASSERT_TRUE(connection.ok()) << connection.status();
+  ASSERT_TRUE((*connection)->Execute("CREATE TABLE t (filler BLOB)").ok());
+  for (int i = 0; i < 80; ++i) {
+    ASSERT_TRUE((*connection)->Execute("INSERT INTO t VALUES (zeroblob(500000))").ok());
+  }
+  EXPECT_GT(std::filesystem::file_size(path()), 30u << 20);
+  EXPECT_LT(std::filesystem::file_size(path() + "-wal"), 24u << 20);
+}
+
 TEST_F(StoreTest, RefusesAStoreOfANewerProgram) {
   MakeVersion1("PRAGMA user_version = 99;");
   Store::Options options;

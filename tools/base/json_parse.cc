@@ -38,8 +38,8 @@ bool IsTooDeep(std::string_view text) {
   return false;
 }
 
-// As nlohmann's parser makes it: numbers that are not negative are unsigned, and of two members with
-// one name the last counts.
+// As nlohmann's parser makes it: numbers that are not negative are unsigned, and of two members
+// with one name the last counts.
 Json ValueOf(simdjson::dom::element element) {
   switch (element.type()) {
     case simdjson::dom::element_type::ARRAY: {
