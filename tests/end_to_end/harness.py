@@ -177,6 +177,31 @@ class ModelServer:
         self.http.server_close()
 
 
+class WorkflowCase(unittest.TestCase):
+    """A test of workflows: a server whose model answers by `answer`, a function of the request."""
+
+    def setUp(self):
+        self.answer = lambda request: "x"
+        self.model = ModelServer(lambda request: self.answer(request))
+        self.addCleanup(self.model.close)
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="troupe-workflow-"))
+        self.server = Server({"m": {"kind": "openai", "url": self.model.url, "model": "m", "attempts": 2,
+                                    "first_wait_seconds": 0.05}}, extra="[sandbox]\npreload = []", folder=self.folder)
+        self.addCleanup(self.server.close)
+
+    def file(self, name, text):
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def upload(self, name, items, *args):
+        lines = "".join(json.dumps(item) + "\n" for item in items)
+        self.server.troupe("dataset", "upload", self.file(name + ".jsonl", lines), *args)
+
+    def begin_training(self, document, *args, task_id="t", check=True):
+        return self.server.troupe("optimize-workflow", document, "--task-id", task_id, "--no-watch", *args, check=check)
+
+
 def completion_reply(answer):
     message = {"content": answer} if isinstance(answer, str) else answer
     return {"id": "x", "choices": [{"index": 0, "finish_reason": "stop", "message": {

@@ -2,16 +2,13 @@
 """Workflows through the real server and the real command line: run, checked, evaluated and trained, the
 optimizer being simulated by rules."""
 import json
-import pathlib
 import re
 import signal
 import subprocess
-import tempfile
 import time
-import unittest
 import xml.etree.ElementTree
 
-from harness import BINARIES, ModelServer, SOURCE, Server, main, patience, schema_of
+from harness import BINARIES, SOURCE, WorkflowCase, main, patience
 
 EXAMPLES = SOURCE / "docs/examples"
 
@@ -25,24 +22,7 @@ def section(text, name):
     return found.group(1) if found else ""
 
 
-class WorkflowTest(unittest.TestCase):
-    def setUp(self):
-        self.answer = lambda request: "x"
-        self.model = ModelServer(lambda request: self.answer(request))
-        self.addCleanup(self.model.close)
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="troupe-workflow-"))
-        self.server = Server({"m": {"kind": "openai", "url": self.model.url, "model": "m", "attempts": 2,
-                                    "first_wait_seconds": 0.05}}, extra="[sandbox]\npreload = []", folder=self.folder)
-        self.addCleanup(self.server.close)
-
-    def file(self, name, text):
-        path = self.folder / name
-        path.write_text(text)
-        return path
-
-    def upload(self, name, items, *args):
-        self.server.troupe("dataset", "upload", self.file(name + ".jsonl", "".join(json.dumps(i) + "\n" for i in items)), *args)
-
+class WorkflowTest(WorkflowCase):
     def run_for_people(self, *args):
         return subprocess.run([BINARIES / "troupe", "--server", self.server.address, *map(str, args)],
                               capture_output=True, text=True, timeout=patience(60))
@@ -139,8 +119,7 @@ answer: [$halved.half, $halved.text, $escaped.error.line, $never.error.type]
     # --- training ---
 
     def train(self, name, *args, task_id, check=True):
-        return self.server.troupe("optimize-workflow", EXAMPLES / name if isinstance(name, str) else name, "--task-id", task_id,
-                                  "--no-watch", *args, check=check)
+        return self.begin_training(EXAMPLES / name if isinstance(name, str) else name, *args, task_id=task_id, check=check)
 
     def first_order(self, request):
         """Follows the gradient that the feedback names."""

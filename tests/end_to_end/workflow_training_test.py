@@ -3,13 +3,10 @@
 what a summarizer says, merged lineages, agents whose prompts learn, a win by which a prompt is promoted, and
 trainable code that means harm."""
 import json
-import pathlib
 import re
 import socket
-import tempfile
-import unittest
 
-from harness import SOURCE, ModelServer, Server, main, schema_of
+from harness import SOURCE, WorkflowCase, main, schema_of
 
 
 def suggest(**values):
@@ -26,27 +23,12 @@ def section(request, name):
     return re.split(r"^#|^=====", text, flags=re.M)[0]
 
 
-class WorkflowTrainingTest(unittest.TestCase):
-    def setUp(self):
-        self.answer = lambda request: "x"
-        self.model = ModelServer(lambda request: self.answer(request))
-        self.addCleanup(self.model.close)
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="troupe-training-"))
-        self.server = Server({"m": {"kind": "openai", "url": self.model.url, "model": "m", "attempts": 2,
-                                    "first_wait_seconds": 0.05}}, extra="[sandbox]\npreload = []", folder=self.folder)
-        self.addCleanup(self.server.close)
-
-    def file(self, name, text):
-        path = self.folder / name
-        path.write_text(text)
-        return path
-
+class WorkflowTrainingTest(WorkflowCase):
     def upload(self, name, items):
-        self.server.troupe("dataset", "upload", self.file(name + ".jsonl", "".join(json.dumps(i) + "\n" for i in items)),
-                           "--split-field", "split")
+        super().upload(name, items, "--split-field", "split")
 
     def train(self, document, *args, task_id="t"):
-        self.server.troupe("optimize-workflow", document, "--task-id", task_id, "--no-watch", *args)
+        self.begin_training(document, *args, task_id=task_id)
         task = self.server.wait(task_id)
         self.assertEqual(task["state"], "STATE_SUCCEEDED", task.get("error"))
         return task["result"]
