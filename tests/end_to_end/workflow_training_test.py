@@ -91,6 +91,30 @@ steps:
         self.assertTrue(best.get("other_parent"), best)
         self.assertRegex(self.server.print("artifacts", "t", "report.md"), r"\| \d+ and \d+ \|")
 
+    def test_runs_find_nothing_that_others_left(self):
+        """Each run looks what files there are and then writes one: side by side and one after another, none finds any."""
+        def answer(request):
+            x = float(re.search(r"x0=(-?[\d.]+)", section(request, "Variables")).group(1))
+            return suggest(x0=int(x) + 1)
+        self.answer = answer
+        self.upload("runs", [{"question": f"run {i}", "split": "train"} for i in range(4)])
+        grader = self.file("files.py", "score = 0.0 if 'note.txt' in answer else 0.5\n")
+        document = self.file("files.yaml", """
+inputs: {question: {}}
+parameters:
+  x: {value: 1, trainable: true}
+steps:
+  - {name: y, set: $x}
+  - {name: found, tool: {tool: list_files}}
+  - {name: written, tool: {tool: write_file, arguments: {path: files/note.txt, text: $question}}}
+answer: $found
+""")
+        result = self.train(document, "--dataset", "runs", "--grader", f"code={grader}", "--steps", "2", "--candidates", "1")
+        scores = [each.get("score", 0) for each in result["optimize_workflow"]["candidates"]]
+        self.assertEqual(scores[0], 0.5, result)
+        rooms = list((self.folder / "data/tasks/t/rooms").iterdir())
+        self.assertEqual(len(rooms), int(result["optimize_workflow"]["runs"]))
+
     # --- agents as steps ---
 
     def test_a_prompt_of_an_agent_learns_wins_and_is_promoted(self):

@@ -84,6 +84,8 @@ std::string TrainingGround::FeedbackOf(const Item& item, const std::vector<Given
 
 Async<TriedItem> TrainingGround::TryOne(Scope scope, TrainingCandidatePtr candidate,
                                         const std::vector<Item>* set, size_t place) {
+  // What one run leaves behind, no other finds: else scores would hang on what ran before.
+  scope.UseRoom();
   const Item& item = (*set)[place];
   TriedItem tried;
   tried.item = place;
