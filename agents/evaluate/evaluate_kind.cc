@@ -7,6 +7,7 @@
 
 #include "agents/evaluate/evaluate_report.h"
 #include "agents/evaluate/evaluate_spec.h"
+#include "agents/evaluate/item_selection.h"
 #include "agents/runtime/task_result.h"
 #include "agents/workflow/operations.h"
 #include "tools/base/error.h"
@@ -16,19 +17,8 @@ namespace troupe {
 namespace {
 
 constexpr int64_t kMaxRuns = 50'000;
+constexpr char kItems[] = "spec.evaluate.items";
 constexpr char kResultsFile[] = "results.jsonl";
-
-// The field of the selection that FindItems names, as a field of the spec.
-absl::Status OfItems(const absl::Status& status) {
-  const ErrorMetadata metadata = MetadataOf(status);
-  const auto field = metadata.find("field");
-  if (HasReason(status, Reason::kNotFound))
-    return WrongEvaluate("items.dataset", MessageOf(status));
-  if (!HasReason(status, Reason::kInvalidField)) return status;
-  const std::string name =
-      field == metadata.end() || field->second == "name" ? "dataset" : field->second;
-  return WrongEvaluate("items." + name, MessageOf(status));
-}
 
 absl::Status CheckRuns(size_t items, size_t variants, int repeats) {
   const auto runs =
@@ -123,8 +113,8 @@ absl::Status EvaluateKind::Validate(const v1::TaskSpec& spec) const {
   const v1::EvaluateSpec& evaluate = spec.evaluate();
   RETURN_IF_ERROR(CheckEvaluateSpec(evaluate));
   ASSIGN_OR_RETURN(const GraderSet graders, MakeGraders(evaluate));
-  const auto found = FindItems(*services_.datasets, SelectedItems(evaluate.items()));
-  if (!found.ok()) return OfItems(found.status());
+  const auto found = FindItems(*services_.datasets, SelectionOf(evaluate.items()));
+  if (!found.ok()) return OfSelection(kItems, found.status());
   RETURN_IF_ERROR(CheckRuns(found->numbers.size(), static_cast<size_t>(evaluate.variants_size()),
                             evaluate.repeats()));
   const auto& fields = found->dataset.fields;
@@ -152,9 +142,8 @@ std::vector<std::string> EvaluateKind::PromptFamilies(const v1::TaskSpec& spec) 
 
 Async<v1::TaskResult> EvaluateKind::Run(Scope& scope, v1::TaskSpec spec) const {
   const v1::EvaluateSpec& evaluate = spec.evaluate();
-  auto opened =
-      co_await ItemReader::Open(scope, services_.datasets, SelectedItems(evaluate.items()));
-  CO_RETURN_IF_ERROR(OfItems(opened.status()));
+  auto opened = co_await ItemReader::Open(scope, services_.datasets, SelectionOf(evaluate.items()));
+  CO_RETURN_IF_ERROR(OfSelection(kItems, opened.status()));
   const std::shared_ptr<ItemReader> items = *std::move(opened);
   const auto& fields = items->field_names();
   EvaluateOptions options;

@@ -161,13 +161,6 @@ absl::Status CheckEvaluateSpec(const v1::EvaluateSpec& spec) {
   return PromptNameOf(spec).status();
 }
 
-ItemSelection SelectedItems(const v1::DatasetSelection& items) {
-  return {items.dataset(),
-          items.split(),
-          items.limit(),
-          {items.question_field(), items.answer_field()}};
-}
-
 absl::StatusOr<std::shared_ptr<const Target>> MakeTarget(const v1::EvaluateSpec& spec,
                                                          const std::vector<std::string>& known,
                                                          const WorkflowServices& services) {

@@ -21,8 +21,6 @@ absl::Status WrongEvaluate(std::string_view field, std::string_view what);
 // The number and text fields, and what of the whole must fit together.
 absl::Status CheckEvaluateSpec(const v1::EvaluateSpec& spec);
 
-ItemSelection SelectedItems(const v1::DatasetSelection& items);
-
 // The target, over items with these fields.
 absl::StatusOr<std::shared_ptr<const Target>> MakeTarget(const v1::EvaluateSpec& spec,
                                                          const std::vector<std::string>& known,

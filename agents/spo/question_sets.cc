@@ -5,8 +5,8 @@
 #include <string>
 #include <utility>
 
-#include "agents/evaluate/evaluate_spec.h"
 #include "agents/evaluate/item_reader.h"
+#include "agents/evaluate/item_selection.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
 
@@ -24,25 +24,15 @@ absl::Status WrongSet(std::string_view selection, std::string_view field, std::s
   return Error(Reason::kInvalidField, fmt::format("{}: {}", full, what), {{"field", full}});
 }
 
-// What is wrong of a selection, as a field of the spec.
-absl::Status OfQuestionSet(std::string_view name, const absl::Status& status) {
-  if (!HasReason(status, Reason::kNotFound) && !HasReason(status, Reason::kInvalidField)) {
-    return status;
-  }
-  const ErrorMetadata metadata = MetadataOf(status);
-  const auto field = metadata.find("field");
-  const bool dataset =
-      HasReason(status, Reason::kNotFound) || field == metadata.end() || field->second == "name";
-  return WrongSet(name, dataset ? "dataset" : field->second, MessageOf(status));
-}
+std::string PlaceOf(std::string_view selection) { return fmt::format("spec.spo.{}", selection); }
 
 absl::Status CheckSelection(std::string_view name, const v1::DatasetSelection& selection,
                             const DatasetSource& datasets) {
   if (selection.limit() < 0 || selection.limit() > static_cast<int32_t>(kMostItems)) {
     return WrongSet(name, "limit", "give 1 to 10,000, or 0 for all");
   }
-  const auto found = FindItems(datasets, SelectedItems(selection));
-  if (!found.ok()) return OfQuestionSet(name, found.status());
+  const auto found = FindItems(datasets, SelectionOf(selection));
+  if (!found.ok()) return OfSelection(PlaceOf(name), found.status());
   if (found->numbers.size() <= kMostItems) return absl::OkStatus();
   return WrongSet(
       name, "limit",
@@ -54,8 +44,8 @@ using Questions = google::protobuf::RepeatedPtrField<v1::SpoQuestion>;
 AsyncStatus AddItems(const Scope& task, const DatasetSource* datasets, std::string name,
                      v1::DatasetSelection selection, size_t* bytes, Questions* questions) {
   Scope scope = task.Open("items", name, selection.dataset());
-  auto opened = co_await ItemReader::Open(scope, datasets, SelectedItems(selection));
-  CO_RETURN_IF_ERROR(OfQuestionSet(name, opened.status()));
+  auto opened = co_await ItemReader::Open(scope, datasets, SelectionOf(selection));
+  CO_RETURN_IF_ERROR(OfSelection(PlaceOf(name), opened.status()));
   const std::shared_ptr<ItemReader> reader = *std::move(opened);
   for (size_t i = 0; i < reader->numbers().size(); ++i) {
     const auto item = co_await reader->Read(scope, i);

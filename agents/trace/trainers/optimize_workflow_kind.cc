@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agents/evaluate/item_selection.h"
 #include "agents/evaluate/workflow_target.h"
 #include "agents/runtime/task_result.h"
 #include "agents/trace/optimizer_config.h"
@@ -25,7 +26,7 @@ Async<std::vector<Item>> LoadItems(const Scope& task, std::string name, const Da
                                    std::vector<std::string>* fields) {
   Scope scope = task.Open("items", name, "Read the items: " + name);
   auto opened = co_await ItemReader::Open(scope, source, SelectionOf(selection));
-  CO_RETURN_IF_ERROR(OfSelection(name, opened.status()));
+  CO_RETURN_IF_ERROR(OfSelection(SelectionPlace(name), opened.status()));
   const std::shared_ptr<ItemReader> reader = *std::move(opened);
   if (fields != nullptr) *fields = reader->field_names();
   std::vector<Item> items;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "agents/evaluate/item_selection.h"
 #include "agents/evaluate/workflow_target.h"
 #include "agents/trace/optimizer_config.h"
 #include "tools/base/error.h"
@@ -51,7 +52,7 @@ absl::StatusOr<FoundItems> CheckSelection(const v1::OptimizeWorkflowSpec& spec,
     return WrongOptimize(fmt::format("{}.limit", field), "must not be negative");
   }
   auto found = FindItems(datasets, SelectionOf(selection));
-  if (!found.ok()) return OfSelection(field, found.status());
+  if (!found.ok()) return OfSelection(SelectionPlace(field), found.status());
   if (found->numbers.size() > most) {
     return WrongOptimize(
         fmt::format("{}.limit", field),
@@ -94,16 +95,8 @@ absl::Status WrongOptimize(std::string_view field, std::string_view what) {
   return Error(Reason::kInvalidField, fmt::format("{}: {}", full, what), {{"field", full}});
 }
 
-absl::Status OfSelection(std::string_view field, const absl::Status& status) {
-  if (!HasReason(status, Reason::kNotFound) && !HasReason(status, Reason::kInvalidField)) {
-    return status;
-  }
-  const ErrorMetadata metadata = MetadataOf(status);
-  const auto named = metadata.find("field");
-  const bool dataset =
-      HasReason(status, Reason::kNotFound) || named == metadata.end() || named->second == "name";
-  return WrongOptimize(fmt::format("{}.{}", field, dataset ? "dataset" : named->second),
-                       MessageOf(status));
+std::string SelectionPlace(std::string_view name) {
+  return fmt::format("spec.optimize_workflow.{}", name);
 }
 
 absl::Status CheckOptimizeNumbers(const v1::OptimizeWorkflowSpec& spec) {
@@ -143,13 +136,6 @@ absl::Status CheckOptimizeItems(const v1::OptimizeWorkflowSpec& spec,
   }
   if (!spec.has_test()) return absl::OkStatus();
   return CheckSelection(spec, "test", spec.test(), kMaxTestItems, graders, datasets).status();
-}
-
-ItemSelection SelectionOf(const v1::DatasetSelection& selection) {
-  return {selection.dataset(),
-          selection.split(),
-          selection.limit(),
-          {selection.question_field(), selection.answer_field()}};
 }
 
 absl::StatusOr<GraderSet> OptimizeGraders(const v1::OptimizeWorkflowSpec& spec) {

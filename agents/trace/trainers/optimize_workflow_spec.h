@@ -16,8 +16,8 @@ namespace troupe {
 
 absl::Status WrongOptimize(std::string_view field, std::string_view what);
 
-// The same of a selection of items that FindItems refuses.
-absl::Status OfSelection(std::string_view field, const absl::Status& status);
+// Where the selection of items with this name is in a request.
+std::string SelectionPlace(std::string_view name);
 
 // All fields that are numbers, texts and choices.
 absl::Status CheckOptimizeNumbers(const v1::OptimizeWorkflowSpec& spec);
@@ -26,7 +26,6 @@ absl::Status CheckOptimizeNumbers(const v1::OptimizeWorkflowSpec& spec);
 absl::Status CheckOptimizeItems(const v1::OptimizeWorkflowSpec& spec,
                                 const DatasetSource& datasets);
 
-ItemSelection SelectionOf(const v1::DatasetSelection& selection);
 absl::StatusOr<GraderSet> OptimizeGraders(const v1::OptimizeWorkflowSpec& spec);
 // The optimizer that is asked for: what MakeGraphOptimizer takes. Code is parsed before it is taken
 // if the trainable code is of one language.
