@@ -129,6 +129,15 @@ ConfidenceInterval BootstrapMean(const std::vector<double>& values, double level
   return {mean, Percentile(means, tail), Percentile(means, 1 - tail)};
 }
 
+ConfidenceInterval MeanScoreInterval(const std::vector<double>& scores, double level,
+                                     uint64_t seed) {
+  const auto right = std::count(scores.begin(), scores.end(), 1.0);
+  const auto wrong = std::count(scores.begin(), scores.end(), 0.0);
+  const auto all = static_cast<int64_t>(scores.size());
+  if (all == 0 || right + wrong < all) return BootstrapMean(scores, level, seed);
+  return WilsonInterval(right, all, level);
+}
+
 double FairCoinP(int64_t a, int64_t b) {
   const int64_t n = a + b;
   if (n == 0) return 1;

@@ -24,6 +24,12 @@ ConfidenceInterval WilsonInterval(int64_t successes, int64_t trials, double leve
 // that value.
 ConfidenceInterval BootstrapMean(const std::vector<double>& values, double level, uint64_t seed);
 
+// The mean of scores from 0 to 1. Where each is one or the other end, right or wrong, with Wilson's
+// interval, which has a width even if all are alike; else with the bootstrap's. Without values all
+// 0.
+ConfidenceInterval MeanScoreInterval(const std::vector<double>& scores, double level,
+                                     uint64_t seed);
+
 // Two-sided p-value of a fair coin that falls `a` times one way and `b` times the other: the exact
 // McNemar test of the items that only one of two passed, and the sign test of wins and losses. 1
 // without any.

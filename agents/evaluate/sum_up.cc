@@ -54,7 +54,7 @@ VariantOutcome SumUpVariant(const std::vector<const EvaluatedRun*>& runs,
   }
   outcome.pass_rate = WilsonInterval(passed_items, static_cast<int64_t>(outcome.numbers.size()),
                                      options.confidence);
-  outcome.score = BootstrapMean(outcome.scores, options.confidence, seed);
+  outcome.score = MeanScoreInterval(outcome.scores, options.confidence, seed);
   outcome.latency_median = absl::Seconds(Percentile(latencies, 0.5));
   outcome.latency_p95 = absl::Seconds(Percentile(latencies, 0.95));
   return outcome;

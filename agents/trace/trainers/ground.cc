@@ -305,8 +305,8 @@ void TrainingGround::Report(const Scope& task, int step) {
   point.runs = runs_;
   point.cost_microusd = task.usage().cost_microusd;
   if (best != nullptr) {
-    const auto interval = BootstrapMean(best->ValidationScores(), options_.confidence,
-                                        task.Random(fmt::format("curve:{}", step)));
+    const auto interval = MeanScoreInterval(best->ValidationScores(), options_.confidence,
+                                            task.Random(fmt::format("curve:{}", step)));
     point.best = best->number;
     point.score = interval.value;
     point.low = interval.low;

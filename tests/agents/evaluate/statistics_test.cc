@@ -60,6 +60,18 @@ TEST(StatisticsTest, BootstrapComesToWhatTheNormalDistributionSays) {
   EXPECT_EQ(BootstrapMean({}, 0.95, 1).high, 0);
 }
 
+TEST(StatisticsTest, RightOrWrongHasWilsonsInterval) {
+  const ConfidenceInterval all = MeanScoreInterval(std::vector<double>(40, 1.0), 0.95, 1);
+  EXPECT_EQ(all.value, 1);
+  EXPECT_NEAR(all.low, 0.9124, 1e-4);
+  EXPECT_DOUBLE_EQ(all.high, 1);
+  EXPECT_NEAR(MeanScoreInterval({0, 0, 1, 0}, 0.95, 1).high, 0.6994, 1e-4);
+  // A score in between is no proportion.
+  const std::vector<double> some = {0, 1, 0.5, 1};
+  EXPECT_EQ(MeanScoreInterval(some, 0.95, 7).low, BootstrapMean(some, 0.95, 7).low);
+  EXPECT_EQ(MeanScoreInterval({}, 0.95, 1).high, 0);
+}
+
 // The interval must hold the true mean about as often as it says.
 TEST(StatisticsTest, BootstrapIntervalsHoldTheTruthAsOftenAsTheySay) {
   uint64_t state = 1;
