@@ -10,6 +10,7 @@
 #include "agents/compare/model_opinions.h"
 #include "agents/runtime/task_result.h"
 #include "tools/base/error.h"
+#include "tools/base/signed_text.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
@@ -191,8 +192,9 @@ Async<v1::TaskResult> CompareKind::Run(Scope& scope, v1::TaskSpec spec) const {
   CO_RETURN_IF_ERROR(FillResult(compare, *comparing, *result.mutable_compare()));
   int place = 0;
   for (const v1::CompareStrength& row : result.compare().ranking()) {
-    *result.mutable_text() += fmt::format("{}. {} ({:+.2f}, {:+.2f} to {:+.2f})\n", ++place,
-                                          row.name(), row.strength(), row.low(), row.high());
+    *result.mutable_text() +=
+        fmt::format("{}. {} ({}, {} to {})\n", ++place, row.name(), SignedText(row.strength(), 2),
+                    SignedText(row.low(), 2), SignedText(row.high(), 2));
   }
   co_return result;
 }

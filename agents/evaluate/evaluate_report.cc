@@ -8,6 +8,7 @@
 #include "agents/runtime/text.h"
 #include "agents/runtime/usage_message.h"
 #include "tools/base/hash.h"
+#include "tools/base/signed_text.h"
 
 namespace troupe {
 namespace {
@@ -159,12 +160,12 @@ std::string Sentence(const VariantComparison& comparison, double level) {
           : fmt::format("{} is better", comparison.better > 0 ? comparison.left : comparison.right);
   return fmt::format(
       "- {} against {}: {}. On {} items it scored higher on {}, the same on {}, lower on {} (sign "
-      "test p = {:.3g}); score {:+.3f} ({:+.3f} to {:+.3f}, {:.3g} %); only it passed {}, only the "
+      "test p = {:.3g}); score {} ({} to {}, {:.3g} %); only it passed {}, only the "
       "other {} (McNemar p = {:.3g}).\n",
       comparison.left, comparison.right, said, comparison.pairs, comparison.wins, comparison.ties,
-      comparison.losses, comparison.sign_p, comparison.difference.value, comparison.difference.low,
-      comparison.difference.high, 100 * level, comparison.only_left_passed,
-      comparison.only_right_passed, comparison.mcnemar_p);
+      comparison.losses, comparison.sign_p, SignedText(comparison.difference.value, 3),
+      SignedText(comparison.difference.low, 3), SignedText(comparison.difference.high, 3),
+      100 * level, comparison.only_left_passed, comparison.only_right_passed, comparison.mcnemar_p);
 }
 
 }  // namespace

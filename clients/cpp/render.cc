@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "tools/base/signed_text.h"
+
 namespace troupe::client {
 namespace {
 
@@ -123,10 +125,10 @@ void AddSpo(const v1::SpoResult& spo, std::string& text) {
                       Counted(spo.prompts_size(), "prompt"), accepted, refused,
                       Counted(spo.duels_size(), "comparison"), spo.best(), spo.choice());
   for (const v1::CompareStrength& row : spo.tournament()) {
-    text += fmt::format(
-        "  prompt {:>3}  {:+.2f} ({:+.2f} to {:+.2f}), held out: {} won, {} lost, {} even{}\n",
-        row.name(), row.strength(), row.low(), row.high(), row.wins(), row.losses(), row.ties(),
-        row.name() == std::to_string(spo.best()) ? "; the result" : "");
+    text += fmt::format("  prompt {:>3}  {} ({} to {}), held out: {} won, {} lost, {} even{}\n",
+                        row.name(), SignedText(row.strength(), 2), SignedText(row.low(), 2),
+                        SignedText(row.high(), 2), row.wins(), row.losses(), row.ties(),
+                        row.name() == std::to_string(spo.best()) ? "; the result" : "");
   }
   for (const v1::SpoRoleCost& cost : spo.costs()) {
     text += fmt::format("  {:<10} {:>6} call{}, {} + {} tokens", cost.role(),

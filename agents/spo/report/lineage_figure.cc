@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <set>
 
@@ -13,6 +14,10 @@ namespace {
 
 constexpr size_t kMaxNodes = 80;
 constexpr double kLeft = 88;  // of the first round
+constexpr double kTop = 92;   // of the first lane
+constexpr double kLaneHeight = 40;
+constexpr double kBeside = 22;  // from a column's middle, left of its nodes
+constexpr double kClear = 19;   // from a node's middle: its rim and half a line
 
 SvgPart FateColor(v1::SpoPrompt::Fate fate) {
   switch (fate) {
@@ -78,6 +83,41 @@ std::vector<Node> PlaceNodes(std::vector<const v1::SpoPrompt*> shown) {
   return nodes;
 }
 
+double NodeY(double lane) { return kTop + kLaneHeight * lane; }
+
+// The height at which a line that wants to pass a column at `y` goes through it without touching a
+// node: between two lanes, if there is one in the way.
+double FreeHeight(const std::vector<Node>& nodes, int column, double y) {
+  const bool blocked = std::any_of(nodes.begin(), nodes.end(), [&](const Node& node) {
+    return node.column == column && std::abs(NodeY(node.lane) - y) < kClear;
+  });
+  if (!blocked) return y;
+  const double lane = std::round((y - kTop) / kLaneHeight);
+  // Upwards where the line comes from above: below the lane as a rule, where round numbers are not.
+  return y < NodeY(lane) ? NodeY(lane - 0.5) : NodeY(lane + 0.5);
+}
+
+// From one node to another, around those between them.
+std::vector<SvgPoint> RouteOf(const std::vector<Node>& nodes, const Node& from, const Node& to,
+                              double step) {
+  const auto x = [&](int column) { return kLeft + step * column; };
+  std::vector<SvgPoint> route = {{x(from.column), NodeY(from.lane)}};
+  // What was joined at the end of a round may be made from what was written in it.
+  if (from.column == to.column && std::abs(from.lane - to.lane) > 1) {
+    const double beside = x(from.column) - kBeside;
+    const double down = from.lane < to.lane ? 0.5 : -0.5;
+    route.push_back({beside, NodeY(from.lane + down)});
+    route.push_back({beside, NodeY(to.lane - down)});
+  }
+  for (int column = from.column + 1; column < to.column; ++column) {
+    const double part = static_cast<double>(column - from.column) / (to.column - from.column);
+    const double straight = NodeY(from.lane) + part * (NodeY(to.lane) - NodeY(from.lane));
+    route.push_back({x(column), FreeHeight(nodes, column, straight)});
+  }
+  route.push_back({x(to.column), NodeY(to.lane)});
+  return route;
+}
+
 void AddLegend(SvgCanvas& canvas, double y) {
   struct Entry {
     SvgPart part;
@@ -110,11 +150,10 @@ std::string LineageSvg(const v1::SpoResult& result) {
   const double step =
       std::clamp((kFigureWidth - kLeft - 60) / std::max(1, columns - 1), 44.0, 120.0);
   const double width = std::max(kFigureWidth, kLeft + 60 + step * (columns - 1));
-  const double top = 92;
   const auto at = [&](const Node& node) {
-    return SvgPoint{kLeft + step * node.column, top + 40.0 * node.lane};
+    return SvgPoint{kLeft + step * node.column, NodeY(node.lane)};
   };
-  const double bottom = top + 40.0 * (lanes - 1) + 30;
+  const double bottom = NodeY(lanes - 1) + 30;
   SvgCanvas canvas(width, bottom + 54, "Lineage of the prompts");
   AddHeading(canvas, "Lineage", "Which prompt was made from which, by round");
   std::map<int, const Node*> by_number;
@@ -124,8 +163,8 @@ std::string LineageSvg(const v1::SpoResult& result) {
     const auto parent = by_number.find(node.prompt->parent());
     if (parent == by_number.end()) continue;
     const bool best = line.contains(node.prompt->number());
-    canvas.Curve(at(*parent->second), at(node),
-                 {.part = best ? SvgPart::kGood : SvgPart::kGrid, .width = best ? 3.0 : 1.2});
+    canvas.Curves(RouteOf(nodes, *parent->second, node, step),
+                  {.part = best ? SvgPart::kGood : SvgPart::kGrid, .width = best ? 3.0 : 1.2});
   }
   int labelled = -1;
   for (const Node& node : nodes) {
@@ -148,9 +187,9 @@ std::string LineageSvg(const v1::SpoResult& result) {
     }
     if (node.column == labelled) continue;
     labelled = node.column;
-    canvas.Text({at(node).x, top - 24}, fmt::format("{}", node.prompt->round()), SmallText());
+    canvas.Text({at(node).x, kTop - 24}, fmt::format("{}", node.prompt->round()), SmallText());
   }
-  canvas.Text({20, top - 24}, "round", SmallText(SvgAnchor::kStart));
+  canvas.Text({20, kTop - 24}, "round", SmallText(SvgAnchor::kStart));
   const int left_out = result.prompts_size() - static_cast<int>(nodes.size());
   AddLegend(canvas, bottom + 22);
   if (left_out > 0) {

@@ -10,6 +10,7 @@
 #include "agents/spo/report/figure_parts.h"
 #include "agents/spo/report/figures.h"
 #include "agents/spo/report/published_costs.h"
+#include "tools/base/signed_text.h"
 #include "tools/base/text_diff.h"
 
 namespace troupe {
@@ -187,19 +188,40 @@ std::string MatrixSection(const v1::SpoResult& result) {
 }
 
 std::string StrengthSection(
-    std::string_view title,
+    std::string_view title, const std::string& note,
     const google::protobuf::RepeatedPtrField<v1::CompareStrength>& strengths) {
   if (strengths.empty()) return "";
   std::string text = fmt::format(
-      "## {}\n\n| prompt | strength | 95 % interval | won | lost | tied |\n"
+      "## {}\n\n{}| prompt | strength | 95 % interval | won | lost | tied |\n"
       "|---|--:|---|--:|--:|--:|\n",
-      title);
+      title, note);
   for (const v1::CompareStrength& strength : strengths) {
-    text += fmt::format("| P{} | {:+.2f} | {:+.2f} to {:+.2f} | {} | {} | {} |\n",
-                        InlineText(strength.name()), strength.strength(), strength.low(),
-                        strength.high(), strength.wins(), strength.losses(), strength.ties());
+    text += fmt::format("| P{} | {} | {} to {} | {} | {} | {} |\n", InlineText(strength.name()),
+                        SignedText(strength.strength(), 2), SignedText(strength.low(), 2),
+                        SignedText(strength.high(), 2), strength.wins(), strength.losses(),
+                        strength.ties());
   }
   return text + "\n";
+}
+
+// What a match of the tournament is over: with few questions held out it is one.
+std::string TournamentNote(const v1::SpoResult& result) {
+  int least = 0;
+  int most = 0;
+  for (const v1::SpoDuel& duel : result.duels()) {
+    if (duel.stage() != v1::SpoDuel::STAGE_TOURNAMENT) continue;
+    least = most == 0 ? duel.questions_size() : std::min(least, duel.questions_size());
+    most = std::max(most, duel.questions_size());
+  }
+  if (most == 0) return "";
+  const std::string held_out = fmt::format("{} question{} held out, and ", result.held_out_size(),
+                                           result.held_out_size() == 1 ? " is" : "s are");
+  if (most == 1) {
+    return held_out + "a match is one question: each counts once, and is won by one answer.\n\n";
+  }
+  return held_out + (least == most
+                         ? fmt::format("a match is over {} of them.\n\n", most)
+                         : fmt::format("a match is over {} to {} of them.\n\n", least, most));
 }
 
 std::string CostSection(const v1::SpoResult& result) {
@@ -230,12 +252,13 @@ std::string CostSection(const v1::SpoResult& result) {
 
 std::vector<ReportFile> MakeSpoReport(const v1::SpoResult& result) {
   std::vector<ReportFile> files;
-  files.push_back({"report.md", "What the optimization did and came to",
-                   Summary(result) + CurveSection(result) + LineageSection(result) +
-                       RejectedSection(result) + MatrixSection(result) +
-                       StrengthSection("Final tournament", result.tournament()) +
-                       StrengthSection("Strength by all comparisons", result.strengths()) +
-                       CostSection(result)});
+  files.push_back(
+      {"report.md", "What the optimization did and came to",
+       Summary(result) + CurveSection(result) + LineageSection(result) + RejectedSection(result) +
+           MatrixSection(result) +
+           StrengthSection("Final tournament", TournamentNote(result), result.tournament()) +
+           StrengthSection("Strength by all comparisons", "", result.strengths()) +
+           CostSection(result)});
   if (!result.rounds().empty()) {
     files.push_back({"spo-curve.svg", "Learning curve", LearningCurveSvg(result)});
   }

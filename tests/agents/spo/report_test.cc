@@ -4,7 +4,9 @@
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <re2/re2.h>
 
+#include <cmath>
 #include <map>
 
 #include "agents/report/markdown.h"
@@ -147,6 +149,90 @@ TEST(SpoReportTest, WithoutPricesNoMoneyIsToldOf) {
   const std::string page = FilesOf(result).at("report.md");
   EXPECT_THAT(page, Not(HasSubstr("$0.0000")));
   EXPECT_THAT(page, HasSubstr("no prices are configured"));
+}
+
+TEST(SpoReportTest, NothingIsNotLessThanNothing) {
+  v1::SpoResult result = SmallResult();
+  v1::CompareStrength& first = *result.add_tournament();
+  first.set_name("1");
+  first.set_strength(-0.001);
+  first.set_low(-1.25);
+  first.set_high(0.004);
+  EXPECT_THAT(FilesOf(result).at("report.md"), HasSubstr("| P1 | 0.00 | -1.25 to 0.00 |"));
+}
+
+TEST(SpoReportTest, SaysWhatAMatchOfTheTournamentIsOver) {
+  v1::SpoResult result = SmallResult();
+  result.add_tournament()->set_name("2");
+  EXPECT_THAT(FilesOf(result).at("report.md"), Not(HasSubstr("a match is")));
+  for (int i = 1; i <= 10; ++i) {
+    result.add_held_out();
+    AddDuel(result, 1, 2, v1::Comparison::OUTCOME_RIGHT);
+    v1::SpoDuel& duel = *result.mutable_duels(result.duels_size() - 1);
+    duel.set_stage(v1::SpoDuel::STAGE_TOURNAMENT);
+    duel.add_questions(fmt::format("h{}", i));
+  }
+  EXPECT_THAT(
+      FilesOf(result).at("report.md"),
+      HasSubstr("10 questions are held out, and a match is one question: each counts once"));
+  result.mutable_duels(result.duels_size() - 1)->add_questions("h1");
+  EXPECT_THAT(FilesOf(result).at("report.md"), HasSubstr("a match is over 1 to 2 of them."));
+  for (v1::SpoDuel& duel : *result.mutable_duels()) {
+    if (duel.questions_size() == 1) duel.add_questions("h2");
+  }
+  EXPECT_THAT(FilesOf(result).at("report.md"), HasSubstr("a match is over 2 of them."));
+}
+
+// Middles of the circles of a picture, and the points that its curves go through.
+std::vector<std::pair<double, double>> NumbersBehind(const std::string& svg, const RE2& pattern) {
+  std::vector<std::pair<double, double>> found;
+  re2::StringPiece rest(svg);
+  std::pair<double, double> point;
+  while (RE2::FindAndConsume(&rest, pattern, &point.first, &point.second)) found.push_back(point);
+  return found;
+}
+
+TEST(SpoReportTest, LinesOfTheLineageGoAroundPrompts) {
+  v1::SpoResult result;
+  AddPrompt(result, 0, 1, v1::SpoPrompt::FATE_SEED, "p");
+  for (int i = 2; i <= 5; ++i) {
+    AddPrompt(result, 1, i, v1::SpoPrompt::FATE_ACCEPTED, "a" + std::to_string(i));
+    AddPrompt(result, i == 2 ? 1 : 2, i, v1::SpoPrompt::FATE_REJECTED, "r" + std::to_string(i));
+    AddPrompt(result, 1, i, v1::SpoPrompt::FATE_REFUSED, "x" + std::to_string(i));
+  }
+  // Joined after the last round, from the first prompt of it: below two others.
+  AddPrompt(result, 11, 5, v1::SpoPrompt::FATE_REFUSED, "join");
+  result.set_best(14);
+  const std::string svg = LineageSvg(result);
+  const auto nodes = NumbersBehind(svg, RE2(R"re(<circle cx="([\d.]+)" cy="([\d.]+)" r="13)re"));
+  ASSERT_GE(nodes.size(), 14u);
+  int curves = 0;
+  re2::StringPiece rest(svg);
+  std::string path;
+  while (RE2::FindAndConsume(&rest, R"re(<path d="([^"]+)")re", &path)) {
+    ++curves;
+    // Between the ends, which are prompts, it keeps away from all of them.
+    auto points = NumbersBehind(path, RE2(R"re((?:M| )([\d.]+),([\d.]+)(?: C|$))re"));
+    ASSERT_GE(points.size(), 2u) << path;
+    for (size_t i = 1; i + 1 < points.size(); ++i) {
+      for (const auto& [x, y] : nodes) {
+        const double distance = std::hypot(points[i].first - x, points[i].second - y);
+        EXPECT_GE(distance, 17) << path << " at prompt " << x << " " << y;
+      }
+    }
+    // Nor does a straight piece run through one.
+    for (size_t i = 0; i + 1 < points.size(); ++i) {
+      for (const auto& [x, y] : nodes) {
+        const bool between_x = std::min(points[i].first, points[i + 1].first) < x &&
+                               x < std::max(points[i].first, points[i + 1].first);
+        const bool between_y = std::min(points[i].second, points[i + 1].second) < y &&
+                               y < std::max(points[i].second, points[i + 1].second);
+        EXPECT_FALSE(between_x && points[i].second == y && points[i + 1].second == y) << path;
+        EXPECT_FALSE(between_y && points[i].first == x && points[i + 1].first == x) << path;
+      }
+    }
+  }
+  EXPECT_EQ(curves, 13);
 }
 
 TEST(SpoReportTest, StaysReadableHoweverLongTheSearchWas) {
