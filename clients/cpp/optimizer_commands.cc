@@ -1,4 +1,5 @@
 // troupe optimizer: list, show, best, revert, delete.
+#include <absl/strings/ascii.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -14,6 +15,8 @@ namespace troupe::client {
 namespace {
 
 constexpr size_t kLineWidth = 110;
+// What an optimizer is told that was given no objective.
+constexpr char kUsualObjective[] = "(to make the output better, judging by the feedback)";
 // A step has the values of all parameters several times.
 constexpr int kMostMessageBytes = 64 << 20;
 
@@ -136,6 +139,18 @@ void PrintStepMarkdown(const v1::OptimizerStep& step) {
   }
 }
 
+// "optoprime_multi"
+std::string AlgorithmName(const v1::Optimizer& optimizer) {
+  auto algorithm = optimizer.settings().config().algorithm();
+  if (algorithm == v1::OptimizerConfig::ALGORITHM_UNSPECIFIED) {
+    algorithm = v1::OptimizerConfig::ALGORITHM_OPTOPRIME;
+  }
+  const std::string name = v1::OptimizerConfig::Algorithm_Name(algorithm);
+  // One that this client does not know yet has no name.
+  if (name.empty()) return fmt::format("algorithm {}", static_cast<int>(algorithm));
+  return absl::AsciiStrToLower(name.substr(std::string_view("ALGORITHM_").size()));
+}
+
 int ListOptimizers(const GlobalOptions& global, const OptimizerOptions&) {
   const auto optimizers = OptimizersOf(global);
   v1::ListOptimizersRequest request;
@@ -152,9 +167,12 @@ int ListOptimizers(const GlobalOptions& global, const OptimizerOptions&) {
     return kExitOk;
   }
   for (const v1::Optimizer& each : all.optimizers()) {
-    std::cout << fmt::format("{}  {} steps, {} model calls  {}\n", each.name(), each.steps(),
-                             each.usage().model_calls(),
+    std::cout << fmt::format("{}  {}, {} steps, {} model calls  {}\n", each.name(),
+                             AlgorithmName(each), each.steps(), each.usage().model_calls(),
                              OneLine(each.settings().title(), kLineWidth));
+    const std::string& objective = each.settings().config().objective();
+    std::cout << fmt::format("    {}\n",
+                             objective.empty() ? kUsualObjective : OneLine(objective, kLineWidth));
   }
   std::cout << std::flush;
   return kExitOk;

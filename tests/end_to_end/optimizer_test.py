@@ -118,7 +118,13 @@ class OptimizerTest(unittest.TestCase):
         self.assertIn("+2", text)
         markdown = self.server.print("optimizer", "show", "o", "--markdown")
         self.assertIn("`x:0`\n\n```diff\n--- before\n+++ after\n@@ -1,1 +1,1 @@\n-1\n+2\n```\n", markdown)
-        self.assertIn("o  2 steps", self.server.print("optimizer", "list"))
+        listed = self.server.print("optimizer", "list")
+        self.assertIn("o  optoprime, 2 steps", listed)
+        self.assertIn("\n    (to make the output better", listed)
+        other = pb.OptimizerSettings(config=config_pb.OptimizerConfig(
+            algorithm=config_pb.OptimizerConfig.ALGORITHM_OPRO, objective="Come near\nto 7."))
+        self.stub.CreateOptimizer(pb.CreateOptimizerRequest(optimizer_id="other", settings=other))
+        self.assertRegex(self.server.print("optimizer", "list"), r"other  opro, 0 steps.*\n    Come near to 7\.")
 
     def test_the_picture_of_a_step_is_a_file_that_can_be_fetched(self):
         self.start()
