@@ -428,6 +428,8 @@ void KernelTree::TakeSandbox(KernelTree& from) {
                               error);  // of an earlier life; rebuilt from cells
   std::filesystem::rename(from.workspace_.states(), workspace_.states(), error);
   if (error) return;
+  // A room looks the same whether its sandbox was handed on or not.
+  std::filesystem::create_directory(from.workspace_.states(), error);
   user_ = from.user_;
   sandbox_ = std::move(from.sandbox_);
   root_ = std::move(from.root_);
