@@ -83,6 +83,10 @@ Async<GraphProposal> Opro::Propose(const Scope& scope, std::string name, const P
   CO_RETURN_IF_ERROR(reply.status());
   proposal.reasoning = JsonString(*reply, "reasoning");
   proposal.answer = JsonString(*reply, "answer");
+  if (SaysTerminate(*reply)) {
+    proposal.finished = true;
+    co_return proposal;
+  }
   const Json suggestions = JsonObject(*reply, "suggestion");
   CO_RETURN_IF_ERROR(co_await Take(scope, name, problem, options_.rules, suggestions, proposal));
   co_return proposal;

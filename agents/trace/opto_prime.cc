@@ -12,13 +12,6 @@ namespace {
 
 constexpr char kTerminate[] = "TERMINATE";
 
-bool SaysTerminate(const Json& reply) {
-  const std::string answer = JsonString(reply, "answer");
-  const size_t begin = answer.find_first_not_of(" \t\r\n");
-  if (begin == std::string::npos) return false;
-  return answer.substr(begin, answer.find_last_not_of(" \t\r\n") - begin + 1) == kTerminate;
-}
-
 Json ValuesOf(const Problem& problem, const OptoPrimeOptions& options) {
   const ProblemSections sections = SectionsOf(problem, options.layout);
   Json names = Json::array();
@@ -39,6 +32,13 @@ Json EarlierValues(const OptoPrimeVariation& variation) {
 }
 
 }  // namespace
+
+bool SaysTerminate(const Json& reply) {
+  const std::string answer = JsonString(reply, "answer");
+  const size_t begin = answer.find_first_not_of(" \t\r\n");
+  if (begin == std::string::npos) return false;
+  return answer.substr(begin, answer.find_last_not_of(" \t\r\n") - begin + 1) == kTerminate;
+}
 
 ReplySchema OptoPrimeReply(const Problem& problem) {
   const Json text = {{"type", "string"}};

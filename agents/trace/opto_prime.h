@@ -61,6 +61,9 @@ class OptoPrime : public GraphOptimizer {
   const OptoPrimeOptions options_;
 };
 
+// Whether such a reply says that nothing is left to change: its whole answer is TERMINATE.
+bool SaysTerminate(const Json& reply);
+
 // {"reasoning", "answer", "suggestion"} for the variables of the problem.
 ReplySchema OptoPrimeReply(const Problem& problem);
 

@@ -167,6 +167,18 @@ TEST_F(VariantsTest, OproSeesWhatWasTriedAndNothingOfTheProgram) {
   EXPECT_THAT(shown, Not(HasSubstr("multiply")));
 }
 
+TEST_F(VariantsTest, OproEndsWhereNothingIsLeftToChange) {
+  Json reply = {{"reasoning", "r"}, {"answer", "TERMINATE"}, {"suggestion", {{"x0", 9}}}};
+  answer_ = [&](const std::string&, const std::string&) { return DumpJson(reply); };
+  const GraphProposal proposal = Propose(Opro({}));
+  EXPECT_TRUE(proposal.finished);
+  EXPECT_THAT(proposal.changes, SizeIs(0));
+  ForgetRecord();
+  reply["answer"] = "";
+  EXPECT_FALSE(Propose(Opro({})).finished);
+  EXPECT_THAT(texts_["trace.opro"][0], HasSubstr("TERMINATE"));
+}
+
 TEST_F(VariantsTest, TextGradGoesBackThroughEveryInputThatLeadsToAVariable) {
   const GraphProposal proposal = Propose(TextGrad({}));
   // add's two inputs and multiply's first; its second leads to no variable.
