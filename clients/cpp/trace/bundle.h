@@ -15,6 +15,8 @@
 
 #include <cstdlib>
 #include <functional>
+#include <span>
+#include <string>
 #include <tuple>
 
 #include "clients/cpp/trace/tape.h"
@@ -54,6 +56,17 @@ Tape* TapeOf(const T& given) {
   return nullptr;
 }
 
+// The node that is given, or a new input with the value that is, called as the argument at `place`.
+template <typename T>
+int32_t InputOf(Tape& tape, std::span<const std::string> arguments, size_t place, const T& given) {
+  if constexpr (std::is_base_of_v<AnyNode, T>) {
+    return tape.IdOf(given);
+  } else {
+    return tape.AddInput(place < arguments.size() ? arguments[place] : "argument",
+                         MakeValue(given));
+  }
+}
+
 inline Failure FailureOf(const std::exception& error) {
   int status = 0;
   char* const name = abi::__cxa_demangle(typeid(error).name(), nullptr, nullptr, &status);
@@ -81,7 +94,8 @@ class Bundle {
     Tape* tape = nullptr;
     ((tape = tape == nullptr ? internal::TapeOf(given) : tape), ...);
     size_t place = 0;
-    const std::array<int32_t, sizeof...(Given)> inputs = {InputOf(*tape, place++, given)...};
+    const std::array<int32_t, sizeof...(Given)> inputs = {
+        internal::InputOf(*tape, operation_->arguments, place++, given)...};
     for (const int32_t id : inputs) {
       if (id == Tape::kNone) return tape->Make<Result>(tape->AddInput("unknown", Value()));
       if (tape->FailureOf(id) != nullptr) return tape->Make<Result>(id);
@@ -90,15 +104,6 @@ class Bundle {
   }
 
  private:
-  template <typename T>
-  int32_t InputOf(Tape& tape, size_t place, const T& given) const {
-    if constexpr (std::is_base_of_v<AnyNode, T>) {
-      return tape.IdOf(given);
-    } else {
-      return tape.AddInput(operation_->arguments[place], MakeValue(given));
-    }
-  }
-
   template <size_t N, size_t... I>
   int32_t Run(Tape& tape, const std::array<int32_t, N>& inputs, std::index_sequence<I...>) const {
     const Tape::Reading reading(tape);

@@ -95,7 +95,9 @@ class SandboxFunction {
   Node<Stored<R>> operator()(const Given&... given) const {
     Tape& tape = code_.tape();
     std::vector<int32_t> inputs;
-    (inputs.push_back(InputOf(tape, inputs.size(), given)), ...);
+    // All but the last, which is the code.
+    const auto names = std::span(operation_->arguments).first(operation_->arguments.size() - 1);
+    (inputs.push_back(internal::InputOf(tape, names, inputs.size(), given)), ...);
     inputs.push_back(tape.IdOf(code_));
     for (const int32_t id : inputs) {
       if (id == Tape::kNone) return tape.Make<Stored<R>>(tape.AddInput("unknown", Value()));
@@ -105,16 +107,6 @@ class SandboxFunction {
   }
 
  private:
-  template <typename T>
-  int32_t InputOf(Tape& tape, size_t place, const T& given) const {
-    if constexpr (std::is_base_of_v<AnyNode, T>) {
-      return tape.IdOf(given);
-    } else {
-      const bool named = place + 1 < operation_->arguments.size();
-      return tape.AddInput(named ? operation_->arguments[place] : "argument", MakeValue(given));
-    }
-  }
-
   static std::optional<Value> Read(const nlohmann::json& result) {
     using Kept = Stored<R>;
     if constexpr (std::is_same_v<Kept, int64_t>) {
