@@ -124,6 +124,8 @@ Async<ToolResult> KernelTool::Call(ToolCall call) {
                                           std::move(from), std::move(code)));
   ToolResult result;
   result.content = TakeContent(cell.outputs);
+  // Else the value would be shown: with the state's name, which tells apart what is the same.
+  if (result.content.empty()) result.content.push_back(ToolText{"(nothing)\n"});
   result.is_error = cell.status != "ok";
   result.value = {{"state", state}, {"status", cell.status}, {"outputs", std::move(cell.outputs)}};
   if (!result.is_error) result.value["from"] = cell.from;

@@ -93,6 +93,14 @@ TEST_F(PythonKernelTest, ShowsWhatACellPrintsReturnsAndPlots) {
   EXPECT_EQ(images, 1);
 }
 
+TEST_F(PythonKernelTest, SilentCellsLookTheSame) {
+  for (const char* const state : {"one", "two"}) {
+    const auto result = Run(state, "", "x = 5");
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_EQ(Text(*result), "(nothing)\n");
+  }
+}
+
 TEST_F(PythonKernelTest, AlternativesDoNotSeeEachOther) {
   ASSERT_FALSE(Run("base", "", "x = [1]\nopen('note', 'w').write('base')")->is_error);
   ASSERT_FALSE(Run("left", "base", "x.append(2)\nopen('note', 'w').write('left')")->is_error);
