@@ -48,7 +48,6 @@ namespace troupe {
 namespace {
 
 constexpr int kKeepalivePermitMilliseconds = 30'000;
-constexpr int kMaxStreamsPerConnection = 1000;
 constexpr absl::Duration kSweepInterval = absl::Minutes(1);
 constexpr absl::Duration kSweepAgain = absl::Seconds(1);
 constexpr int kSecretBytes = 32;
@@ -329,7 +328,7 @@ struct Server::Parts {
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                                kKeepalivePermitMilliseconds);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsPerConnection);
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnection);
     // Another server on the same port must be an error, not a share of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.RegisterService(tasks.get());

@@ -30,11 +30,15 @@ Connection::Connection(const std::string& address) {
   grpc::ChannelArguments arguments;
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, kKeepaliveMilliseconds);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-  channel_ = grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
-  tasks_ = v1::TaskService::NewStub(channel_);
-  traces_ = v1::TraceService::NewStub(channel_);
-  tools_ = v1::ToolService::NewStub(channel_);
-  prompts_ = v1::PromptService::NewStub(channel_);
+  const auto credentials = grpc::InsecureChannelCredentials();
+  const auto calls = grpc::CreateCustomChannel(address, credentials, arguments);
+  tasks_ = v1::TaskService::NewStub(calls);
+  traces_ = v1::TraceService::NewStub(calls);
+  tools_ = v1::ToolService::NewStub(calls);
+  prompts_ = v1::PromptService::NewStub(calls);
+  // Channels to the same server share a connection otherwise.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  watches_ = v1::TaskService::NewStub(grpc::CreateCustomChannel(address, credentials, arguments));
 }
 
 std::unique_ptr<grpc::ClientContext> CallContext() {

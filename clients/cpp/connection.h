@@ -29,13 +29,16 @@ class Connection {
   explicit Connection(const std::string& address);
 
   v1::TaskService::Stub& tasks() { return *tasks_; }
+  // For WatchTask alone, on a connection of its own: however many watches are open, calls have the
+  // other one. It is opened when the first watch is.
+  v1::TaskService::Stub& watches() { return *watches_; }
   v1::TraceService::Stub& traces() { return *traces_; }
   v1::ToolService::Stub& tools() { return *tools_; }
   v1::PromptService::Stub& prompts() { return *prompts_; }
 
  private:
-  std::shared_ptr<grpc::Channel> channel_;
   std::unique_ptr<v1::TaskService::Stub> tasks_;
+  std::unique_ptr<v1::TaskService::Stub> watches_;
   std::unique_ptr<v1::TraceService::Stub> traces_;
   std::unique_ptr<v1::ToolService::Stub> tools_;
   std::unique_ptr<v1::PromptService::Stub> prompts_;

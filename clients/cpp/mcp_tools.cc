@@ -202,7 +202,7 @@ McpJson WaitForTask(Connection& connection, const McpJson& arguments, McpRunning
   bool enough = false;
   const grpc::Status watched =
       running.Run(std::move(context), [&](grpc::ClientContext& context) -> grpc::Status {
-        auto stream = connection.tasks().WatchTask(&context, request);
+        auto stream = connection.watches().WatchTask(&context, request);
         v1::WatchTaskResponse event;
         while (!enough && stream->Read(&event)) {
           const std::string line = EventLine(event);

@@ -34,7 +34,7 @@ Outcome Follow(Connection& connection, const WatchSettings& settings, EventView&
     v1::WatchTaskRequest request;
     request.set_name(settings.task);
     request.set_after_sequence(last);
-    auto stream = connection.tasks().WatchTask(&context, request);
+    auto stream = connection.watches().WatchTask(&context, request);
     v1::WatchTaskResponse event;
     bool ended = false;
     while (stream->Read(&event)) {

@@ -143,7 +143,7 @@ grpc::ServerUnaryReactor* TaskServiceImpl::ListTasks(Context* context,
 }
 
 grpc::ServerWriteReactor<v1::WatchTaskResponse>* TaskServiceImpl::WatchTask(
-    Context*, const v1::WatchTaskRequest* request) {
+    Context* context, const v1::WatchTaskRequest* request) {
   WatchOptions options;
   absl::Status valid;
   const auto id = ParseTaskName(request->name());
@@ -160,6 +160,7 @@ grpc::ServerWriteReactor<v1::WatchTaskResponse>* TaskServiceImpl::WatchTask(
   }
   if (!valid.ok()) return FailedStream<v1::WatchTaskResponse>(valid);
   options.task_id = *id;
+  options.connection = context->peer();
   options.after_sequence = request->after_sequence();
   options.heartbeat = absl::Seconds(seconds);
   WatchCodec<v1::WatchTaskResponse> codec;

@@ -183,7 +183,7 @@ grpc::ServerUnaryReactor* TraceServiceImpl::ListSpans(Context* context,
 }
 
 grpc::ServerWriteReactor<v1::WatchSpansResponse>* TraceServiceImpl::WatchSpans(
-    Context*, const v1::WatchSpansRequest* request) {
+    Context* context, const v1::WatchSpansRequest* request) {
   const auto id = ParseTaskName(request->name());
   if (!id.ok()) return FailedStream<v1::WatchSpansResponse>(id.status());
   if (request->after_sequence() < 0) {
@@ -193,6 +193,7 @@ grpc::ServerWriteReactor<v1::WatchSpansResponse>* TraceServiceImpl::WatchSpans(
   }
   WatchOptions options;
   options.task_id = *id;
+  options.connection = context->peer();
   options.after_sequence = request->after_sequence();
   WatchCodec<v1::WatchSpansResponse> codec;
   codec.encode = EncodeSpanEvent;

@@ -17,6 +17,7 @@
 
 #include "server/scheduler/task_manager.h"
 #include "server/services/errors.h"
+#include "server/services/open_streams.h"
 #include "server/store/event_reader.h"
 #include "tools/base/error.h"
 #include "tools/base/mutex.h"
@@ -27,6 +28,7 @@ namespace troupe {
 
 struct WatchOptions {
   std::string task_id;
+  std::string connection;  // on which the client is, as gRPC names its other end
   int64_t after_sequence = 0;
   absl::Duration heartbeat = absl::Seconds(15);
 };
@@ -36,49 +38,6 @@ template <typename Message>
 struct WatchCodec {
   std::function<std::unique_ptr<Message>(const TaskEvent&, bool last)> encode;
   std::function<Message()> heartbeat;
-};
-
-// Keeps the streams that are open, so that a closing server can end them.
-class OpenStreams {
- public:
-  // Before the first stream.
-  void SetLimit(size_t limit) { limit_ = limit; }
-  // The id of the stream, to be removed with. kShuttingDown if all were asked to end already,
-  // kQueueFull if too many are open: the stream must end, too.
-  absl::StatusOr<uint64_t> Add(std::function<void()> end) {
-    MutexLock lock(&mutex_);
-    if (closed_) {
-      return Error(Reason::kShuttingDown, "the server closes; watch again from the last sequence");
-    }
-    if (streams_.size() >= limit_) {
-      return Error(Reason::kQueueFull,
-                   fmt::format("{} streams are open already; try later", limit_),
-                   {{"limit", "server.max_watchers"}});
-    }
-    streams_[next_id_] = std::move(end);
-    return next_id_++;
-  }
-  void Remove(uint64_t id) {
-    MutexLock lock(&mutex_);
-    streams_.erase(id);
-  }
-  // Asks every stream to end, those that come later too.
-  void EndAll() {
-    std::map<uint64_t, std::function<void()>> streams;
-    {
-      MutexLock lock(&mutex_);
-      closed_ = true;
-      streams.swap(streams_);
-    }
-    for (auto& [id, end] : streams) end();
-  }
-
- private:
-  size_t limit_ = 10'000;
-  Mutex mutex_;
-  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
-  uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
-  std::map<uint64_t, std::function<void()>> streams_ ABSL_GUARDED_BY(mutex_);
 };
 
 // The last sequence that a client has who took all but `waiting`; `last` if no event waits. A
@@ -153,12 +112,13 @@ class WatchStream : public grpc::ServerWriteReactor<Message>,
     subscription_ = manager_->hub().Subscribe(options_.task_id, [weak] {
       if (auto stream = weak.lock()) stream->Wake();
     });
-    const auto id = open_->Add([weak] {
+    const auto end = [weak] {
       auto stream = weak.lock();
       if (stream == nullptr) return;
       stream->FinishOnce(
           Error(Reason::kShuttingDown, "the server closes; watch again from the last sequence"));
-    });
+    };
+    const auto id = open_->Add(end, options_.connection);
     if (!id.ok()) return FinishOnce(id.status());
     open_id_ = *id;
     Wake();

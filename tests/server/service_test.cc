@@ -3,11 +3,15 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <memory>
+#include <vector>
 
 #include "google/rpc/error_details.pb.h"
 #include "google/rpc/status.pb.h"
 #include "server/server.h"
+#include "server/services/open_streams.h"
 #include "tests/support/temp_folder.h"
+#include "tools/base/mutex.h"
 #include "troupe/v1/prompt_service.grpc.pb.h"
 #include "troupe/v1/task_service.grpc.pb.h"
 #include "troupe/v1/tool_service.grpc.pb.h"
@@ -331,6 +335,95 @@ TEST_F(ServiceTest, PagesCoverEveryTaskOnce) {
     list.set_page_token(response.next_page_token());
   } while (!list.page_token().empty());
   EXPECT_EQ(seen, std::multiset<std::string>(made.begin(), made.end()));
+}
+
+// A watch that reads until it ends. Thread-safe.
+class OpenWatch : public grpc::ClientReadReactor<v1::WatchTaskResponse> {
+ public:
+  OpenWatch(v1::TaskService::Stub& tasks, const std::string& task) {
+    request_.set_name(task);
+    tasks.async()->WatchTask(&context_, &request_, this);
+    StartRead(&response_);
+    StartCall();
+  }
+  ~OpenWatch() override {
+    context_.TryCancel();
+    MutexLock lock(&mutex_);
+    mutex_.Await(Condition(&done_));
+  }
+
+  void OnReadDone(bool ok) override {
+    {
+      MutexLock lock(&mutex_);
+      open_ = ok;
+    }
+    if (ok) StartRead(&response_);
+  }
+  void OnDone(const grpc::Status& status) override {
+    MutexLock lock(&mutex_);
+    status_ = status;
+    done_ = true;
+  }
+
+  // Whether it got an event, as opposed to an end.
+  bool IsOpen() {
+    MutexLock lock(&mutex_);
+    const auto known = [this] { return open_ || done_; };
+    mutex_.AwaitWithTimeout(Condition(&known), absl::Seconds(20));
+    return open_ && !done_;
+  }
+  grpc::Status Wait() {
+    MutexLock lock(&mutex_);
+    mutex_.AwaitWithTimeout(Condition(&done_), absl::Seconds(20));
+    return done_ ? status_ : grpc::Status(StatusCode::DEADLINE_EXCEEDED, "it goes on");
+  }
+
+ private:
+  grpc::ClientContext context_;
+  v1::WatchTaskRequest request_;
+  v1::WatchTaskResponse response_;
+  Mutex mutex_;
+  bool open_ = false;
+  bool done_ = false;
+  grpc::Status status_;
+};
+
+TEST_F(ServiceTest, WatchesLeaveTheirConnectionRoomForCalls) {
+  v1::Task task;
+  ASSERT_EQ(Submit(Good(), &task).code, StatusCode::OK);
+  const auto connect = [] {
+    grpc::ChannelArguments arguments;
+    arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+    return v1::TaskService::NewStub(grpc::CreateCustomChannel(
+        server_->address(), grpc::InsecureChannelCredentials(), arguments));
+  };
+  const auto one = connect();
+  std::vector<std::unique_ptr<OpenWatch>> watches;
+  for (int i = 0; i < kWatchesPerConnection; ++i) {
+    watches.push_back(std::make_unique<OpenWatch>(*one, task.name()));
+  }
+  for (const auto& watch : watches) ASSERT_TRUE(watch->IsOpen());
+  // Some at once, as a client would that does not know of the limit.
+  std::vector<std::unique_ptr<OpenWatch>> refused;
+  for (int i = 0; i < 50; ++i) refused.push_back(std::make_unique<OpenWatch>(*one, task.name()));
+  for (const auto& watch : refused) {
+    const grpc::Status status = watch->Wait();
+    EXPECT_EQ(status.error_code(), StatusCode::RESOURCE_EXHAUSTED);
+    EXPECT_EQ(Look(status).reason, "LIMIT_REACHED");
+    EXPECT_NE(status.error_message().find("use_local_subchannel_pool"), std::string::npos);
+  }
+  // Calls get through on it, and watches on another.
+  grpc::ClientContext context;
+  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  v1::SubmitTaskResponse submitted;
+  EXPECT_TRUE(one->SubmitTask(&context, Good(), &submitted).ok());
+  const auto other = connect();
+  EXPECT_TRUE(OpenWatch(*other, task.name()).IsOpen());
+  // What ends makes room.
+  watches.pop_back();
+  bool again = false;
+  for (int i = 0; i < 100 && !again; ++i) again = OpenWatch(*one, task.name()).IsOpen();
+  EXPECT_TRUE(again);
 }
 
 TEST_F(ServiceTest, AnswersAreCheckedAndTasksCannotBeMisused) {

@@ -98,6 +98,22 @@ TEST(OpenStreamsTest, TooManyAreRefused) {
   EXPECT_TRUE(streams.Add(nothing).ok());
 }
 
+TEST(OpenStreamsTest, WatchesOfOneConnectionLeaveRoomForItsCalls) {
+  OpenStreams streams;
+  const auto nothing = [] {};
+  const auto first = streams.Add(nothing, "ipv4:127.0.0.1:1");
+  ASSERT_TRUE(first.ok());
+  for (int i = 1; i < kWatchesPerConnection; ++i) {
+    ASSERT_TRUE(streams.Add(nothing, "ipv4:127.0.0.1:1").ok());
+  }
+  const auto refused = streams.Add(nothing, "ipv4:127.0.0.1:1");
+  EXPECT_EQ(ReasonOf(refused.status()), Reason::kLimitReached);
+  EXPECT_TRUE(streams.Add(nothing, "ipv4:127.0.0.1:2").ok());
+  EXPECT_TRUE(streams.Add(nothing).ok());
+  streams.Remove(*first);
+  EXPECT_TRUE(streams.Add(nothing, "ipv4:127.0.0.1:1").ok());
+}
+
 TEST(WatchStreamTest, AHeartbeatDoesNotHideWhatAClientHas) {
   std::deque<v1::WatchTaskResponse> waiting(2);  // two heartbeats
   EXPECT_EQ(SequenceBefore(waiting, 7), 7);
