@@ -187,8 +187,9 @@ class Pool:
         return Outcome(run, wrong=[f"the run did not end within {RUN_SECONDS} s"])
 
 
-def plan(kinds, faults, points, seed):
-    """Runs that take `points` points together, shared out by the faults' weights."""
+def plan(kinds, faults, points, seed, requests):
+    """Runs that take `points` points together, shared out by the faults' weights. A task has as many moments as
+    requests to the outside: one of a kind that makes few takes few points."""
     pairs = [(kind, fault) for fault in faults for kind in kinds]
     total = sum(FAULTS[fault].weight for _, fault in pairs)
     runs, weight, given = [], 0, 0
@@ -197,7 +198,7 @@ def plan(kinds, faults, points, seed):
         share = points * weight // total - given  # what is rounded off goes to the next ones
         given += share
         while share > 0:
-            take = min(FAULTS[fault].per_run, share)
+            take = min(FAULTS[fault].per_run, share, requests[kind])
             runs.append(Run(kind, fault, seed * 1000 + len(runs), take))
             share -= take
     random.Random(seed).shuffle(runs)  # what one fault costs is not to come all at once
@@ -262,7 +263,8 @@ def main():
         if outcome.wrong:
             return 1
         undisturbed[outcome.run.kind] = outcome
-    runs = plan(kinds, faults, options.points, options.seed)
+    requests = {kind: outcome.requests for kind, outcome in undisturbed.items()}
+    runs = plan(kinds, faults, options.points, options.seed, requests)
     if options.run is not None:
         runs = [Run(kind, fault, options.run, options.points) for kind in kinds for fault in faults]
     outcomes = []

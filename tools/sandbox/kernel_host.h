@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <tuple>
 #include <vector>
 
 #include "tools/sandbox/kernel_tree.h"
@@ -50,7 +51,9 @@ class KernelHost {
     std::string task;
     std::string room;
     std::string language;
-    auto operator<=>(const Key&) const = default;
+    bool operator<(const Key& other) const {
+      return std::tie(task, room, language) < std::tie(other.task, other.room, other.language);
+    }
   };
   using Trees = std::map<Key, std::shared_ptr<KernelTree>>;
 
