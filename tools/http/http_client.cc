@@ -31,7 +31,7 @@ constexpr absl::Duration kTick = absl::Milliseconds(200);
 // Transfers that share one multi handle, and so the most connections that it keeps. curl looks for
 // a free connection to a host among all that the handle has to it, one by one: with thousands of
 // transfers under way that took more time than all else.
-constexpr size_t kTransfersOfAMulti = 32;
+constexpr size_t kTransfersOfAMulti = 96;
 // Of a reply that are taken at once. Each transfer has room for them all the time.
 constexpr long kReceiveBytes = 4096;
 constexpr size_t kMaxIdleHandles = 1024;
