@@ -1,5 +1,6 @@
 // Reading of JSON: by simdjson, which takes a fraction of the time of nlohmann's own parser, and by
 // that where the two would not agree.
+
 // As the library was built.
 #ifndef SIMDJSON_THREADS_ENABLED
 #define SIMDJSON_THREADS_ENABLED 1
