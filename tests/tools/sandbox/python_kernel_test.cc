@@ -35,6 +35,14 @@ class PythonKernelTest : public testing::Test {
     std::ofstream(context_.workspace.inputs() / "data.txt") << "42";
   }
 
+  // What is called from now on belongs to a room of the task.
+  void EnterRoom(const Workspace& task, const std::string& room) {
+    context_.room = room;
+    context_.task_workspace = task;
+    context_.workspace = RoomIn(task, room);
+    ASSERT_TRUE(PrepareRoom(task, room).ok());
+  }
+
   // A new server: nothing is left of the old one's processes.
   void Restart() {
     tool_.reset();
@@ -112,12 +120,7 @@ TEST_F(PythonKernelTest, AlternativesDoNotSeeEachOther) {
 
 TEST_F(PythonKernelTest, RoomsShareNoStatesAndNoNames) {
   const Workspace task = context_.workspace;
-  const auto enter = [&](const std::string& room) {
-    context_.room = room;
-    context_.task_workspace = task;
-    context_.workspace = RoomIn(task, room);
-    ASSERT_TRUE(PrepareRoom(task, room).ok());
-  };
+  const auto enter = [&](const std::string& room) { EnterRoom(task, room); };
   const auto go_on = [&](const std::string& path, const std::string& code) {
     ToolCall call;
     context_.path = path;
@@ -155,12 +158,7 @@ TEST_F(PythonKernelTest, RoomsShareNoStatesAndNoNames) {
 
 TEST_F(PythonKernelTest, CodeInARoomSeesNoOtherRoom) {
   const Workspace task = context_.workspace;
-  const auto enter = [&](const std::string& room) {
-    context_.room = room;
-    context_.task_workspace = task;
-    context_.workspace = RoomIn(task, room);
-    ASSERT_TRUE(PrepareRoom(task, room).ok());
-  };
+  const auto enter = [&](const std::string& room) { EnterRoom(task, room); };
   // Everything that code can find, and since when its sandbox is there.
   const std::string look =
       "import os, glob\n"
