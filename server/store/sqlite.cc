@@ -4,6 +4,7 @@
 #include <spdlog/spdlog.h>
 #include <sqlite3.h>
 
+#include "server/store/joined_log.h"
 #include "server/store/packed.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -133,7 +134,8 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
   static const int configured = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
   if (configured != SQLITE_OK) spdlog::debug("SQLite was set up before: {}", configured);
   sqlite3* database = nullptr;
-  const int code = sqlite3_open_v2(path.c_str(), &database, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+  const char* const way = mode == Mode::kReadWrite ? JoinedLogVfs() : nullptr;
+  const int code = sqlite3_open_v2(path.c_str(), &database, flags | SQLITE_OPEN_NOMUTEX, way);
   std::unique_ptr<Connection> connection(new Connection(database));
   if (code != SQLITE_OK) return SqliteError(database, code, "open " + path);
   sqlite3_extended_result_codes(database, 1);

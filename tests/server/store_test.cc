@@ -220,12 +220,11 @@ TEST_F(StoreTest, ReadsALogWithRoomBehindItsLastCommit) {
   const auto connection = Connection::Open(path(), Connection::Mode::kReadWrite);
   ASSERT_TRUE(connection.ok()) << connection.status();
   ASSERT_TRUE((*connection)->Execute("CREATE TABLE t (filler BLOB)").ok());
-  constexpr int kRows = 200;
+  constexpr int kRows = 20;
   for (int i = 0; i < kRows; ++i) {
     ASSERT_TRUE((*connection)->Execute("INSERT INTO t VALUES (randomblob(3000))").ok());
   }
-  const auto log = std::filesystem::file_size(path() + "-wal");
-  EXPECT_GT(log, 3u << 20);  // of which the commits take about 2 MiB
+  EXPECT_GT(std::filesystem::file_size(path() + "-wal"), 1u << 20);  // of which a third is used
   const std::string copy = (folder_.path() / "copy.db").string();
   std::filesystem::copy_file(path(), copy);
   std::filesystem::copy_file(path() + "-wal", copy + "-wal");
