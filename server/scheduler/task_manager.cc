@@ -329,11 +329,12 @@ void TaskManager::Accept(TaskRow row, const TaskCopy* copy, Accepted done) {
   auto shared = std::make_shared<TaskRow>(std::move(row));
   const int64_t first_sequence = (copy == nullptr ? 0 : copy->last_sequence) + 1;
   store_->Write(
-      [shared, copy, first_sequence](Connection& connection) -> absl::Status {
+      [this, shared, copy, first_sequence](Connection& connection) -> absl::Status {
         RETURN_IF_ERROR(InsertTask(connection, *shared));
         JournalEntry entry;
         entry.task_id = shared->name;
         if (copy != nullptr) {
+          RETURN_IF_ERROR(store_->CatchUpIndexes(connection));
           RETURN_IF_ERROR(ShareContents(connection, copy->source, shared->key));
           entry.contents = copy->contents;
           entry.begun = copy->spans;

@@ -6,9 +6,9 @@
 
 #include <utility>
 
+#include "server/store/indexes.h"
 #include "server/store/packed.h"
 #include "server/store/task_table.h"
-#include "server/store/text_index.h"
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
@@ -18,55 +18,36 @@ namespace {
 
 enum Encoding : int64_t { kPlain = 0, kZstd = 1 };
 
-constexpr size_t kIndexedHashBytes = 16;  // of a hash, in the index of contents
-
-// A statement whose two parameters are the indexed beginning of a hash, and all of it. The hash
-// outlives it.
-absl::StatusOr<Statement> SelectContent(Connection& connection, std::string_view sql,
-                                        const std::string& hash_bytes) {
-  ASSIGN_OR_RETURN(Statement select, connection.Prepare(sql));
-  select.BindBlobKept(std::string_view(hash_bytes).substr(0, kIndexedHashBytes));
-  select.BindBlobKept(hash_bytes);
-  return select;
-}
-
-// 0 if there is none.
-absl::StatusOr<int64_t> FindContent(Connection& connection, const std::string& hash_bytes) {
+// Counts one more use of a content that was found by half of its hash.
+absl::Status UseContent(Connection& connection, int64_t id, const std::string& hash_bytes) {
   ASSIGN_OR_RETURN(
-      Statement find,
-      SelectContent(connection,
-                    "SELECT id FROM contents WHERE substr(hash, 1, 16) = ? AND hash = ?",
-                    hash_bytes));
-  ASSIGN_OR_RETURN(const bool found, find.Step());
-  return found ? find.Int(0) : 0;
-}
-
-// Counts one more use of a content that is there; its id.
-absl::StatusOr<int64_t> UseContent(Connection& connection, const std::string& hash_bytes) {
-  ASSIGN_OR_RETURN(const int64_t key, FindContent(connection, hash_bytes));
-  if (key == 0) return Error(Reason::kStoreFailed, "two contents have the same half of a hash");
-  ASSIGN_OR_RETURN(Statement count,
-                   connection.Prepare("UPDATE contents SET uses = uses + 1 WHERE id = ?"));
-  count.Bind(key);
+      Statement count,
+      connection.Prepare("UPDATE contents SET uses = uses + 1 WHERE id = ? AND hash = ?"));
+  count.Bind(id).BindBlobKept(hash_bytes);
   RETURN_IF_ERROR(count.Run());
-  return key;
+  if (connection.Changes() > 0) return absl::OkStatus();
+  return Error(Reason::kStoreFailed, "two contents have the same half of a hash");
 }
 
 // Puts a content there, or counts one more use of it; its id.
-absl::StatusOr<int64_t> PutContent(Connection& connection, const Content& content) {
+absl::StatusOr<int64_t> PutContent(Connection& connection, const Content& content,
+                                   ContentIndex& index) {
   const std::string hash = HashBytes(content.hash);
-  {
-    const Packed packed = Pack(content.bytes);
-    ASSIGN_OR_RETURN(
-        Statement insert,
-        connection.Prepare("INSERT INTO contents (hash, encoding, size, bytes) VALUES (?, ?, ?, ?) "
-                           "ON CONFLICT (substr(hash, 1, 16)) DO NOTHING"));
-    insert.BindBlobKept(hash).Bind(packed.compressed ? kZstd : kPlain);
-    insert.Bind(static_cast<int64_t>(content.bytes.size())).BindBlobKept(packed.bytes);
-    RETURN_IF_ERROR(insert.Run());
+  ASSIGN_OR_RETURN(const int64_t found, index.Find(connection, content.hash));
+  if (found != 0) {
+    RETURN_IF_ERROR(UseContent(connection, found, hash));
+    return found;
   }
-  if (connection.Changes() > 0) return connection.LastInsertId();
-  return UseContent(connection, hash);
+  const Packed packed = Pack(content.bytes);
+  ASSIGN_OR_RETURN(
+      Statement insert,
+      connection.Prepare("INSERT INTO contents (hash, encoding, size, bytes) VALUES (?, ?, ?, ?)"));
+  insert.BindBlobKept(hash).Bind(packed.compressed ? kZstd : kPlain);
+  insert.Bind(static_cast<int64_t>(content.bytes.size())).BindBlobKept(packed.bytes);
+  RETURN_IF_ERROR(insert.Run());
+  const int64_t id = connection.LastInsertId();
+  RETURN_IF_ERROR(index.Add(connection, content.hash, id));
+  return id;
 }
 
 // Notes a use that no span tells of.
@@ -142,8 +123,8 @@ KnownKeys* KeysOf(const JournalEntry& entry) {
 // Writes one entry: `known` may be null.
 class EntryWriter {
  public:
-  EntryWriter(Connection& connection, const JournalEntry& entry, TextIndex& index)
-      : connection_(connection), entry_(entry), index_(index), known_(KeysOf(entry)) {}
+  EntryWriter(Connection& connection, const JournalEntry& entry, Indexes& indexes)
+      : connection_(connection), entry_(entry), indexes_(indexes), known_(KeysOf(entry)) {}
 
   absl::Status Write() {
     RETURN_IF_ERROR(FindTask());
@@ -170,7 +151,7 @@ class EntryWriter {
   absl::Status PutContents() {
     contents_.reserve(entry_.contents.size());
     for (const Content& content : entry_.contents) {
-      ASSIGN_OR_RETURN(const int64_t key, PutContent(connection_, content));
+      ASSIGN_OR_RETURN(const int64_t key, PutContent(connection_, content, indexes_.contents));
       contents_.push_back(key);
       Remember(content.hash, key);
       if (content.bytes.size() > largest_.bytes.size()) largest_ = {key, content.bytes};
@@ -220,7 +201,7 @@ class EntryWriter {
     if (begun.ended) RETURN_IF_ERROR(DeleteEnd(begun.key));
     if (!span.search_text.empty() && begun.text == 0) {
       ASSIGN_OR_RETURN(begun.text, KeepText(begun.key, span));
-      RETURN_IF_ERROR(index_.Add(connection_, begun.text, span.search_text));
+      RETURN_IF_ERROR(indexes_.texts.Add(connection_, begun.text, span.search_text));
     }
     return InsertEnd(begun, span);
   }
@@ -332,7 +313,7 @@ class EntryWriter {
       const auto found = known_->contents.find(HashKey(hash));
       if (found != known_->contents.end()) return found->second;
     }
-    return FindContent(connection_, HashBytes(hash));
+    return indexes_.contents.Find(connection_, hash);
   }
 
   void Remember(const std::string& hash, int64_t key) {
@@ -352,7 +333,7 @@ class EntryWriter {
 
   Connection& connection_;
   const JournalEntry& entry_;
-  TextIndex& index_;
+  Indexes& indexes_;
   KnownKeys* const known_;
   int64_t task_key_ = 0;
   std::vector<int64_t> contents_;  // ids of those that no span has yet
@@ -408,9 +389,10 @@ constexpr std::string_view kSpanColumns =
 
 }  // namespace
 
-absl::Status AppendEntry(Connection& connection, const JournalEntry& entry, TextIndex* index) {
-  TextIndex without_index;
-  return EntryWriter(connection, entry, index == nullptr ? without_index : *index).Write();
+absl::Status AppendEntry(Connection& connection, const JournalEntry& entry, Indexes* indexes) {
+  if (indexes != nullptr) return EntryWriter(connection, entry, *indexes).Write();
+  Indexes at_once;
+  return EntryWriter(connection, entry, at_once).Write();
 }
 
 bool MayHaveOpenSpans(const EntryChain& chain) {
@@ -448,13 +430,13 @@ absl::StatusOr<int64_t> LastSequenceOf(Connection& connection, int64_t task_key)
   return statement.Int(0);
 }
 
-absl::StatusOr<std::string> ReadContentByHash(Connection& connection, const std::string& hash) {
+absl::StatusOr<std::string> ReadContentById(Connection& connection, int64_t id,
+                                            const std::string& hash) {
   const std::string hash_bytes = HashBytes(hash);
-  ASSIGN_OR_RETURN(Statement statement,
-                   SelectContent(connection,
-                                 "SELECT encoding, size, bytes FROM contents WHERE "
-                                 "substr(hash, 1, 16) = ? AND hash = ?",
-                                 hash_bytes));
+  ASSIGN_OR_RETURN(
+      Statement statement,
+      connection.Prepare("SELECT encoding, size, bytes FROM contents WHERE id = ? AND hash = ?"));
+  statement.Bind(id).BindBlobKept(hash_bytes);
   ASSIGN_OR_RETURN(const bool found, statement.Step());
   if (!found) {
     return Error(Reason::kNotFound, fmt::format("no content with the hash {} is stored", hash),

@@ -11,12 +11,12 @@
 
 namespace troupe {
 
-class TextIndex;
+struct Indexes;
 
 // Appends an entry. kNotFound if the task is gone, kStoreFailed if it ends a span that never began.
-// Its texts go to `index`; null: into the full-text index at once.
+// Its texts and contents go to `indexes`; null: into the store's at once.
 absl::Status AppendEntry(Connection& connection, const JournalEntry& entry,
-                         TextIndex* index = nullptr);
+                         Indexes* indexes = nullptr);
 
 // Whether a span may be open of those that entries of the chain began: false only if none is. For
 // whoever writes.
@@ -42,8 +42,9 @@ absl::StatusOr<std::vector<StoredSpan>> QuerySpans(Connection& connection, const
 
 absl::StatusOr<int64_t> LastSequenceOf(Connection& connection, int64_t task_key);
 
-// kNotFound if there is no content with the hash (64 hexadecimal digits).
-absl::StatusOr<std::string> ReadContentByHash(Connection& connection, const std::string& hash);
+// kNotFound if the content with the id has not the hash (64 hexadecimal digits), or there is none.
+absl::StatusOr<std::string> ReadContentById(Connection& connection, int64_t id,
+                                            const std::string& hash);
 
 // Events with a sequence above `after`, in order, at most `limit`.
 absl::StatusOr<std::vector<EventRecord>> ReadEvents(Connection& connection, int64_t task_key,

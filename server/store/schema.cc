@@ -11,7 +11,7 @@ namespace troupe {
 namespace {
 
 // Times are microseconds since 1970, hashes are 32 bytes, JSON and protobuf messages are opaque.
-constexpr std::array<const char*, 9> kMigrations = {R"sql(
+constexpr std::array<const char*, 10> kMigrations = {R"sql(
 CREATE TABLE tasks (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,             -- the id in tasks/{id}
@@ -119,9 +119,9 @@ CREATE TABLE prompt_promotions (
 );
 CREATE INDEX prompt_promotions_latest ON prompt_promotions (prompt, id);
 )sql",
-                                                    // Fewer pages to write for a call: uses are
-                                                    // counted, span ids need no table.
-                                                    R"sql(
+                                                     // Fewer pages to write for a call: uses are
+                                                     // counted, span ids need no table.
+                                                     R"sql(
 ALTER TABLE contents ADD COLUMN uses INTEGER NOT NULL DEFAULT 1;  -- rows of content_uses
 UPDATE contents SET uses = (SELECT count(*) FROM content_uses WHERE content = contents.id);
 DROP INDEX content_users;
@@ -162,10 +162,10 @@ DROP TABLE spans_1;
 CREATE UNIQUE INDEX spans_begin ON spans (task, begin_sequence);
 CREATE INDEX spans_end ON spans (task, end_sequence) WHERE end_sequence > 0;
 )sql",
-                                                    // Rows are written once: an end that was
-                                                    // written into its span's row made that grow,
-                                                    // which moved its neighbours to other pages.
-                                                    R"sql(
+                                                     // Rows are written once: an end that was
+                                                     // written into its span's row made that grow,
+                                                     // which moved its neighbours to other pages.
+                                                     R"sql(
 CREATE TABLE span_ends (
   span INTEGER PRIMARY KEY,              -- spans.id
   task INTEGER NOT NULL,
@@ -218,10 +218,10 @@ INSERT INTO spans SELECT id, task, begin_sequence, path, kind, type, title, begi
 DROP TABLE spans_2;
 CREATE UNIQUE INDEX spans_begin ON spans (task, begin_sequence);
 )sql",
-                                                    // Less room for what is stored twice: the
-                                                    // index keeps no positions, and its text and
-                                                    // the tasks' rows are compressed.
-                                                    R"sql(
+                                                     // Less room for what is stored twice: the
+                                                     // index keeps no positions, and its text and
+                                                     // the tasks' rows are compressed.
+                                                     R"sql(
 CREATE TABLE span_texts (
   span INTEGER PRIMARY KEY,              -- spans.id
   prefix INTEGER,                        -- contents.id: a part of what the text is of, or NULL
@@ -241,9 +241,9 @@ INSERT INTO span_search (span_search) VALUES ('rebuild');
 ALTER TABLE tasks ADD COLUMN spec_size INTEGER NOT NULL DEFAULT 0;    -- as span_texts.size
 ALTER TABLE tasks ADD COLUMN result_size INTEGER NOT NULL DEFAULT 0;  -- with the spec as prefix
 )sql",
-                                                    // Where a version came from and why it was
-                                                    // promoted, as columns; prompts of users.
-                                                    R"sql(
+                                                     // Where a version came from and why it was
+                                                     // promoted, as columns; prompts of users.
+                                                     R"sql(
 CREATE TABLE prompts (                   -- those that users made
   name TEXT PRIMARY KEY,
   description TEXT NOT NULL,
@@ -276,8 +276,8 @@ ALTER TABLE prompt_promotions ADD COLUMN kind INTEGER NOT NULL DEFAULT 1;  -- 2:
 ALTER TABLE prompt_promotions ADD COLUMN win BLOB NOT NULL DEFAULT x'';   -- troupe.v1.PromptWin
 ALTER TABLE prompt_promotions ADD COLUMN without_evidence INTEGER NOT NULL DEFAULT 0;
 )sql",
-                                                    // Data sets, by content.
-                                                    R"sql(
+                                                     // Data sets, by content.
+                                                     R"sql(
 CREATE TABLE dataset_contents (
   id INTEGER PRIMARY KEY,
   digest BLOB NOT NULL,                  -- of the items and their splits
@@ -307,7 +307,7 @@ CREATE TABLE datasets (
 );
 CREATE INDEX datasets_content ON datasets (content);
 )sql",
-                                                    R"sql(
+                                                     R"sql(
 CREATE TABLE optimizers (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   name TEXT NOT NULL UNIQUE,             -- the {optimizer} of optimizers/{optimizer}
@@ -328,13 +328,13 @@ CREATE UNIQUE INDEX optimizer_steps_request ON optimizer_steps (optimizer, reque
   WHERE request_id IS NOT NULL;
 CREATE UNIQUE INDEX optimizer_steps_running ON optimizer_steps (optimizer) WHERE running = 1;
 )sql",
-                                                    // Fewer and smaller rows for a call: which
-                                                    // contents a task uses is told by its spans;
-                                                    // of hashes the index has half, as each takes
-                                                    // a page of its own; what two
-                                                    // messages say is no text of its own. Search
-                                                    // has texts in the order in which they came.
-                                                    R"sql(
+                                                     // Fewer and smaller rows for a call: which
+                                                     // contents a task uses is told by its spans;
+                                                     // of hashes the index has half, as each takes
+                                                     // a page of its own; what two
+                                                     // messages say is no text of its own. Search
+                                                     // has texts in the order in which they came.
+                                                     R"sql(
 ALTER TABLE spans ADD COLUMN contents TEXT;      -- contents.id that came with it, a JSON array
 ALTER TABLE span_ends ADD COLUMN contents TEXT;  -- the same
 ALTER TABLE span_ends ADD COLUMN text INTEGER;   -- span_texts.id
@@ -383,10 +383,24 @@ CREATE VIRTUAL TABLE span_search USING fts5 (text, content = 'span_search_source
   content_rowid = 'id', detail = 'none', tokenize = 'unicode61');
 INSERT INTO span_search (span_search) VALUES ('rebuild');
 )sql",
-                                                    // More parts of the index are merged at once,
-                                                    // and so less often.
-                                                    R"sql(
+                                                     // More parts of the index are merged at once,
+                                                     // and so less often.
+                                                     R"sql(
 INSERT INTO span_search (span_search, rank) VALUES ('automerge', 8);
+)sql",
+                                                     // Hashes are written many at a time: each
+                                                     // lies on another page.
+                                                     R"sql(
+CREATE TABLE content_hashes (
+  half BLOB PRIMARY KEY,                 -- the first 16 bytes of contents.hash
+  content INTEGER NOT NULL               -- contents.id
+) WITHOUT ROWID;
+INSERT INTO content_hashes SELECT substr(hash, 1, 16), id FROM contents ORDER BY 1;
+DROP INDEX contents_hash;
+CREATE TABLE content_index (
+  last INTEGER NOT NULL                  -- contents.id up to which content_hashes has all
+);
+INSERT INTO content_index SELECT ifnull(max(id), 0) FROM contents;
 )sql"};
 
 absl::StatusOr<int64_t> UserVersion(Connection& connection) {

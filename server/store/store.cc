@@ -16,10 +16,10 @@ namespace {
 // Short: who writes tries again itself, and must notice soon when the server closes.
 constexpr absl::Duration kWriterBusyTimeout = absl::Milliseconds(250);
 
-absl::Status AppendInChain(Connection& connection, const JournalEntry& entry, TextIndex& index) {
-  if (entry.chain == nullptr) return AppendEntry(connection, entry, &index);
+absl::Status AppendInChain(Connection& connection, const JournalEntry& entry, Indexes& indexes) {
+  if (entry.chain == nullptr) return AppendEntry(connection, entry, &indexes);
   if (entry.chain->broken) return BrokenChain(entry.task_id);
-  absl::Status appended = AppendEntry(connection, entry, &index);
+  absl::Status appended = AppendEntry(connection, entry, &indexes);
   // A disk that takes no writes may take them when the whole batch is tried again.
   if (!appended.ok() && !HasReason(appended, Reason::kStoreReadOnly)) entry.chain->broken = true;
   return appended;
@@ -36,15 +36,16 @@ bool MayWait(const JournalEntry& entry) {
          std::all_of(entry.begun.begin(), entry.begun.end(), is_harmless);
 }
 
-// What was put off when the server was killed. A store whose texts are damaged is used
-// nevertheless.
-void AddMissingTexts(Connection& connection) {
+// Does what was put off when the server was killed. A store that is damaged there, or takes no
+// writes, is used nevertheless.
+bool AddMissing(Connection& connection, std::string_view what, absl::Status (*add)(Connection&)) {
   absl::Status added = connection.Run("BEGIN IMMEDIATE");
-  if (added.ok()) added = TextIndex::AddMissing(connection);
+  if (added.ok()) added = add(connection);
   if (added.ok()) added = connection.Run("COMMIT");
-  if (added.ok()) return;
+  if (added.ok()) return true;
   connection.Execute("ROLLBACK").IgnoreError();
-  spdlog::error("not all that is stored is found by search: {}", MessageOf(added));
+  spdlog::error("{}: {}", what, MessageOf(added));
+  return false;
 }
 
 }  // namespace
@@ -60,7 +61,10 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options) {
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer,
                    Connection::Open(options.path, Connection::Mode::kReadWrite));
   RETURN_IF_ERROR(Migrate(*writer));
-  AddMissingTexts(*writer);
+  if (AddMissing(*writer, "contents are found slowly", ContentIndex::AddMissing)) {
+    store->indexes_.contents.NothingIsMissing();
+  }
+  AddMissing(*writer, "not all that is stored is found by search", TextIndex::AddMissing);
   writer->SetBusyTimeout(kWriterBusyTimeout);
   for (int i = 0; i < options.readers; ++i) {
     ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader,
@@ -68,7 +72,8 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options) {
     MutexLock lock(&store->mutex_);
     store->idle_readers_.push_back(std::move(reader));
   }
-  store->writer_ = std::make_unique<StoreWriter>(std::move(writer), options.writer, &store->index_);
+  store->writer_ =
+      std::make_unique<StoreWriter>(std::move(writer), options.writer, &store->indexes_);
   return store;
 }
 
@@ -81,13 +86,14 @@ void Store::SetListener(std::function<void(const std::string&)> listener) {
 std::pair<StoreWriter::Change, StoreWriter::Callback> Store::JobOf(
     JournalEntry entry, std::function<void(absl::Status)> done) {
   auto shared = std::make_shared<JournalEntry>(std::move(entry));
-  return {
-      [this, shared](Connection& connection) { return AppendInChain(connection, *shared, index_); },
-      [this, shared, done = std::move(done)](absl::Status status) {
-        if (!status.ok() && shared->chain != nullptr) shared->chain->broken = true;
-        if (status.ok() && listener_) listener_(shared->task_id);
-        if (done) done(std::move(status));
-      }};
+  return {[this, shared](Connection& connection) {
+            return AppendInChain(connection, *shared, indexes_);
+          },
+          [this, shared, done = std::move(done)](absl::Status status) {
+            if (!status.ok() && shared->chain != nullptr) shared->chain->broken = true;
+            if (status.ok() && listener_) listener_(shared->task_id);
+            if (done) done(std::move(status));
+          }};
 }
 
 void Store::Append(JournalEntry entry, std::function<void(absl::Status)> done) {
@@ -103,16 +109,18 @@ void Store::AppendHere(JournalEntry entry, std::function<void(absl::Status)> don
 
 absl::Status Store::Delete(const std::string& task_id) {
   return WriteAndWait([this, task_id](Connection& connection) -> absl::Status {
-    // The index forgets only what it holds.
-    RETURN_IF_ERROR(index_.CatchUp(connection));
-    return DeleteTask(connection, task_id);
+    // The indexes forget only what they hold.
+    RETURN_IF_ERROR(indexes_.CatchUp(connection));
+    RETURN_IF_ERROR(DeleteTask(connection, task_id));
+    return ContentIndex::NoteComplete(connection);
   });
 }
 
 absl::Status Store::CatchUpIndex() {
   // While it takes no writes, what was put off is not found.
-  if (!index_.behind() || !healthy()) return absl::OkStatus();
-  return WriteAndWait([this](Connection& connection) { return index_.CatchUp(connection); });
+  if (!indexes_.texts.behind() || !healthy()) return absl::OkStatus();
+  return WriteAndWait(
+      [this](Connection& connection) { return indexes_.texts.CatchUp(connection); });
 }
 
 absl::StatusOr<std::vector<SpanRecord>> Store::LoadSpans(const std::string& task_id) {
@@ -142,7 +150,8 @@ absl::StatusOr<int64_t> Store::LastSequence(const std::string& task_id) {
 absl::StatusOr<std::string> Store::ReadContent(const std::string& hash) {
   std::string bytes;
   RETURN_IF_ERROR(Read([&](Connection& connection) -> absl::Status {
-    ASSIGN_OR_RETURN(bytes, ReadContentByHash(connection, hash));
+    ASSIGN_OR_RETURN(const int64_t id, indexes_.contents.Find(connection, hash));
+    ASSIGN_OR_RETURN(bytes, ReadContentById(connection, id, hash));
     return absl::OkStatus();
   }));
   return bytes;

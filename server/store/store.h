@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "agents/runtime/journal.h"
+#include "server/store/indexes.h"
 #include "server/store/task_row.h"
 #include "server/store/task_table.h"
-#include "server/store/text_index.h"
 #include "server/store/writer.h"
 #include "tools/base/mutex.h"
 
@@ -56,6 +56,9 @@ class Store : public Journal {
 
   // Lets search find all that is durable.
   absl::Status CatchUpIndex();
+  // For a change that looks for contents itself, as appending an entry beside the journal does:
+  // lets it find all of them fast.
+  absl::Status CatchUpIndexes(Connection& connection) { return indexes_.CatchUp(connection); }
 
   // Returns when all that was written before is done with, its callbacks too. Not for the writer's
   // own thread.
@@ -78,7 +81,7 @@ class Store : public Journal {
   std::pair<StoreWriter::Change, StoreWriter::Callback> JobOf(
       JournalEntry entry, std::function<void(absl::Status)> done);
 
-  TextIndex index_;
+  Indexes indexes_;
   std::unique_ptr<StoreWriter> writer_;
   std::function<void(const std::string&)> listener_;
   Mutex mutex_;

@@ -253,6 +253,8 @@ absl::Status DeleteTask(Connection& connection, const std::string& name) {
       "DELETE FROM span_texts WHERE id IN (SELECT text FROM span_ends WHERE task = ?)",
       "UPDATE contents SET uses = uses - used.times FROM (SELECT content, count(*) AS times FROM "
       "content_references WHERE task = ? GROUP BY content) AS used WHERE id = used.content",
+      "DELETE FROM content_hashes WHERE half IN (SELECT substr(hash, 1, 16) FROM contents WHERE "
+      "uses <= 0 AND id IN (SELECT content FROM content_references WHERE task = ?))",
       "DELETE FROM contents WHERE uses <= 0 AND id IN (SELECT content FROM content_references "
       "WHERE task = ?)",
       "DELETE FROM content_uses WHERE task = ?",

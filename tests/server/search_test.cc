@@ -2,10 +2,10 @@
 #include <gtest/gtest.h>
 
 #include "agents/runtime/content.h"
+#include "server/store/indexes.h"
 #include "server/store/packed.h"
 #include "server/store/schema.h"
 #include "server/store/task_table.h"
-#include "server/store/text_index.h"
 #include "server/store/trace_queries.h"
 #include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
@@ -153,7 +153,8 @@ TEST_F(SearchTest, WritesTheIndexOnceForAllOfATransaction) {
 
 TEST_F(SearchTest, PutsTextsOffUntilThereAreSomeOrSomebodyAsks) {
   AddTask("a", {});
-  TextIndex index;
+  Indexes indexes;
+  TextIndex& index = indexes.texts;
   int64_t sequence = 0;
   const auto add = [&](int count) {
     ASSERT_TRUE(connection_->Execute("BEGIN").ok());
@@ -164,7 +165,7 @@ TEST_F(SearchTest, PutsTextsOffUntilThereAreSomeOrSomebodyAsks) {
       span.end_sequence = ++sequence;
       span.search_text = "some words";
       const JournalEntry entry{.task_id = "a", .begun = {span}, .ended = {span}};
-      ASSERT_TRUE(AppendEntry(*connection_, entry, &index).ok());
+      ASSERT_TRUE(AppendEntry(*connection_, entry, &indexes).ok());
     }
     ASSERT_TRUE(index.Finish(*connection_, /*all=*/false).ok());
   };
@@ -200,14 +201,15 @@ TEST_F(SearchTest, PutsTextsOffUntilThereAreSomeOrSomebodyAsks) {
 TEST_F(SearchTest, FindsWhatWasPutOffWhenTheServerWasKilled) {
   AddTask("a", {"first words"});
   {
-    TextIndex index;  // goes without having caught up
+    Indexes indexes;  // goes without having caught up
+    TextIndex& index = indexes.texts;
     ASSERT_TRUE(index.Begin(*connection_, /*at_once=*/false).ok());
     SpanRecord span;
     span.begin_sequence = 10;
     span.end_sequence = 11;
     span.search_text = "other words";
     const JournalEntry entry{.task_id = "a", .begun = {span}, .ended = {span}};
-    ASSERT_TRUE(AppendEntry(*connection_, entry, &index).ok());
+    ASSERT_TRUE(AppendEntry(*connection_, entry, &indexes).ok());
   }
   EXPECT_EQ(Find("words"), (Keys{1}));
   ASSERT_TRUE(TextIndex::AddMissing(*connection_).ok());
