@@ -111,9 +111,10 @@ std::vector<double> ChatServer::AddedMilliseconds() const {
   return added;
 }
 
-void ChatServer::ForgetAdded() {
+void ChatServer::MeasureAdded() {
   MutexLock lock(&mutex_);
   added_.clear();
+  added_since_ = Clock::now();
 }
 
 void ChatServer::Run() {
@@ -175,8 +176,11 @@ void ChatServer::TakeRequests(int fd, Peer& peer) {
     const int64_t task = TaskOf(std::string_view(peer.in).substr(head, whole - head));
     const auto now = Clock::now();
     if (const auto before = replied_.find(task); task >= 0 && before != replied_.end()) {
+      const auto replied = before->second.at;
       MutexLock lock(&mutex_);
-      added_.push_back(std::chrono::duration<double, std::milli>(now - before->second.at).count());
+      if (replied >= added_since_) {
+        added_.push_back(std::chrono::duration<double, std::milli>(now - replied).count());
+      }
     }
     peer.in.erase(0, whole);
     if (due_.empty()) {

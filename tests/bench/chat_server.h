@@ -41,10 +41,9 @@ class ChatServer {
   // CPU time of the server's thread.
   double CpuSeconds() const;
   // Milliseconds from a reply to the next request of the same task ("[task N]" in the first lines),
-  // sorted.
+  // sorted; of replies since the last MeasureAdded.
   std::vector<double> AddedMilliseconds() const;
-  // Forgets what was measured so far of that.
-  void ForgetAdded();
+  void MeasureAdded();
   // Seconds from the first to the last reply since StartClock.
   double SecondsOfReplies() const { return static_cast<double>(last_reply_ - first_reply_) * 1e-9; }
   void StartClock() { first_reply_ = 0; }
@@ -96,6 +95,7 @@ class ChatServer {
   std::atomic<int64_t> last_reply_ = 0;
   mutable Mutex mutex_;
   std::vector<double> added_ ABSL_GUARDED_BY(mutex_);
+  std::chrono::steady_clock::time_point added_since_ ABSL_GUARDED_BY(mutex_);
   Words words_{88172645463325252ULL};
   std::thread thread_;
 };

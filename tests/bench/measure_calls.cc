@@ -111,7 +111,7 @@ void MeasureInFlight(const Setting& setting, Report& report) {
   const double submitting_cpu = server.CpuSeconds();
   const int64_t served = model.served();
   const double resident_running = server.ResidentMegabytes();
-  model.ForgetAdded();
+  model.MeasureAdded();
   const double all_in_flight = Now();
   model.WaitForServed(served + tasks * measured, seconds(300));
   const double wall = Now() - all_in_flight;
