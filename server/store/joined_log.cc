@@ -2,6 +2,8 @@
 
 #include <spdlog/spdlog.h>
 #include <sqlite3.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -16,12 +18,15 @@ constexpr char kName[] = "troupe-joined-log";
 constexpr size_t kMostPending = 1024 * 1024;
 // Bytes of one write: SQLite's way to the machine's files takes 128 KiB and more for a full disk.
 constexpr size_t kPiece = 64 * 1024;
+// Bytes: with less left the disk is full.
+constexpr uint64_t kLeastFree = 256 * 1024;
 
 // Lies in memory that SQLite gives, which has room for the file behind it.
 struct Log : sqlite3_file {
   sqlite3_file* file = nullptr;
-  std::string pending;  // not yet written
-  int64_t at = 0;       // where it belongs
+  const char* name = nullptr;  // SQLite keeps it as long as the file is open
+  std::string pending;         // not yet written
+  int64_t at = 0;              // where it belongs
 };
 
 Log& LogOf(sqlite3_file* file) { return *static_cast<Log*>(file); }
@@ -70,8 +75,21 @@ int Truncate(sqlite3_file* file, sqlite3_int64 size) {
   return written != SQLITE_OK ? written : log.file->pMethods->xTruncate(log.file, size);
 }
 
+bool DiskIsFull(const char* name) {
+  struct statvfs disk {};
+  if (statvfs(name, &disk) != 0) return false;
+  const uint64_t blocks = geteuid() == 0 ? disk.f_bfree : disk.f_bavail;
+  return blocks * disk.f_frsize < kLeastFree;
+}
+
+// A log that has room would take what is said of work that fails as the disk has none: the store is
+// the first to notice, and what fails meanwhile is known when there is room again.
 int Sync(sqlite3_file* file, int flags) {
   Log& log = LogOf(file);
+  if (DiskIsFull(log.name)) {
+    log.pending.clear();
+    return SQLITE_FULL;
+  }
   const int written = WritePending(log);
   return written != SQLITE_OK ? written : log.file->pMethods->xSync(log.file, flags);
 }
@@ -140,6 +158,7 @@ int Open(sqlite3_vfs*, sqlite3_filename name, sqlite3_file* file, int flags, int
   auto* memory = static_cast<void*>(file);
   Log* log = std::construct_at(static_cast<Log*>(memory));
   log->file = reinterpret_cast<sqlite3_file*>(log + 1);
+  log->name = name;
   const int code = machine->xOpen(machine, name, log->file, flags, out_flags);
   if (code == SQLITE_OK) {
     log->pMethods = MethodsOfLogs();
