@@ -80,20 +80,23 @@ size_t PrintedBytes(const Message& message) {
 // what was printed for that is taken over.
 void AppendMessages(std::string& out, const Conversation& conversation) {
   static constexpr char kCodec = 0;  // its address says who printed
-  std::string printed;
+  std::string before;
   size_t bytes = 0;
   std::vector<const Message*> left;
   const Conversation::Node* const last = conversation.last();
   for (const auto* node = last; node != nullptr; node = node->previous.get()) {
     if (node->printed_by == &kCodec) {
       node->printed_by = nullptr;
-      printed = std::exchange(node->printed, std::string());
+      before = std::exchange(node->printed, std::string());
       break;
     }
     left.push_back(&node->message);
     bytes += PrintedBytes(node->message);
   }
-  printed.reserve(printed.size() + bytes);
+  // Not longer than it need be, as it is kept: a string that grows makes itself room for as much.
+  std::string printed;
+  printed.reserve(before.size() + bytes);
+  printed += before;
   for (auto message = left.rbegin(); message != left.rend(); ++message) {
     if (!printed.empty()) printed += ',';
     AppendMessage(printed, **message);

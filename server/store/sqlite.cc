@@ -145,7 +145,7 @@ absl::StatusOr<std::unique_ptr<Connection>> Connection::Open(const std::string& 
     // auto_vacuum must be chosen before the first table exists.
     RETURN_IF_ERROR(connection->Execute(
         "PRAGMA auto_vacuum=INCREMENTAL; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-        "PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-65536;"
+        "PRAGMA foreign_keys=OFF; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-32768;"
         "PRAGMA journal_size_limit=67108864;"));
     connection->log_room_.Attach(database, kCheckpointFrames);
   } else {
