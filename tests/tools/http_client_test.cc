@@ -33,10 +33,11 @@ TEST(HttpClientTest, SleepsWhileNothingIsAsked) {
 }
 
 // Answers every request with its path and body, on loopback; holds the answers back until `hold`
-// requests wait, so that so many are under way at once.
+// requests wait, so that so many are under way at once. With `closes` it closes the connections
+// that it answered on, without having said so.
 class EchoServer {
  public:
-  explicit EchoServer(size_t hold) : hold_(hold) {
+  explicit EchoServer(size_t hold, bool closes = false) : hold_(hold), closes_(closes) {
     sockaddr_in address{};
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -99,11 +100,15 @@ class EchoServer {
   void AnswerAll() {
     for (const auto& [fd, answer] : waiting_) {
       EXPECT_EQ(write(fd, answer.data(), answer.size()), static_cast<ssize_t>(answer.size()));
+      if (!closes_) continue;
+      close(fd);
+      received_.erase(fd);
     }
     waiting_.clear();
   }
 
   const size_t hold_;
+  const bool closes_;
   int listener_ = -1;
   int port_ = 0;
   int stop_[2] = {-1, -1};
@@ -112,10 +117,10 @@ class EchoServer {
   std::thread thread_;
 };
 
-Async<HttpResponse> Post(HttpClient* client, int port, int number) {
+Async<HttpResponse> Post(HttpClient* client, int port, int number, std::string host = "127.0.0.1") {
   HttpRequest request;
   request.method = "POST";
-  request.url = fmt::format("http://127.0.0.1:{}/{}", port, number % 3);
+  request.url = fmt::format("http://{}:{}/{}", host, port, number % 3);
   request.headers = {{"X-Number", std::to_string(number % 2)}};
   request.body = std::to_string(number);
   request.timeouts.total = absl::Seconds(60);
@@ -143,6 +148,28 @@ TEST(HttpClientTest, HundredsOfRequestsAtOnceAreAnsweredEachByItsOwn) {
     context.run();
     EXPECT_EQ(answered, kRequests);
   }
+}
+
+// Numbers of sockets come again: for other connections, and for what curl looks up names by.
+TEST(HttpClientTest, GoesOnAfterConnectionsThatTheServerClosed) {
+  EchoServer server(1, /*closes=*/true);
+  HttpClient client;
+  for (int number = 0; number < 40; ++number) {
+    asio::io_context context;
+    bool answered = false;
+    asio::co_spawn(
+        context, Post(&client, server.port(), number, number % 4 == 0 ? "localhost" : "127.0.0.1"),
+        [&answered, number](std::exception_ptr, absl::StatusOr<HttpResponse> got) {
+          ASSERT_TRUE(got.ok()) << got.status();
+          EXPECT_EQ(got->body, fmt::format("/{} {}", number % 3, number));
+          answered = true;
+        });
+    context.run();
+    ASSERT_TRUE(answered);
+  }
+  const absl::Duration before = CpuTime();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_LT(CpuTime() - before, absl::Milliseconds(100));
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -75,9 +76,77 @@ Setup SetupOf(const HttpRequest& request) {
           request.direct};
 }
 
+// The sockets that are looked at by epoll. curl wants one looked at anew for each request and not
+// after it: that of a connection stays between two requests, so that most of these need not tell
+// the system. Others (curl has some for looking up names) it closes without telling.
+class Sockets {
+ public:
+  explicit Sockets(int epoll) : epoll_(epoll) {}
+
+  // From now on `events` of the socket are wanted, for the multi handle `number`; 0: none.
+  void Want(curl_socket_t socket, uint32_t events, uint32_t number) {
+    Watched& watched = Of(socket);
+    watched.wanted = events;
+    if (events == 0) {
+      if (!watched.is_connection) Forget(socket, watched);
+      return;
+    }
+    if (events == watched.events && number == watched.number) return;
+    epoll_event event{};
+    event.events = events;
+    event.data.u64 = uint64_t{number} << 32 | static_cast<uint32_t>(socket);
+    epoll_ctl(epoll_, watched.events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event);
+    watched.events = events;
+    watched.number = number;
+  }
+
+  // Whether what happened to a socket is of interest. If not the other side closed it, and it is
+  // not looked at any longer.
+  bool IsWanted(curl_socket_t socket) {
+    Watched& watched = Of(socket);
+    if (watched.wanted != 0) return true;
+    Forget(socket, watched);
+    return false;
+  }
+
+  // curl opened the socket for a connection.
+  static int Open(void* self, curl_socket_t socket, curlsocktype) {
+    static_cast<Sockets*>(self)->Of(socket).is_connection = true;
+    return CURL_SOCKOPT_OK;
+  }
+
+  // The system forgets what is closed by itself.
+  static int Close(void* self, curl_socket_t socket) {
+    static_cast<Sockets*>(self)->Of(socket) = Watched();
+    return close(socket);
+  }
+
+ private:
+  struct Watched {
+    uint32_t wanted = 0;
+    uint32_t events = 0;  // that the system was asked for
+    uint32_t number = 0;
+    bool is_connection = false;
+  };
+
+  void Forget(curl_socket_t socket, Watched& watched) {
+    if (watched.events != 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr);
+    watched.events = 0;
+  }
+
+  Watched& Of(curl_socket_t socket) {
+    const auto at = static_cast<size_t>(socket);
+    if (at >= watched_.size()) watched_.resize(at + 1);
+    return watched_[at];
+  }
+
+  const int epoll_;
+  std::vector<Watched> watched_;  // by the number of the socket
+};
+
 // One multi handle of curl, of several that one thread drives.
 struct Multi {
-  int epoll = -1;
+  Sockets* sockets = nullptr;
   CURLM* multi = curl_multi_init();
   uint32_t number = 0;
   size_t handles = 0;                         // that belong to it, idle ones too
@@ -182,7 +251,7 @@ std::string_view HttpResponse::header(std::string_view lower_case_name) const {
 class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
  public:
   explicit Loop(const asio::any_io_executor& executor)
-      : share_(curl_share_init()), epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+      : share_(curl_share_init()), epoll_(epoll_create1(EPOLL_CLOEXEC)), watched_(epoll_) {
     // One thread at a time uses what is shared: it needs no locks.
     curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
     curl_share_setopt(share_, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
@@ -306,20 +375,12 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
     });
   }
 
-  static int OnSocket(CURL*, curl_socket_t socket, int what, void* user, void* known) {
-    auto* multi = static_cast<Multi*>(user);
-    const int epoll = multi->epoll;
-    if (what == CURL_POLL_REMOVE) {
-      epoll_ctl(epoll, EPOLL_CTL_DEL, socket, nullptr);
-      curl_multi_assign(multi->multi, socket, nullptr);
-      return 0;
-    }
-    epoll_event event{};
-    if ((what & CURL_POLL_IN) != 0) event.events |= EPOLLIN;
-    if ((what & CURL_POLL_OUT) != 0) event.events |= EPOLLOUT;
-    event.data.u64 = uint64_t{multi->number} << 32 | static_cast<uint32_t>(socket);
-    epoll_ctl(epoll, known == nullptr ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event);
-    curl_multi_assign(multi->multi, socket, multi);
+  static int OnSocket(CURL*, curl_socket_t socket, int what, void* user, void*) {
+    const auto* multi = static_cast<Multi*>(user);
+    uint32_t events = 0;
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT) events |= EPOLLIN;
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT) events |= EPOLLOUT;
+    multi->sockets->Want(socket, events, multi->number);
     return 0;
   }
 
@@ -338,12 +399,13 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
     int running = 0;
     for (int i = 0; i < count; ++i) {
       const epoll_event& event = events[static_cast<size_t>(i)];
+      const auto socket = static_cast<curl_socket_t>(event.data.u64 & 0xFFFFFFFF);
+      if (!watched_.IsWanted(socket)) continue;
       int ready = 0;
       if ((event.events & EPOLLIN) != 0) ready |= CURL_CSELECT_IN;
       if ((event.events & EPOLLOUT) != 0) ready |= CURL_CSELECT_OUT;
       if ((event.events & (EPOLLERR | EPOLLHUP)) != 0) ready |= CURL_CSELECT_ERR;
       Multi& multi = *multis_[event.data.u64 >> 32];
-      const auto socket = static_cast<curl_socket_t>(event.data.u64 & 0xFFFFFFFF);
       curl_multi_socket_action(multi.multi, socket, ready, &running);
       Touch(multi);
     }
@@ -391,7 +453,7 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
       if (multi->handles < kTransfersOfAMulti) return multi.get();
     }
     auto multi = std::make_unique<Multi>();
-    multi->epoll = epoll_;
+    multi->sockets = &watched_;
     multi->number = static_cast<uint32_t>(multis_.size());
     curl_multi_setopt(multi->multi, CURLMOPT_MAXCONNECTS, static_cast<long>(kTransfersOfAMulti));
     curl_multi_setopt(multi->multi, CURLMOPT_SOCKETFUNCTION, OnSocket);
@@ -429,6 +491,10 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBytes);
     curl_easy_setopt(easy, CURLOPT_SHARE, share_);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, Sockets::Open);
+    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, &watched_);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, Sockets::Close);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &watched_);
     curl_easy_setopt(easy, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
     if (wanted.direct) curl_easy_setopt(easy, CURLOPT_PROXY, "");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, wanted.follow_redirects ? 1L : 0L);
@@ -524,6 +590,7 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
   std::unordered_map<uint64_t, std::unique_ptr<Transfer>> active_;
   std::vector<std::unique_ptr<Handle>> idle_handles_;
   std::vector<std::unique_ptr<Multi>> multis_;
+  Sockets watched_;
   std::vector<Multi*> touched_;  // whose timers and transfers are to be looked at
   std::optional<asio::posix::stream_descriptor> sockets_;  // none: stopped
   std::optional<asio::steady_timer> timer_;
