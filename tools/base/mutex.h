@@ -39,10 +39,10 @@ class ABSL_LOCKABLE Mutex {
   void Lock() ABSL_EXCLUSIVE_LOCK_FUNCTION() { mutex_.lock(); }
   // Whether the lock was free, and is held now. Not for a thread that holds it.
   bool TryLock() ABSL_EXCLUSIVE_TRYLOCK_FUNCTION(true) { return mutex_.try_lock(); }
+  // Who holds the lock next may destroy this: nothing of it is touched once the lock is free.
   void Unlock() ABSL_UNLOCK_FUNCTION() {
-    const bool notify = waiters_ > 0;
+    if (waiters_ > 0) changed_.notify_all();
     mutex_.unlock();
-    if (notify) changed_.notify_all();
   }
 
   // Gives the lock up until the condition holds. Call with the lock held.
