@@ -10,6 +10,7 @@
 #include "google/rpc/status.pb.h"
 #include "server/server.h"
 #include "server/services/open_streams.h"
+#include "tests/support/slowness.h"
 #include "tests/support/temp_folder.h"
 #include "tools/base/mutex.h"
 #include "troupe/v1/prompt_service.grpc.pb.h"
@@ -369,12 +370,12 @@ class OpenWatch : public grpc::ClientReadReactor<v1::WatchTaskResponse> {
   bool IsOpen() {
     MutexLock lock(&mutex_);
     const auto known = [this] { return open_ || done_; };
-    mutex_.AwaitWithTimeout(Condition(&known), absl::Seconds(20));
+    mutex_.AwaitWithTimeout(Condition(&known), Slowness() * absl::Seconds(20));
     return open_ && !done_;
   }
   grpc::Status Wait() {
     MutexLock lock(&mutex_);
-    mutex_.AwaitWithTimeout(Condition(&done_), absl::Seconds(20));
+    mutex_.AwaitWithTimeout(Condition(&done_), Slowness() * absl::Seconds(20));
     return done_ ? status_ : grpc::Status(StatusCode::DEADLINE_EXCEEDED, "it goes on");
   }
 
@@ -414,7 +415,8 @@ TEST_F(ServiceTest, WatchesLeaveTheirConnectionRoomForCalls) {
   }
   // Calls get through on it, and watches on another.
   grpc::ClientContext context;
-  context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  context.set_deadline(std::chrono::system_clock::now() +
+                       std::chrono::seconds(static_cast<int>(20 * Slowness())));
   v1::SubmitTaskResponse submitted;
   EXPECT_TRUE(one->SubmitTask(&context, Good(), &submitted).ok());
   const auto other = connect();
