@@ -24,7 +24,8 @@ Ground::Ground(Scope* of_task, SpoOptions of_options, SpoRoles of_roles)
       options(std::move(of_options)),
       roles(of_roles),
       book(of_roles.executor),
-      jury(of_roles.evaluator, kOneVote) {}
+      jury(of_roles.evaluator, kOneVote),
+      round_size(UsualRounds(options)) {}
 
 AsyncStatus Ground::Compare(const Scope& scope, int round, std::vector<int> prompts, Items items) {
   std::map<int, std::string> texts;

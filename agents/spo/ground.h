@@ -10,6 +10,7 @@
 
 #include "agents/compare/jury.h"
 #include "agents/spo/answers.h"
+#include "agents/spo/round_size.h"
 #include "agents/spo/spo.h"
 
 namespace troupe {
@@ -36,6 +37,7 @@ struct Ground {
   AnswerBook book;
   Jury jury;
   SpoOutcome outcome;
+  RoundSize round_size;        // of the rounds to come
   int last_join = 0;           // the prompt that was made for the tournament; 0: none
   std::vector<int> finalists;  // of the tournament, once it has begun; without the first prompt
   int matches = 0;             // of the tournament

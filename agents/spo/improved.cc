@@ -87,10 +87,10 @@ class Search {
     AddCandidate(outcome, 0, 1, {ground_.options.prompt, "", ""}).fate = PromptFate::kSeed;
     CO_RETURN_IF_ERROR(Settle());
     known_.insert(NormalizedPrompt(ground_.options.prompt));
-    shown_[1] = deck_.Deal(static_cast<size_t>(ground_.options.sample));
+    shown_[1] = Deal();
     outcome.ending = SpoEnding::kRounds;
     for (int number = 1; number <= ground_.options.rounds; ++number) {
-      if (number == 2) KeepForTournament();
+      if (number == 2) PlanForCalls();
       if (number > 1 && !ground_.Affords(CostOfRound(), reserve_)) {
         outcome.ending = SpoEnding::kBudget;
         break;
@@ -115,17 +115,20 @@ class Search {
     co_return absl::OkStatus();
   }
 
-  // After the first round, when it is known what a call costs and how many of them a run takes.
-  void KeepForTournament() {
+  // After the first round, when it is known what a call costs and how many of them a run takes: how
+  // wide rounds are, and what is kept for the tournament.
+  void PlanForCalls() {
     const auto left = ground_.roles.allowance->CallsLeft(*ground_.task);
     if (!left.has_value()) return;
     const int64_t made = ground_.book.runs() * ground_.book.CallsPerRun();
+    ground_.round_size = RoundsFor(ground_.options, *left + made);
     reserve_ = TournamentReserve(ground_, *left + made);
   }
 
   // Two calls of the optimizer at most, the answers of all, two calls of the judge.
   int64_t CostOfRound() const {
-    const int64_t runs = int64_t{ground_.options.sample} * (ground_.options.challengers + 2);
+    const RoundSize& size = ground_.round_size;
+    const int64_t runs = int64_t{size.sample} * (size.challengers + 2);
     return 2 + runs * ground_.book.CallsPerRun() + 2;
   }
 
@@ -148,11 +151,15 @@ class Search {
       if (!IsAmong(prompts, challenger)) prompts.push_back(challenger);
     }
     if (prompts.size() < 2) co_return Settle();
-    const Items items = deck_.Deal(static_cast<size_t>(ground_.options.sample));
+    Items items = Deal();
     Items compared = items;
     std::vector<int> contestants = prompts;
     CO_RETURN_IF_ERROR(
         co_await ground_.Compare(round, number, std::move(contestants), std::move(compared)));
+    if (number == 2 && OneQuestionTellsLittle(number)) {
+      CO_ASSIGN_OR_RETURN(const Items more, co_await CompareOnAnother(round, number, prompts));
+      items.insert(items.end(), more.begin(), more.end());
+    }
     for (const int prompt : prompts) {
       shown_[prompt] = items;
       ++tried_[prompt];
@@ -160,11 +167,34 @@ class Search {
     co_return Settle();
   }
 
+  Items Deal() { return deck_.Deal(static_cast<size_t>(ground_.round_size.sample)); }
+
+  // Asked of the first ranking, where the search was free to have one question a round.
+  bool OneQuestionTellsLittle(int number) const {
+    return ground_.options.sample == 0 && ground_.round_size.sample == 1 &&
+           TellsThemApartBadly(ground_.outcome.duels, number);
+  }
+
+  // The first round that compares goes on with another question, and those to come have two.
+  // Without calls for it nothing is asked.
+  Async<Items> CompareOnAnother(const Scope& round, int number, std::vector<int> prompts) {
+    const Items items = Deal();
+    ground_.round_size.sample = UsualRounds(ground_.options).sample;
+    if (!ground_.Affords(ground_.CostOf(prompts, items), reserve_)) co_return Items();
+    Scope another = round.Open("question", "question:2", "Another question");
+    Items compared = items;
+    const absl::Status done =
+        co_await ground_.Compare(another, number, std::move(prompts), std::move(compared));
+    another.End(done);
+    CO_RETURN_IF_ERROR(done);
+    co_return items;
+  }
+
   // Has the optimizer write what might be changed in the first prompt. None of it is tried alone: a
   // prompt that joins half of the changes tells of all of them.
   AsyncStatus CollectChanges(const Scope& round, int number) {
     RoundPlan plan;
-    plan.with_new_change = ChangesWanted(ground_.options);
+    plan.with_new_change = ChangesWanted(ground_.round_size);
     CO_RETURN_IF_ERROR((co_await Write(round, "changes", number, std::move(plan))).status());
     for (Candidate& candidate : ground_.outcome.candidates) {
       if (candidate.number == 1 || candidate.fate == PromptFate::kRefused) continue;

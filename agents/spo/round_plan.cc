@@ -22,14 +22,14 @@ bool IsAmong(const std::vector<int>& numbers, int number) {
   return std::find(numbers.begin(), numbers.end(), number) != numbers.end();
 }
 
-int ChangesWanted(const SpoOptions& options) { return options.challengers + 2; }
+int ChangesWanted(const RoundSize& size) { return size.challengers + 2; }
 
 RoundPlan Planner::ForRound(int round) const {
   RoundPlan plan;
   const auto draw = [&](const char* what, size_t i) {
     return belief_->Draw(ground_->task->Random(fmt::format("{}:{}.{}", what, round, i)), kSpread);
   };
-  const int places = ground_->options.challengers;
+  const int places = ground_->round_size.challengers;
   for (size_t i = 0; i < std::min(kComebacks, static_cast<size_t>(places / 3)); ++i) {
     const Belief::Drawn drawn = draw("comeback", i);
     int found = best_;
@@ -41,7 +41,8 @@ RoundPlan Planner::ForRound(int round) const {
   }
   // In the round in which changes were collected there are enough of them, if there are any.
   const auto known = static_cast<int>(belief_->changes().size());
-  const int fresh = round == 2 ? 0 : std::clamp(ChangesWanted(ground_->options) - known, 1, places);
+  const int fresh =
+      round == 2 ? 0 : std::clamp(ChangesWanted(ground_->round_size) - known, 1, places);
   const auto full = [&] {
     return static_cast<int>(plan.comebacks.size() + plan.joins.size()) + fresh >= places;
   };

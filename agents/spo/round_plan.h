@@ -25,7 +25,7 @@ bool IsAmong(const std::vector<int>& numbers, int number);
 
 // Changes that the optimizer is asked for at first: a few more than a round has places for, as each
 // prompt that joins them has some.
-int ChangesWanted(const SpoOptions& options);
+int ChangesWanted(const RoundSize& size);
 
 class Planner {
  public:

@@ -32,9 +32,12 @@ struct SpoOptions {
   std::vector<Item> questions;
   std::vector<Item> held_out;  // empty: a share of the questions, but for kFaithful
   int rounds = 10;             // the first of which runs the first prompt alone
-  int sample = 2;              // questions that are compared at a time; kFaithful: 3
+  // Questions that are compared at a time. kFaithful: to be given, as published 3; kImproved: 0 for
+  // 2, or what the first ranking tells where calls are few (round_size.h).
+  int sample = 0;
   int votes = 5;  // kFaithful: 4, all of them taken; kImproved: rounds that a prompt is tried in
-  int challengers = 10;  // prompts that meet the best one and the first one in a round
+  // Prompts that meet the best one and the first one in a round; 0: 10, or 14 where calls are few.
+  int challengers = 0;
   int prompt_words = 0;  // 0: not limited
   size_t max_prompt_bytes = 0;
   int patience = 3;

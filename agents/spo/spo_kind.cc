@@ -76,9 +76,9 @@ absl::Status CheckNumbers(const v1::SpoSpec& spec) {
   };
   for (const Range& range :
        {Range{"rounds", spec.rounds(), 100, "give 1 to 100, or 0 for 10"},
-        Range{"sample", spec.sample(), 20, "give 1 to 20, or 0 for 2, faithfully 3"},
+        Range{"sample", spec.sample(), 20, "give 1 to 20, or 0 for the preset's own"},
         Range{"votes", spec.votes(), 15, "give 1 to 15, or 0 for the preset's own"},
-        Range{"challengers", spec.challengers(), 10, "give 1 to 10, or 0 for 10"},
+        Range{"challengers", spec.challengers(), 14, "give 1 to 14, or 0 for the preset's own"},
         Range{"max_prompt_words", spec.max_prompt_words(), 10'000, "give 0 to 10,000"},
         Range{"max_prompt_bytes", spec.max_prompt_bytes(), 65'536, "give 0 to 65,536"},
         Range{"patience", spec.patience(), 100, "give 1 to 100, or 0 for 3"},

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "agents/spo/belief.h"
@@ -13,13 +14,16 @@ namespace troupe {
 namespace {
 
 constexpr size_t kFinalists = 5;  // beside the first prompt
-constexpr size_t kTogether = 4;   // in one match, if there are as many
-constexpr double kShare = 0.3;    // of what may be spent
+constexpr size_t kTogether = 4;   // in one match, if there are as many ...
+constexpr size_t kTogetherOnOneQuestion = 6;
+constexpr double kShare = 0.3;  // of what may be spent
 // Where held-out questions are few, matches are over fewer of them.
 constexpr size_t kWantedMatches = 8;
-// The result is ahead of the first prompt by as many standard deviations, by all comparisons: more
-// than the usual two, as it is the best of many that were looked at many times ...
-constexpr double kSure = 2.4;
+// The result is ahead of the first prompt by as many standard deviations, those by all comparisons
+// and those of its lead in the matches together, and by more with the logarithm of the root of the
+// number of matches: 4 after three of them, 5 after twenty. More than is usual for two tests, as it
+// is the best of many that were looked at after each match ...
+constexpr double kSure = 3.5;
 // ... and has won as many more matches against it than it lost. The tournament goes on until it is
 // this far ahead:
 constexpr int kLeastLead = 2;
@@ -35,7 +39,7 @@ double Worth(const Ground& ground, const Belief& belief, int number) {
 // Held-out questions of one match.
 size_t MatchSize(const Ground& ground) {
   const size_t most = ground.outcome.held_out.size() / kWantedMatches;
-  return std::max(size_t{1}, std::min(static_cast<size_t>(ground.options.sample), most));
+  return std::max(size_t{1}, std::min(static_cast<size_t>(ground.round_size.sample), most));
 }
 
 size_t MatchesOf(const Ground& ground) {
@@ -75,9 +79,12 @@ int LeadOf(const Ground& ground, int number) {
 }
 
 bool SurelyAboveFirst(const Ground& ground, const Belief& all, int number, int least_lead) {
-  if (LeadOf(ground, number) < least_lead) return false;
+  const int lead = LeadOf(ground, number);
+  if (lead < least_lead) return false;
   const double ahead = Worth(ground, all, number) - Worth(ground, all, 1);
-  return ahead > kSure * all.deviation(number, 1);
+  // What a lead between equals deviates by.
+  const double root = std::sqrt(static_cast<double>(ground.matches));
+  return ahead / all.deviation(number, 1) + lead / root > kSure + std::log(root);
 }
 
 int LeaderOf(const Ground& ground, const Belief& all, const std::vector<int>& finalists) {
@@ -103,8 +110,9 @@ std::vector<int> NextMatch(const Ground& ground, const Belief& all, const Items&
     whom.push_back(number);
   }
   if (prompts.size() < 2) return {};
+  const size_t together = items.size() == 1 ? kTogetherOnOneQuestion : kTogether;
   for (const int number : others) {
-    if (prompts.size() < kTogether) prompts.push_back(number);
+    if (prompts.size() < together) prompts.push_back(number);
   }
   while (prompts.size() > 1 && !ground.Affords(ground.CostOf(prompts, items), 0)) {
     prompts.pop_back();

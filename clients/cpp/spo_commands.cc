@@ -119,12 +119,14 @@ void AddSpo(CLI::App& app, GlobalOptions& global, int& exit_code) {
                       "The same for the final tournament alone");
   AddFieldOptions(*command, spo->fields);
   command->add_option("--rounds", spo->rounds, "Rounds at most (10)");
-  command->add_option("--sample", spo->sample,
-                      "Questions that are compared at a time (2; --faithful: 3)");
+  command->add_option(
+      "--sample", spo->sample,
+      "Questions that are compared at a time (2, with few calls 1 or 2; --faithful: 3)");
   command->add_option("--votes", spo->votes,
                       "Rounds that a prompt is tried in (5); --faithful: votes (4)");
-  command->add_option("--challengers", spo->challengers,
-                      "Prompts that meet the first and the best one in a round (10)");
+  command->add_option(
+      "--challengers", spo->challengers,
+      "Prompts that meet the first and the best one in a round (10, with few calls 14)");
   command->add_option("--patience", spo->patience, "Rounds without gain that end the search (3)");
   command->add_option("--max-words", spo->max_words, "Words that a prompt may have");
   command->add_flag("--no-watch", spo->no_watch, "Submit it and return");

@@ -1,7 +1,8 @@
 // How often the two ways of SPO find a good prompt, in a SIMULATION (simulated_world.h). The test
 // looks at a few worlds; all of docs/prompt-optimization.md's table is printed by
 //   TROUPE_SIMULATION_WORLDS=200 spo_test --gtest_filter='SpoSimulationTest.*'
-// and a part of it with TROUPE_SIMULATION_CALLS=75,150 beside that.
+// and a part of it with TROUPE_SIMULATION_CALLS=75,150 beside that;
+// TROUPE_SIMULATION_FIRST_WORLD names the first of other worlds.
 #include <absl/strings/str_split.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -16,8 +17,8 @@
 namespace troupe {
 namespace {
 
-// The rules and their figures were chosen with worlds 1000 to 1199 in view. These are others.
-constexpr int kFirstWorld = 5000;
+// The rules and their figures were chosen with worlds 1000 to 2999 in view. These are others.
+constexpr int kUsualFirstWorld = 5000;
 constexpr int kWorldsInTest = 40;
 constexpr int kQuestions = 40;
 constexpr int kHeldOut = 60;
@@ -37,6 +38,11 @@ class NoJournal : public Journal {
     return absl::NotFoundError("nothing is kept");
   }
 };
+
+int FirstWorld() {
+  const char* const asked = std::getenv("TROUPE_SIMULATION_FIRST_WORLD");
+  return asked == nullptr ? kUsualFirstWorld : std::atoi(asked);
+}
 
 SpoOptions OptionsOf(const SimulatedWorld& world, SpoPreset preset, int budget) {
   SpoOptions options;
@@ -94,7 +100,7 @@ struct Score {
 Score ScoreOf(const Landscape& landscape, SpoPreset preset, int budget, int worlds) {
   Score score;
   for (int i = 0; i < worlds; ++i) {
-    const auto seed = static_cast<uint64_t>(kFirstWorld + i);
+    const auto seed = static_cast<uint64_t>(FirstWorld() + i);
     const SimulatedWorld world(landscape, seed, budget);
     const SpoOutcome outcome = Search(world, preset, budget, seed);
     const double found = world.QualityOf(outcome.winner().text);
@@ -116,7 +122,7 @@ void Print(const Landscape& landscape, int budget, const char* preset, const Sco
 }
 
 std::vector<int> Budgets(bool table) {
-  if (!table) return {75, 300};
+  if (!table) return {75, 150, 300};
   const char* const asked = std::getenv("TROUPE_SIMULATION_CALLS");
   if (asked == nullptr) return {75, 150, 300, 600, 1200};
   std::vector<int> budgets;
@@ -145,12 +151,9 @@ TEST(SpoSimulationTest, ImprovedFindsGoodPromptsTwiceAsOftenAsFaithful) {
       // A statement of statistics, not a promise: docs/prompt-optimization.md has the figures.
       EXPECT_LE(improved.worse, 1 + worlds / 100) << landscape.name << budget;
       EXPECT_LE(improved.worse, faithful.worse) << landscape.name << budget;
-      EXPECT_GT(improved.top, faithful.top) << landscape.name << budget;
-      // With few calls on open questions it falls short of twice as many, for what the judge errs.
-      if (landscape.closed || budget >= 300) {
-        EXPECT_GE(improved.top, 2 * faithful.top) << landscape.name << budget;
-        EXPECT_GT(improved.gain, faithful.gain) << landscape.name << budget;
-      }
+      EXPECT_GE(improved.top, 2 * faithful.top) << landscape.name << budget;
+      // With 75 calls most runs keep the first prompt, as nothing is proven; a mean is no better.
+      if (budget > 75) EXPECT_GT(improved.gain, faithful.gain) << landscape.name << budget;
       if (asked == nullptr) continue;
       // What the same search finds with a judge that looks and errs in rankings alone.
       Landscape judged_well = landscape;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <set>
 
 #include "agents/compare/model_opinions.h"
 #include "agents/prompts/prompt_library.h"
@@ -66,7 +67,7 @@ class SpoFlowTest : public RunTest {
     } else {
       ++calls_["executor"];
       executor_texts_.push_back(text);
-      reply = "of quality " + Between(text, "Quality ", ".") + "!";
+      reply = fmt::format("of quality {}!", QualityIn(text));
     }
     ChatReply chat;
     chat.message = AssistantMessage(reply);
@@ -74,6 +75,14 @@ class SpoFlowTest : public RunTest {
     chat.cost_microusd = 50;
     chat.model = "counting";
     return chat;
+  }
+
+  int QualityIn(const std::string& text) const {
+    const int quality = std::atoi(Between(text, "Quality ", ".").c_str());
+    if (!joins_differ_) return quality;
+    const size_t mark = text.find('.', text.find("Quality "));
+    const size_t end = text.find_first_not_of('j', mark + 1);
+    return quality + static_cast<int>(end - mark) - 1;
   }
 
   std::string Propose(const ChatRequest& request, const std::string& text) {
@@ -207,7 +216,8 @@ class SpoFlowTest : public RunTest {
   std::vector<std::string> judge_texts_;
   std::function<std::string(const std::string&)> proposal_;
   std::function<std::string(int, int)> judge_;
-  std::string left_out_;  // the optimizer joins nothing with this change
+  std::string left_out_;       // the optimizer joins nothing with this change
+  bool joins_differ_ = false;  // no two prompts have the same quality
   int last_quality_ = 0;
   int bad_ = 0;
 };
@@ -302,6 +312,54 @@ TEST_F(SpoFlowTest, ImprovedFindsTheBestAndProvesItOnHeldOutQuestions) {
     for (const std::string& question : duel.questions)
       EXPECT_EQ(question[0], duel.round == 0 ? 'h' : 'q');
   }
+}
+
+// The ids of the questions that are compared at a time, by round.
+std::map<int, std::set<std::vector<std::string>>> QuestionsByRound(const SpoOutcome& outcome) {
+  std::map<int, std::set<std::vector<std::string>>> questions;
+  for (const Duel& duel : outcome.duels) questions[duel.round].insert(duel.questions);
+  return questions;
+}
+
+TEST_F(SpoFlowTest, ImprovedRanksOnOneQuestionWhereCallsAreFewAndItTellsPromptsApart) {
+  Improved(12, 30);
+  spec_.rounds = 100;
+  joins_differ_ = true;
+  options_.limits.task.model_calls = 120;
+  const auto outcome = RunTask();
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  const auto questions = QuestionsByRound(*outcome);
+  ASSERT_TRUE(questions.contains(3));
+  ASSERT_TRUE(questions.contains(0));
+  EXPECT_EQ(questions.at(2).size(), 1u);
+  for (const auto& [round, sets] : questions) {
+    for (const auto& set : sets) EXPECT_EQ(set.size(), 1u) << round;
+  }
+}
+
+TEST_F(SpoFlowTest, ImprovedAsksAnotherQuestionWhereOneTellsPromptsApartBadly) {
+  Improved(12, 30);
+  spec_.rounds = 100;
+  options_.limits.task.model_calls = 120;  // what is joined is answered alike
+  const auto outcome = RunTask();
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  const auto questions = QuestionsByRound(*outcome);
+  ASSERT_TRUE(questions.contains(3));
+  ASSERT_EQ(questions.at(2).size(), 2u);
+  for (const auto& set : questions.at(2)) EXPECT_EQ(set.size(), 1u);
+  for (const auto& set : questions.at(3)) EXPECT_EQ(set.size(), 2u);
+}
+
+TEST_F(SpoFlowTest, ImprovedComparesAsManyQuestionsAsItIsToldTo) {
+  Improved(12, 30);
+  spec_.rounds = 100;
+  spec_.sample = 3;
+  options_.limits.task.model_calls = 120;
+  const auto outcome = RunTask();
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  const auto questions = QuestionsByRound(*outcome);
+  ASSERT_TRUE(questions.contains(2));
+  for (const auto& set : questions.at(2)) EXPECT_EQ(set.size(), 3u);
 }
 
 TEST_F(SpoFlowTest, ImprovedAsksEveryVoteInBothOrders) {

@@ -114,7 +114,7 @@ std::vector<WrongInputRow> WrongKindRows() {
       {"SubmitTask", "spec.spo.rounds", Spo(R"("rounds": 101)")},
       {"SubmitTask", "spec.spo.sample", Spo(R"("sample": -1)")},
       {"SubmitTask", "spec.spo.votes", Spo(R"("votes": 4)")},
-      {"SubmitTask", "spec.spo.challengers", Spo(R"("challengers": 11)")},
+      {"SubmitTask", "spec.spo.challengers", Spo(R"("challengers": 15)")},
       {"SubmitTask", "spec.spo.challengers", Spo(R"("preset": 2, "challengers": 2)")},
       {"SubmitTask", "spec.spo.max_prompt_words", Spo(R"("max_prompt_words": -1)")},
       {"SubmitTask", "spec.spo.max_prompt_bytes", Spo(R"("max_prompt_bytes": 65537)")},
