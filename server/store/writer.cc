@@ -44,8 +44,9 @@ void StoreWriter::StopRetrying() {
 }
 
 void StoreWriter::Wake() {
-  MutexLock lock(&wake_mutex_);
+  wake_mutex_.Lock();
   woken_ = true;
+  wake_mutex_.UnlockThenNotify();
 }
 
 void StoreWriter::Submit(Change change, Callback done, bool may_wait) {

@@ -45,6 +45,14 @@ class ABSL_LOCKABLE Mutex {
     mutex_.unlock();
   }
 
+  // The same where nobody destroys this: who waits is notified when the lock is free, and so need
+  // not wait for it once more.
+  void UnlockThenNotify() ABSL_UNLOCK_FUNCTION() {
+    const bool notify = waiters_ > 0;
+    mutex_.unlock();
+    if (notify) changed_.notify_all();
+  }
+
   // Gives the lock up until the condition holds. Call with the lock held.
   void Await(const Condition& condition) {
     Wait(condition, [this](std::unique_lock<std::mutex>& lock) {
