@@ -13,10 +13,10 @@
 namespace troupe {
 namespace {
 
-constexpr size_t kFinalists = 5;  // beside the first prompt
-constexpr size_t kTogether = 4;   // in one match, if there are as many ...
-constexpr size_t kTogetherOnOneQuestion = 6;
-constexpr double kShare = 0.3;  // of what may be spent
+constexpr size_t kFinalists = 5;              // beside the first prompt
+constexpr size_t kTogether = 4;               // in one match, if there are as many ...
+constexpr size_t kTogetherOnOneQuestion = 6;  // ... and where rounds are on one question
+constexpr double kShare = 0.3;                // of what may be spent
 // Where held-out questions are few, matches are over fewer of them.
 constexpr size_t kWantedMatches = 8;
 // The result is ahead of the first prompt by as many standard deviations, those by all comparisons
@@ -110,7 +110,8 @@ std::vector<int> NextMatch(const Ground& ground, const Belief& all, const Items&
     whom.push_back(number);
   }
   if (prompts.size() < 2) return {};
-  const size_t together = items.size() == 1 ? kTogetherOnOneQuestion : kTogether;
+  const bool narrow = ground.round_size.sample == 1;
+  const size_t together = narrow ? kTogetherOnOneQuestion : kTogether;
   for (const int number : others) {
     if (prompts.size() < together) prompts.push_back(number);
   }

@@ -153,7 +153,9 @@ TEST(SpoSimulationTest, ImprovedFindsGoodPromptsTwiceAsOftenAsFaithful) {
       EXPECT_LE(improved.worse, faithful.worse) << landscape.name << budget;
       EXPECT_GE(improved.top, 2 * faithful.top) << landscape.name << budget;
       // With 75 calls most runs keep the first prompt, as nothing is proven; a mean is no better.
-      if (budget > 75) EXPECT_GT(improved.gain, faithful.gain) << landscape.name << budget;
+      if (budget > 75) {
+        EXPECT_GT(improved.gain, faithful.gain) << landscape.name << budget;
+      }
       if (asked == nullptr) continue;
       // What the same search finds with a judge that looks and errs in rankings alone.
       Landscape judged_well = landscape;
