@@ -14,11 +14,15 @@ CostEstimate AnthropicModel::Estimate(const ChatRequest& request) const {
   return EstimateCost(request, config_);
 }
 
-Async<ChatReply> AnthropicModel::Complete(ChatRequest request, ChatContext context) {
-  if (config_.schema_dialect == SchemaDialect::kNone) {
-    DescribeSchemaInPrompt(request);
-    request.reply_schema.reset();
+Async<ChatReply> AnthropicModel::Complete(ChatCallPtr call) {
+  if (config_.schema_dialect == SchemaDialect::kNone && call->request.reply_schema.has_value()) {
+    auto described = std::make_shared<ChatCall>(*call);
+    DescribeSchemaInPrompt(described->request);
+    described->request.reply_schema.reset();
+    call = std::move(described);
   }
+  const ChatRequest& request = call->request;
+  const ChatContext& context = call->context;
   const bool stream = config_.stream || context.on_text;
   HttpRequest post;
   post.method = "POST";

@@ -15,7 +15,7 @@ class AnthropicModel : public ChatModel {
   const std::string& name() const override { return config_.name; }
   const ModelCapabilities& capabilities() const override { return config_.capabilities; }
   CostEstimate Estimate(const ChatRequest& request) const override;
-  Async<ChatReply> Complete(ChatRequest request, ChatContext context) override;
+  Async<ChatReply> Complete(ChatCallPtr call) override;
 
  private:
   const ModelConfig config_;

@@ -7,6 +7,7 @@
 #include <absl/time/time.h>
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -38,6 +39,13 @@ struct ChatContext {
   std::function<void(std::string_view)> on_text;
 };
 
+// A call under way. Shared by all who have a part in it, so that none of them need copy it.
+struct ChatCall {
+  ChatRequest request;
+  ChatContext context;
+};
+using ChatCallPtr = std::shared_ptr<const ChatCall>;
+
 // What a call can cost at most, for a budget to reserve.
 struct CostEstimate {
   int64_t input_tokens = 0;
@@ -56,7 +64,7 @@ class ChatModel {
   // Fails with kModelUnavailable (network, overload, time-out: trying again may help),
   // kModelRejected (the backend refuses the request: bad key, unknown model, context too long),
   // kModelBadReply (not the protocol it claims), kRecordingExhausted, or the token's status.
-  virtual Async<ChatReply> Complete(ChatRequest request, ChatContext context) = 0;
+  virtual Async<ChatReply> Complete(ChatCallPtr call) = 0;
 };
 
 // The models of a server: names in the config, and roles that map to names.

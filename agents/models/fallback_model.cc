@@ -30,12 +30,12 @@ CostEstimate FallbackModel::Estimate(const ChatRequest& request) const {
   return worst;
 }
 
-Async<ChatReply> FallbackModel::Complete(ChatRequest request, ChatContext context) {
+Async<ChatReply> FallbackModel::Complete(ChatCallPtr call) {
   absl::StatusOr<ChatReply> reply = absl::InternalError("an empty chain of models");
   for (ChatModel* model : chain_) {
-    reply = co_await model->Complete(request, context);
+    reply = co_await model->Complete(call);
     if (reply.ok()) co_return reply;
-    CO_RETURN_IF_ERROR(context.cancel.status());
+    CO_RETURN_IF_ERROR(call->context.cancel.status());
   }
   co_return reply;
 }

@@ -19,7 +19,7 @@ class FallbackModel : public ChatModel {
   // The worst of the chain.
   CostEstimate Estimate(const ChatRequest& request) const override;
   // Fails as the last model does.
-  Async<ChatReply> Complete(ChatRequest request, ChatContext context) override;
+  Async<ChatReply> Complete(ChatCallPtr call) override;
 
  private:
   const std::string name_;

@@ -59,14 +59,17 @@ absl::Duration LimitedModel::BookRates(double tokens) {
   return absl::ZeroDuration();
 }
 
+bool LimitedModel::TakeFreeSlot() {
+  MutexLock lock(&mutex_);
+  if (limits_.concurrency > 0 && running_ >= limits_.concurrency) return false;
+  ++running_;
+  return true;
+}
+
 AsyncStatus LimitedModel::WaitForSlot(const CancelToken& cancel) {
   uint64_t id = 0;
   {
     MutexLock lock(&mutex_);
-    if (limits_.concurrency <= 0 || running_ < limits_.concurrency) {
-      ++running_;
-      co_return absl::OkStatus();
-    }
     if (static_cast<int>(waiting_.size()) >= limits_.max_waiting) {
       co_return Error(
           Reason::kQueueFull,
@@ -117,21 +120,24 @@ void LimitedModel::ReleaseSlot() {
   next(true);
 }
 
-Async<ChatReply> LimitedModel::Complete(ChatRequest request, ChatContext context) {
-  CO_RETURN_IF_ERROR(co_await WaitForSlot(context.cancel));
-  const CostEstimate estimate = model_->Estimate(request);
+Async<ChatReply> LimitedModel::Complete(ChatCallPtr call) {
+  const CancelToken& cancel = call->context.cancel;
+  if (!TakeFreeSlot()) {
+    CO_RETURN_IF_ERROR(co_await WaitForSlot(cancel));
+  }
+  const CostEstimate estimate = model_->Estimate(call->request);
   absl::Status ready;
   for (;;) {
     const absl::Duration wait = BookRates(static_cast<double>(estimate.input_tokens));
     if (wait <= absl::ZeroDuration()) break;
-    ready = co_await Pause(wait, context.cancel);
+    ready = co_await Pause(wait, cancel);
     if (!ready.ok()) break;
   }
   if (!ready.ok()) {
     ReleaseSlot();
     co_return ready;
   }
-  auto reply = co_await model_->Complete(std::move(request), std::move(context));
+  auto reply = co_await model_->Complete(std::move(call));
   if (reply.ok()) {
     MutexLock lock(&mutex_);
     tokens_.level -= static_cast<double>(reply->usage.output_tokens);

@@ -22,7 +22,7 @@ class LimitedModel : public ChatModel {
   const ModelCapabilities& capabilities() const override { return model_->capabilities(); }
   CostEstimate Estimate(const ChatRequest& request) const override;
   // Fails with kQueueFull if too many calls wait, else as the wrapped model does.
-  Async<ChatReply> Complete(ChatRequest request, ChatContext context) override;
+  Async<ChatReply> Complete(ChatCallPtr call) override;
 
  private:
   // A bucket that fills with `per_minute` a minute and holds a tenth of it at most.
@@ -38,6 +38,8 @@ class LimitedModel : public ChatModel {
     Done<bool> admit;
   };
 
+  // Takes a slot if one is free.
+  bool TakeFreeSlot();
   AsyncStatus WaitForSlot(const CancelToken& cancel);
   void ReleaseSlot();
   // How long until the rates allow a call of `tokens`; zero: it is booked.

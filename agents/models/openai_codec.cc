@@ -1,6 +1,7 @@
 #include "agents/models/openai_codec.h"
 
 #include <absl/strings/escaping.h>
+#include <absl/strings/str_cat.h>
 #include <fmt/format.h>
 
 #include "agents/models/tool_names.h"
@@ -65,7 +66,7 @@ void AppendMessage(std::string& out, const Message& message) {
 }
 
 // From so many messages on a conversation is likely to be sent again, with more of them.
-constexpr size_t kLong = 16;
+constexpr size_t kLong = 4;
 
 // Bytes that a message of text takes about, printed.
 size_t PrintedBytes(const Message& message) {
@@ -120,6 +121,37 @@ Json EncodeSchema(const ReplySchema& schema, SchemaDialect dialect) {
   }
   return {{"type", "json_schema"},
           {"json_schema", {{"name", schema.name}, {"schema", schema.schema}, {"strict", true}}}};
+}
+
+// What few requests have; null if there is none of it.
+Json EncodeSettings(const ChatRequest& request, const ModelConfig& config, bool stream) {
+  Json body;
+  for (const ToolDeclaration& tool : request.tools) {
+    body["tools"].push_back({{"type", "function"},
+                             {"function",
+                              {{"name", WireToolName(tool.name)},
+                               {"description", tool.description},
+                               {"parameters", tool.parameters}}}});
+  }
+  if (!request.tool_choice.empty() && !request.tools.empty()) {
+    body["tool_choice"] = EncodeToolChoice(request.tool_choice);
+  }
+  if (request.reply_schema.has_value() && config.schema_dialect != SchemaDialect::kNone) {
+    body["response_format"] = EncodeSchema(*request.reply_schema, config.schema_dialect);
+  }
+  if (request.temperature.has_value()) body["temperature"] = *request.temperature;
+  if (request.top_p.has_value()) body["top_p"] = *request.top_p;
+  if (request.seed.has_value() && config.capabilities.seed) body["seed"] = *request.seed;
+  if (!request.stop.empty()) body["stop"] = request.stop;
+  if (request.top_logprobs > 0 && config.capabilities.logprobs) {
+    body["logprobs"] = true;
+    body["top_logprobs"] = request.top_logprobs;
+  }
+  if (stream) {
+    body["stream"] = true;
+    body["stream_options"] = {{"include_usage", true}};
+  }
+  return body;
 }
 
 ToolUse DecodeToolUse(const std::string& id, const std::string& name, const Json& arguments) {
@@ -204,38 +236,20 @@ ChatReply Complete(ChatReply reply, const std::string& finish, const Json& usage
 
 std::string EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& config,
                                 bool stream) {
-  Json body = {{"model", config.model}};
-  for (const ToolDeclaration& tool : request.tools) {
-    body["tools"].push_back({{"type", "function"},
-                             {"function",
-                              {{"name", WireToolName(tool.name)},
-                               {"description", tool.description},
-                               {"parameters", tool.parameters}}}});
-  }
-  if (!request.tool_choice.empty() && !request.tools.empty()) {
-    body["tool_choice"] = EncodeToolChoice(request.tool_choice);
-  }
-  if (request.reply_schema.has_value() && config.schema_dialect != SchemaDialect::kNone) {
-    body["response_format"] = EncodeSchema(*request.reply_schema, config.schema_dialect);
-  }
-  if (request.temperature.has_value()) body["temperature"] = *request.temperature;
-  if (request.top_p.has_value()) body["top_p"] = *request.top_p;
-  body[config.token_limit_field] = request.max_tokens.value_or(config.default_max_tokens);
-  if (request.seed.has_value() && config.capabilities.seed) body["seed"] = *request.seed;
-  if (!request.stop.empty()) body["stop"] = request.stop;
-  if (request.top_logprobs > 0 && config.capabilities.logprobs) {
-    body["logprobs"] = true;
-    body["top_logprobs"] = request.top_logprobs;
-  }
-  if (stream) {
-    body["stream"] = true;
-    body["stream_options"] = {{"include_usage", true}};
-  }
-  const std::string rest = DumpJson(body);
   std::string text = R"({"messages":[)";
   AppendMessages(text, request.messages);
-  text += "],";
-  text += std::string_view(rest).substr(1);  // it has the model at least
+  text += R"(],"model":)";
+  AppendJsonText(text, config.model);
+  const int64_t max_tokens = request.max_tokens.value_or(config.default_max_tokens);
+  text += ',';
+  AppendJsonText(text, config.token_limit_field);
+  absl::StrAppend(&text, ":", max_tokens);
+  if (const Json settings = EncodeSettings(request, config, stream); !settings.is_null()) {
+    text += ',';
+    text += std::string_view(DumpJson(settings)).substr(1);
+  } else {
+    text += '}';
+  }
   return text;
 }
 

@@ -57,22 +57,28 @@ void OpenAiModel::NoteRefused(const std::string& schema) {
   if (refused_.size() < kMaxRefused) refused_.insert(schema);
 }
 
-Async<ChatReply> OpenAiModel::Complete(ChatRequest request, ChatContext context) {
-  if (!request.reply_schema.has_value()) {
-    co_return co_await Send(std::move(request), std::move(context));
-  }
-  const std::string schema = request.reply_schema->name;
+Async<ChatReply> OpenAiModel::Complete(ChatCallPtr call) {
+  return call->request.reply_schema.has_value() ? SendWithSchema(std::move(call))
+                                                : Send(std::move(call));
+}
+
+Async<ChatReply> OpenAiModel::SendWithSchema(ChatCallPtr call) {
+  const std::string& schema = call->request.reply_schema->name;
   if (config_.schema_dialect != SchemaDialect::kNone && !HasRefused(schema)) {
-    auto reply = co_await Send(request, context);
+    auto reply = co_await Send(call);
     if (!RefusesSchema(reply.status())) co_return reply;
     NoteRefused(schema);
   }
-  DescribeSchemaInPrompt(request);
-  request.reply_schema.reset();
-  co_return co_await Send(std::move(request), std::move(context));
+  auto described = std::make_shared<ChatCall>(*call);
+  DescribeSchemaInPrompt(described->request);
+  described->request.reply_schema.reset();
+  call = std::move(described);
+  co_return co_await Send(std::move(call));
 }
 
-Async<ChatReply> OpenAiModel::Send(ChatRequest request, ChatContext context) {
+Async<ChatReply> OpenAiModel::Send(ChatCallPtr call) {
+  const ChatRequest& request = call->request;
+  const ChatContext& context = call->context;
   const bool stream = config_.stream || context.on_text;
   HttpRequest post = Post(EncodeOpenAiRequest(request, config_, stream));
   if (!stream) {

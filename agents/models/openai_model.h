@@ -22,11 +22,13 @@ class OpenAiModel : public ChatModel {
   const std::string& name() const override { return config_.name; }
   const ModelCapabilities& capabilities() const override { return config_.capabilities; }
   CostEstimate Estimate(const ChatRequest& request) const override;
-  Async<ChatReply> Complete(ChatRequest request, ChatContext context) override;
+  Async<ChatReply> Complete(ChatCallPtr call) override;
 
  private:
   HttpRequest Post(std::string body) const;
-  Async<ChatReply> Send(ChatRequest request, ChatContext context);
+  // Without the schema, said in the prompt, where the backend knows none.
+  Async<ChatReply> SendWithSchema(ChatCallPtr call);
+  Async<ChatReply> Send(ChatCallPtr call);
   bool HasRefused(const std::string& schema) const;
   void NoteRefused(const std::string& schema);
 

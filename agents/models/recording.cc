@@ -96,7 +96,8 @@ const Json* RecordedModel::Find(const std::string& task, const ChatContext& cont
   return &ordered->second[static_cast<size_t>(context.role_order)];
 }
 
-Async<ChatReply> RecordedModel::Complete(ChatRequest request, ChatContext context) {
+Async<ChatReply> RecordedModel::Complete(ChatCallPtr call) {
+  const ChatContext& context = call->context;
   CO_RETURN_IF_ERROR(context.cancel.status());
   const Json* stored = Find(context.task_label, context);
   if (stored == nullptr) stored = Find("", context);
@@ -111,7 +112,7 @@ Async<ChatReply> RecordedModel::Complete(ChatRequest request, ChatContext contex
          {"order", std::to_string(context.role_order)},
          {"file", config_.recording}});
   }
-  ChatReply reply = DecodeReply(*stored, request, config_);
+  ChatReply reply = DecodeReply(*stored, call->request, config_);
   if (context.on_text) context.on_text(reply.message.text());
   co_return reply;
 }
@@ -131,12 +132,10 @@ CostEstimate RecordingModel::Estimate(const ChatRequest& request) const {
   return model_->Estimate(request);
 }
 
-Async<ChatReply> RecordingModel::Complete(ChatRequest request, ChatContext context) {
-  const std::string role = context.role;
-  const std::string path = context.path;
-  CO_ASSIGN_OR_RETURN(ChatReply reply,
-                      co_await model_->Complete(std::move(request), std::move(context)));
-  const Json entry = {{"role", role}, {"path", path}, {"reply", EncodeReply(reply)}};
+Async<ChatReply> RecordingModel::Complete(ChatCallPtr call) {
+  CO_ASSIGN_OR_RETURN(ChatReply reply, co_await model_->Complete(call));
+  const Json entry = {
+      {"role", call->context.role}, {"path", call->context.path}, {"reply", EncodeReply(reply)}};
   {
     MutexLock lock(&mutex_);
     file_ << DumpJson(entry) << std::endl;

@@ -32,7 +32,7 @@ class RecordedModel : public ChatModel {
   const ModelCapabilities& capabilities() const override { return config_.capabilities; }
   CostEstimate Estimate(const ChatRequest& request) const override;
   // kRecordingExhausted, naming role, path and order, if the recording has no reply for the call.
-  Async<ChatReply> Complete(ChatRequest request, ChatContext context) override;
+  Async<ChatReply> Complete(ChatCallPtr call) override;
 
  private:
   explicit RecordedModel(ModelConfig config) : config_(std::move(config)) {}
@@ -52,7 +52,7 @@ class RecordingModel : public ChatModel {
   const std::string& name() const override { return model_->name(); }
   const ModelCapabilities& capabilities() const override { return model_->capabilities(); }
   CostEstimate Estimate(const ChatRequest& request) const override;
-  Async<ChatReply> Complete(ChatRequest request, ChatContext context) override;
+  Async<ChatReply> Complete(ChatCallPtr call) override;
 
  private:
   RecordingModel(std::unique_ptr<ChatModel> model, std::ofstream file)

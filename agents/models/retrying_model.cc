@@ -47,17 +47,17 @@ absl::Duration RetryingModel::WaitBefore(int attempt, const absl::Status& failur
   return ceiling * UniformRandom();
 }
 
-Async<ChatReply> RetryingModel::Complete(ChatRequest request, ChatContext context) {
+Async<ChatReply> RetryingModel::Complete(ChatCallPtr call) {
   for (int attempt = 1;; ++attempt) {
-    auto reply = co_await model_->Complete(request, context);
+    auto reply = co_await model_->Complete(call);
     if (reply.ok()) {
       reply->attempts = attempt;
       co_return reply;
     }
-    CO_RETURN_IF_ERROR(context.cancel.status());
+    CO_RETURN_IF_ERROR(call->context.cancel.status());
     if (attempt >= retries_.attempts || !MayTryAgain(reply.status())) co_return reply.status();
     const absl::Duration wait = WaitBefore(attempt, reply.status());
-    CO_RETURN_IF_ERROR(co_await Pause(wait, context.cancel));
+    CO_RETURN_IF_ERROR(co_await Pause(wait, call->context.cancel));
   }
 }
 

@@ -17,7 +17,7 @@ class RetryingModel : public ChatModel {
   const ModelCapabilities& capabilities() const override { return model_->capabilities(); }
   CostEstimate Estimate(const ChatRequest& request) const override;
   // Fails as the wrapped model does the last time.
-  Async<ChatReply> Complete(ChatRequest request, ChatContext context) override;
+  Async<ChatReply> Complete(ChatCallPtr call) override;
 
  private:
   absl::Duration WaitBefore(int attempt, const absl::Status& failure) const;

@@ -87,16 +87,19 @@ Async<ChatReply> Scope::PerformChat(EffectPtr effect, std::string role, ChatRequ
   if (!reservation.ok()) {
     co_return co_await FailEffect(std::move(effect), reservation.status(), Usage());
   }
-  ChatContext context;
+  auto new_call = std::make_shared<ChatCall>();
+  new_call->request = std::move(request);
+  ChatContext& context = new_call->context;
   context.task_id = run.options().task_id;
   context.task_label = run.options().label;
   context.role = role;
   context.path = effect->record.path;
   context.role_order = role_order;
   context.cancel = cancel_token();
+  const ChatCallPtr call = std::move(new_call);
   const std::shared_ptr<void> under_way = run.BeginCall();
   const absl::Time start = run.services().steady_now();
-  auto reply = co_await (*model)->Complete(request, std::move(context));
+  auto reply = co_await (*model)->Complete(call);
   // As exact as it is recorded, so that a task that is run again sums up to the same.
   const absl::Duration time =
       absl::Trunc(run.services().steady_now() - start, absl::Microseconds(1));
@@ -113,8 +116,8 @@ Async<ChatReply> Scope::PerformChat(EffectPtr effect, std::string role, ChatRequ
   reservation->Settle(usage);
   effect->record.model = reply->model;
   if (reply->attempts > 1) effect->record.attributes["attempts"] = reply->attempts;
-  StoredValue stored = StoreChatReply(*reply, request.messages.stored_hash());
-  NoteSearchText(request, *reply, stored, effect->record);
+  StoredValue stored = StoreChatReply(*reply, call->request.messages.stored_hash());
+  NoteSearchText(call->request, *reply, stored, effect->record);
   CO_RETURN_IF_ERROR(
       co_await FinishEffect(std::move(effect), std::move(stored), absl::OkStatus(), usage));
   co_return reply;

@@ -16,7 +16,8 @@ class HeldModel : public ChatModel {
   const std::string& name() const override { return name_; }
   const ModelCapabilities& capabilities() const override { return can; }
   CostEstimate Estimate(const ChatRequest&) const override { return estimate; }
-  Async<ChatReply> Complete(ChatRequest request, ChatContext) override {
+  Async<ChatReply> Complete(ChatCallPtr call) override {
+    const ChatRequest& request = call->request;
     asked.push_back(request.messages.empty() ? "" : request.messages.back().text());
     co_return co_await Suspend<ChatReply>(
         [this](Done<ChatReply> done) { held.push_back(std::move(done)); });

@@ -17,11 +17,10 @@ class CallsTest : public testing::Test {
  protected:
   // Starts a call; its outcome comes to outcomes_[text].
   void Call(ChatModel& model, const std::string& text, CancelToken cancel = {}) {
-    ChatRequest request;
-    request.messages.push_back(UserMessage(text));
-    ChatContext context;
-    context.cancel = std::move(cancel);
-    asio::co_spawn(io_, model.Complete(std::move(request), std::move(context)),
+    auto call = std::make_shared<ChatCall>();
+    call->request.messages.push_back(UserMessage(text));
+    call->context.cancel = std::move(cancel);
+    asio::co_spawn(io_, model.Complete(std::move(call)),
                    [this, text](std::exception_ptr raised, absl::StatusOr<ChatReply> reply) {
                      if (raised != nullptr) std::rethrow_exception(raised);
                      outcomes_[text] = reply.ok()

@@ -17,7 +17,7 @@ class TalkativeModel : public ChatModel {
   const std::string& name() const override { return name_; }
   const ModelCapabilities& capabilities() const override { return can_; }
   CostEstimate Estimate(const ChatRequest&) const override { return {}; }
-  Async<ChatReply> Complete(ChatRequest, ChatContext) override {
+  Async<ChatReply> Complete(ChatCallPtr) override {
     ChatReply reply;
     reply.message = AssistantMessage("said \"aloud\"\nin two lines");
     reply.message.tool_uses = {{"1", "f", {{"x", 1}}, ""}, {"2", "g", nullptr, "{\"y\":"}};
@@ -38,12 +38,12 @@ ModelConfig Recorded(const std::filesystem::path& file) {
   return config;
 }
 
-ChatContext At(const std::string& role, const std::string& path, int64_t order = 0) {
-  ChatContext context;
-  context.role = role;
-  context.path = path;
-  context.role_order = order;
-  return context;
+ChatCallPtr At(const std::string& role, const std::string& path, int64_t order = 0) {
+  auto call = std::make_shared<ChatCall>();
+  call->context.role = role;
+  call->context.path = path;
+  call->context.role_order = order;
+  return call;
 }
 
 TEST(RecordingTest, WhatWasRecordedIsAnsweredAgain) {
@@ -51,11 +51,11 @@ TEST(RecordingTest, WhatWasRecordedIsAnsweredAgain) {
   const auto file = folder.path() / "r.jsonl";
   auto recording = RecordingModel::Open(std::make_unique<TalkativeModel>(), file.string());
   ASSERT_TRUE(recording.ok()) << recording.status();
-  const auto said = RunToEnd((*recording)->Complete(ChatRequest(), At("planner", "plan/propose")));
+  const auto said = RunToEnd((*recording)->Complete(At("planner", "plan/propose")));
   ASSERT_TRUE(said.ok());
   const auto recorded = RecordedModel::Load(Recorded(file));
   ASSERT_TRUE(recorded.ok()) << recorded.status();
-  const auto again = RunToEnd((*recorded)->Complete(ChatRequest(), At("planner", "plan/propose")));
+  const auto again = RunToEnd((*recorded)->Complete(At("planner", "plan/propose")));
   ASSERT_TRUE(again.ok()) << again.status();
   EXPECT_EQ(again->message.text(), said->message.text());
   ASSERT_EQ(again->message.tool_uses.size(), 2u);
@@ -78,7 +78,7 @@ TEST(RecordingTest, RepliesOfARoleComeInOrderAndThenAreExhausted) {
   const auto model = RecordedModel::Load(Recorded(file));
   ASSERT_TRUE(model.ok()) << model.status();
   const auto ask = [&](const std::string& path, int64_t order) {
-    return RunToEnd((*model)->Complete(ChatRequest(), At("p", path, order)));
+    return RunToEnd((*model)->Complete(At("p", path, order)));
   };
   EXPECT_EQ(ask("a", 0)->message.text(), "one");
   EXPECT_EQ(ask("a", 1)->message.text(), "two");

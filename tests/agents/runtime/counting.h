@@ -21,13 +21,13 @@ class CountingModel : public ChatModel, public ModelDirectory {
   const std::string& name() const override { return name_; }
   const ModelCapabilities& capabilities() const override { return capabilities_; }
   CostEstimate Estimate(const ChatRequest&) const override { return estimate; }
-  Async<ChatReply> Complete(ChatRequest request, ChatContext context) override {
+  Async<ChatReply> Complete(ChatCallPtr call) override {
     ++calls;
     most_at_once = std::max(most_at_once, ++at_work);
     for (int i = 0; i < yields; ++i) co_await asio::post(asio::use_awaitable);
     --at_work;
-    CO_RETURN_IF_ERROR(context.cancel.status());
-    co_return reply(request);
+    CO_RETURN_IF_ERROR(call->context.cancel.status());
+    co_return reply(call->request);
   }
   absl::StatusOr<ChatModel*> ForRole(std::string_view, std::string_view) const override {
     return const_cast<CountingModel*>(this);
