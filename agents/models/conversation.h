@@ -52,7 +52,7 @@ class Conversation {
   const Node* last() const { return last_.get(); }
 
   // Where the journal keeps all of it; empty: not worked out yet, or nothing was said.
-  std::string stored_hash() const { return last_ == nullptr ? "" : last_->stored_hash; }
+  const std::string& stored_hash() const;
 
   // From the first to the last. The pointers live as long as this or a copy does.
   std::vector<const Message*> InOrder() const;

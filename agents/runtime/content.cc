@@ -22,6 +22,10 @@ constexpr size_t kSmallRoot = 2048;
 // What search takes of a model call, at most.
 constexpr size_t kMaxSearchText = 16 * 1024;
 
+// Room for what is printed around a text, and for a root without large parts.
+constexpr size_t kAroundText = 160;
+constexpr size_t kUsualRoot = 320;
+
 constexpr std::string_view kRoleNames[] = {"system", "user", "assistant", "tool"};
 constexpr std::string_view kFinishNames[] = {"stop", "length", "tool_use", "content_filter",
                                              "other"};
@@ -30,6 +34,7 @@ class Builder {
  public:
   std::string Add(std::string bytes) {
     std::string hash = Sha256Hex(bytes);
+    if (value_.contents.empty()) value_.contents.reserve(2);
     value_.contents.push_back({hash, std::move(bytes)});
     return hash;
   }
@@ -54,6 +59,7 @@ class Builder {
 // members are in the order of their names.
 class ObjectText {
  public:
+  explicit ObjectText(size_t room = 0) { text_.reserve(room); }
   ObjectText& Text(std::string_view name, std::string_view value) {
     AppendJsonText(Begin(name), value);
     return *this;
@@ -185,18 +191,38 @@ absl::Status ExpandImages(Json& value, const ReadContentFn& read) {
 
 namespace {
 
+// The text of a message that is nothing but one; null for others.
+const std::string* OnlyText(const Message& message) {
+  const bool alone =
+      message.parts.size() == 1 && std::holds_alternative<TextPart>(message.parts[0]);
+  return alone ? &std::get<TextPart>(message.parts[0]).text : nullptr;
+}
+
+// A half of what search takes, so that a long prompt does not hide the reply.
+void AppendSearched(std::string& out, const Message& message) {
+  if (const std::string* text = OnlyText(message); text != nullptr) {
+    out += Utf8Prefix(*text, kMaxSearchText / 2);
+  } else {
+    out += Utf8Prefix(message.text(), kMaxSearchText / 2);
+  }
+}
+
 // Adds a message after the one named `previous`; returns its hash.
 std::string StoreMessage(const Message& message, const std::string& previous, Builder& builder) {
-  if (message.parts.size() != 1 || !std::holds_alternative<TextPart>(message.parts[0]) ||
-      !message.tool_uses.empty() || !message.tool_use_id.empty()) {
+  const std::string* const text = OnlyText(message);
+  if (text == nullptr || !message.tool_uses.empty() || !message.tool_use_id.empty()) {
     return builder.Add({{"message", EncodeMessage(message, builder)}, {"previous", previous}});
   }
   // The same bytes as of the other messages, for the most frequent kind.
-  std::string bytes = R"({"message":{"parts":[{"text":)";
-  AppendJsonText(bytes, std::get<TextPart>(message.parts[0]).text);
+  std::string bytes;
+  bytes.reserve(text->size() + kAroundText);
+  bytes += R"({"message":{"parts":[{"text":)";
+  AppendJsonText(bytes, *text);
   bytes += R"(}],"role":")";
   bytes += kRoleNames[static_cast<int>(message.role)];
-  bytes += R"("},"previous":")" + previous + "\"}";
+  bytes += R"("},"previous":")";
+  bytes += previous;
+  bytes += "\"}";
   return builder.Add(std::move(bytes));
 }
 
@@ -224,7 +250,7 @@ StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role,
   Builder builder;
   const std::string last = StoreConversation(request.messages, is_stored, builder);
   // Optional settings are stored only when set, so that a new setting changes no old hash.
-  ObjectText root;
+  ObjectText root(kUsualRoot);
   if (request.max_tokens.has_value()) root.Number("max_tokens", *request.max_tokens);
   root.Text("messages", last);
   if (request.reply_schema.has_value()) {
@@ -245,7 +271,7 @@ StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role,
 
 StoredValue StoreChatReply(const ChatReply& reply, const std::string& conversation) {
   Builder builder;
-  ObjectText root;
+  ObjectText root(kUsualRoot);
   std::string message;
   root.Number("attempts", reply.attempts).NumberIfAny("cost_microusd", reply.cost_microusd);
   root.Text("finish", kFinishNames[static_cast<int>(reply.finish)]);
@@ -264,9 +290,11 @@ StoredValue StoreChatReply(const ChatReply& reply, const std::string& conversati
 }
 
 std::string SearchText(const Message& asked, const Message& replied) {
-  // Half for each, so that a long prompt does not hide the reply.
-  return TruncateUtf8(asked.text(), kMaxSearchText / 2) + "\n" +
-         TruncateUtf8(replied.text(), kMaxSearchText / 2);
+  std::string text;
+  AppendSearched(text, asked);
+  text += '\n';
+  AppendSearched(text, replied);
+  return text;
 }
 
 absl::StatusOr<std::string> SearchTextOf(const std::string& asked, const std::string& replied) {

@@ -70,12 +70,12 @@ struct SpanRecord {
   std::string result_hash;   // of a finished effect: names the content of its result
   std::string result_root;   // as request_root
   std::string error;         // StatusToText of an outcome that is an error; empty otherwise
-  Json attributes = Json::object();
-  Usage usage;              // of an inner span: of all below it, known when it ends
-  std::string model;        // that answered, of a model call
-  std::string role;         // of a model call
-  std::string tool;         // of a tool call
-  std::string search_text;  // what full-text search finds it by; bounded by the runtime
+  Json attributes;           // an object, or null: none
+  Usage usage;               // of an inner span: of all below it, known when it ends
+  std::string model;         // that answered, of a model call
+  std::string role;          // of a model call
+  std::string tool;          // of a tool call
+  std::string search_text;   // what full-text search finds it by; bounded by the runtime
   // Where search_text is no more than what two stored messages say (SearchTextOf): their hashes, so
   // that it need not be stored itself. Else empty.
   std::string asked_hash;

@@ -68,7 +68,7 @@ Scope Scope::Root(std::shared_ptr<TaskRun> run, std::string type, std::string ti
     node->record.begin_time = recorded->begin_time;
     node->recorded_end = recorded->end_sequence != 0;
   } else {
-    JournalEntry entry = node->run->NewEntry();
+    JournalEntry entry;
     node->record.begin_sequence = node->run->NextSequence();
     node->record.begin_time = node->run->services().now();
     entry.begun.push_back(node->record);
@@ -165,7 +165,7 @@ Scope Scope::Open(std::string type, std::string name, std::string title) const {
   } else {
     node->record.begin_sequence = run.NextSequence();
     node->record.begin_time = run.services().now();
-    JournalEntry entry = run.NewEntry();
+    JournalEntry entry;
     entry.begun.push_back(node->record);
     run.Append(std::move(entry));
   }
@@ -185,7 +185,7 @@ void Scope::End(const absl::Status& status) {
   if (!status.ok()) node.record.error = StatusToText(status);
   node.record.end_sequence = node.run->NextSequence();
   node.record.end_time = node.run->services().now();
-  JournalEntry entry = node.run->NewEntry();
+  JournalEntry entry;
   entry.ended.push_back(node.record);
   node.run->Append(std::move(entry));
 }
@@ -200,7 +200,7 @@ void Scope::Progress(std::string text) const {
       recorded != nullptr && recorded->end_sequence != 0) {
     return;
   }
-  JournalEntry entry = node_->run->NewEntry();
+  JournalEntry entry;
   entry.events.push_back(node_->run->NewEvent(EventType::kProgress, path(), std::move(text)));
   node_->run->Append(std::move(entry));
 }
@@ -234,7 +234,7 @@ void Scope::NoteRequestDiffers(const SpanRecord& recorded) const {
   if (recorded.attributes.contains(kRequestDiffers)) return;
   SpanRecord noted = recorded;
   noted.attributes[kRequestDiffers] = true;
-  JournalEntry entry = node_->run->NewEntry();
+  JournalEntry entry;
   entry.ended.push_back(std::move(noted));
   node_->run->Append(std::move(entry));
 }
@@ -285,7 +285,7 @@ absl::StatusOr<Scope::EffectPtr> Scope::FindEffect(SpanRecord draft, const std::
 }
 
 JournalEntry Scope::BeginEntry(Effect& effect) const {
-  JournalEntry entry = node_->run->NewEntry();
+  JournalEntry entry;
   if (effect.interrupted) return entry;
   effect.record.begin_sequence = node_->run->NextSequence();
   effect.record.begin_time = node_->run->services().now();
@@ -308,7 +308,7 @@ AsyncStatus Scope::FinishEffect(EffectPtr effect, StoredValue result, absl::Stat
   record.usage = usage;
   record.end_sequence = run.NextSequence();
   record.end_time = run.services().now();
-  JournalEntry entry = run.NewEntry();
+  JournalEntry entry;
   entry.contents = std::move(result.contents);
   if (effect->interrupted) {
     for (Content& content : effect->request_contents) entry.contents.push_back(std::move(content));

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <asio/post.hpp>
 
+#include "tools/base/defer.h"
 #include "tools/base/error.h"
 #include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
@@ -28,6 +29,15 @@ std::string Origin(const std::vector<SpanRecord>& recorded, const std::string& t
   const std::string span = JsonString(first->attributes, kInheritedFrom);
   const size_t begin = span.find('/') + 1;  // "tasks/{task}/spans/{n}"
   return span.empty() ? task_id : span.substr(begin, span.find('/', begin) - begin);
+}
+
+template <typename T>
+void MoveBehind(std::vector<T>& items, std::vector<T> more) {
+  if (items.empty()) {
+    items = std::move(more);
+  } else {
+    std::move(more.begin(), more.end(), std::back_inserter(items));
+  }
 }
 
 }  // namespace
@@ -63,12 +73,6 @@ ReadContentFn TaskRun::reader() const {
       [journal = services_.journal](const std::string& hash) { return journal->ReadContent(hash); };
 }
 
-JournalEntry TaskRun::NewEntry() const {
-  JournalEntry entry;
-  entry.task_id = options_.task_id;
-  return entry;
-}
-
 EventRecord TaskRun::NewEvent(EventType type, std::string path, std::string text) {
   return {NextSequence(), services_.now(), type, std::move(path), std::move(text)};
 }
@@ -77,20 +81,19 @@ bool TaskRun::IsStored(const std::string& hash) const {
   return stored_contents_.contains(HashKey(hash));
 }
 
-void TaskRun::NoteStored(const std::string& hash) {
+void TaskRun::NoteStored(const std::string& hash) { AddStored(hash); }
+
+bool TaskRun::AddStored(const std::string& hash) {
   if (stored_contents_.size() > kMaxRememberedContents) stored_contents_.clear();
-  stored_contents_.insert(HashKey(hash));
+  return stored_contents_.insert(HashKey(hash)).second;
 }
 
 void TaskRun::Queue(JournalEntry entry) {
-  for (Content& content : entry.contents) {
-    if (IsStored(content.hash)) continue;
-    NoteStored(content.hash);
-    queued_.contents.push_back(std::move(content));
-  }
-  std::move(entry.begun.begin(), entry.begun.end(), std::back_inserter(queued_.begun));
-  std::move(entry.ended.begin(), entry.ended.end(), std::back_inserter(queued_.ended));
-  std::move(entry.events.begin(), entry.events.end(), std::back_inserter(queued_.events));
+  std::erase_if(entry.contents, [&](const Content& content) { return !AddStored(content.hash); });
+  MoveBehind(queued_.contents, std::move(entry.contents));
+  MoveBehind(queued_.begun, std::move(entry.begun));
+  MoveBehind(queued_.ended, std::move(entry.ended));
+  MoveBehind(queued_.events, std::move(entry.events));
 }
 
 JournalEntry TaskRun::TakeQueued() {
@@ -104,7 +107,7 @@ void TaskRun::Append(JournalEntry entry) {
   Queue(std::move(entry));
   if (std::exchange(flush_posted_, true)) return;
   // Behind what the strand does now, which often appends more.
-  asio::post(strand_, [self = shared_from_this()] {
+  Defer(strand_, [self = shared_from_this()] {
     self->flush_posted_ = false;
     self->Flush();
   });
@@ -131,7 +134,7 @@ AsyncStatus TaskRun::AppendDurably(JournalEntry entry) {
   Queue(std::move(entry));
   JournalEntry queued = TakeQueued();
   auto durable = co_await Suspend<bool>([&](Done<bool> done) {
-    services_.journal->AppendHere(std::move(queued), [done](absl::Status status) {
+    services_.journal->AppendHere(std::move(queued), [done = std::move(done)](absl::Status status) {
       if (status.ok()) {
         done(true);
       } else {

@@ -13,7 +13,6 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -102,7 +101,7 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   int64_t NextSequence() { return ++last_sequence_; }
   int64_t last_sequence() const { return last_sequence_; }
   // Queues without waiting: what is queued in one go on the strand is written as one entry.
-  // Contents that this run has already stored are left out.
+  // Contents that this run has already stored are left out. Whose entry it is need not be said.
   void Append(JournalEntry entry);
   // Waits until the entry, and all before it, are durable.
   AsyncStatus AppendDurably(JournalEntry entry);
@@ -118,7 +117,6 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   // Whether a content was queued by this run, or found in the record of an earlier one.
   bool IsStored(const std::string& hash) const;
   void NoteStored(const std::string& hash);
-  JournalEntry NewEntry() const;
   EventRecord NewEvent(EventType type, std::string path, std::string text);
 
   // --- permissions ---
@@ -158,6 +156,8 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
  private:
   struct Waiting;
 
+  // False if it was noted before.
+  bool AddStored(const std::string& hash);
   // Moves `entry` to the end of what is queued.
   void Queue(JournalEntry entry);
   JournalEntry TakeQueued();
@@ -171,7 +171,7 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   asio::any_io_executor strand_;
   Ledger ledger_;
   std::unordered_map<std::string, SpanRecord> recorded_;
-  std::set<std::string> claimed_;
+  absl::flat_hash_set<std::string> claimed_;
   std::map<std::string, int64_t> role_orders_;
   std::vector<Grant> grants_;
   bool grants_loaded_ = false;

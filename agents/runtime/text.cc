@@ -12,11 +12,15 @@ bool IsContinuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0
 
 }  // namespace
 
-std::string TruncateUtf8(std::string_view text, size_t max_bytes) {
-  if (text.size() <= max_bytes) return std::string(text);
+std::string_view Utf8Prefix(std::string_view text, size_t max_bytes) {
+  if (text.size() <= max_bytes) return text;
   size_t end = max_bytes;
   while (end > 0 && IsContinuation(text[end])) --end;
-  return std::string(text.substr(0, end));
+  return text.substr(0, end);
+}
+
+std::string TruncateUtf8(std::string_view text, size_t max_bytes) {
+  return std::string(Utf8Prefix(text, max_bytes));
 }
 
 std::string CountText(int64_t count, std::string_view noun) {

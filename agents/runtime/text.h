@@ -7,7 +7,9 @@
 
 namespace troupe {
 
-// At most `max_bytes` of `text`, never cutting a UTF-8 character in two.
+// At most `max_bytes` of `text`, never cutting a UTF-8 character in two. The first is part of
+// `text`, the second a copy.
+std::string_view Utf8Prefix(std::string_view text, size_t max_bytes);
 std::string TruncateUtf8(std::string_view text, size_t max_bytes);
 
 // "1 call", "3 calls".

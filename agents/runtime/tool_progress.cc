@@ -48,7 +48,7 @@ std::function<void(std::string_view)> ProgressRelay::function() const {
     asio::post(state->strand, [state, text = TruncateUtf8(line, kMaxLine)] {
       const auto run = state->run.lock();
       if (run == nullptr || state->closed) return;
-      JournalEntry entry = run->NewEntry();
+      JournalEntry entry;
       entry.events.push_back(run->NewEvent(EventType::kProgress, state->path, text));
       run->Append(std::move(entry));
     });

@@ -46,7 +46,7 @@ Async<Json> Scope::Ask(std::string name, Question question) const {
       co_await FinishEffect(std::move(effect), StoreJson(answer), absl::OkStatus(), Usage());
   run.AcknowledgeAnswer(path, recorded);
   CO_RETURN_IF_ERROR(recorded);
-  JournalEntry answered = run.NewEntry();
+  JournalEntry answered;
   answered.events.push_back(run.NewEvent(EventType::kAnswer, sequence, DumpJson(answer)));
   run.Append(std::move(answered));
   co_return answer;
@@ -90,7 +90,7 @@ uint64_t Scope::Random(std::string_view name) const {
   draw.end_sequence = run.NextSequence();
   draw.begin_time = draw.end_time = run.services().now();
   draw.attributes[kDrawnValue] = std::to_string(bits);
-  JournalEntry entry = run.NewEntry();
+  JournalEntry entry;
   entry.begun.push_back(draw);
   entry.ended.push_back(std::move(draw));
   run.Append(std::move(entry));

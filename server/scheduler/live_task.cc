@@ -263,7 +263,7 @@ absl::Duration LiveTask::time_left() const {
 void LiveTask::SetState(v1::Task::State state, std::function<void(absl::Status)> written) {
   row_.state = state;
   row_.update_time = services_.now();
-  JournalEntry entry = run_->NewEntry();
+  JournalEntry entry;
   entry.events.push_back(run_->NewEvent(EventType::kState, "", v1::Task::State_Name(state)));
   run_->Append(std::move(entry));
   // The row first: who is woken by the event finds the task in its new state.

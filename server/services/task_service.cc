@@ -64,7 +64,7 @@ std::unique_ptr<v1::WatchTaskResponse> EncodeEvent(const std::string& task, cons
     as_begun.record.end_sequence = 0;
     as_begun.record.error.clear();
     as_begun.record.usage = Usage();
-    as_begun.record.attributes = Json::object();
+    as_begun.record.attributes = nullptr;
     *message->mutable_span_started()->mutable_span() = SpanMessage(as_begun);
   } else if (const auto* ended = std::get_if<SpanFinished>(&event.what)) {
     *message->mutable_span_ended()->mutable_span() = SpanMessage(ended->span);

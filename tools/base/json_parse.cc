@@ -18,6 +18,9 @@ namespace {
 
 constexpr int kMaxDepth = 128;
 
+// Texts up to this size are read by a parser that keeps its room for the next one.
+constexpr size_t kSmall = 64 * 1024;
+
 // Whether brackets nest deeper than kMaxDepth. Cheaper than to ask the parser, which would call
 // back for every value. Of a text that is not JSON it may say anything: the parser refuses that.
 bool IsTooDeep(std::string_view text) {
@@ -89,7 +92,9 @@ bool HasEscapedSurrogate(std::string_view text) {
 // otherwise or refuses, such as numbers beyond 64 bits.
 std::optional<Json> ParseFast(std::string_view text) {
   if (HasEscapedSurrogate(text)) return std::nullopt;
-  simdjson::dom::parser parser;
+  thread_local simdjson::dom::parser kept;
+  simdjson::dom::parser passing;
+  simdjson::dom::parser& parser = text.size() <= kSmall ? kept : passing;
   simdjson::dom::element root;
   if (parser.parse(text.data(), text.size()).get(root) != simdjson::SUCCESS) return std::nullopt;
   return ValueOf(root);

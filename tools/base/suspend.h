@@ -14,16 +14,15 @@
 
 #include <absl/status/statusor.h>
 
-#include <asio/associated_executor.hpp>
+#include <asio/any_io_executor.hpp>
 #include <asio/async_result.hpp>
-#include <asio/defer.hpp>
-#include <asio/executor_work_guard.hpp>
 #include <asio/use_awaitable.hpp>
 #include <functional>
 #include <memory>
 #include <utility>
 
 #include "tools/base/async.h"
+#include "tools/base/defer.h"
 
 namespace troupe {
 
@@ -34,16 +33,11 @@ template <typename T, typename Start>
 Async<T> Suspend(Start start) {
   co_return co_await asio::async_initiate<const asio::use_awaitable_t<>, void(absl::StatusOr<T>)>(
       [](auto handler, Start start) {
-        // The work guard keeps an io_context running while all its coroutines wait elsewhere.
-        auto work = asio::make_work_guard(handler);
-        auto shared = std::make_shared<std::pair<decltype(handler), decltype(work)>>(
-            std::move(handler), std::move(work));
+        // An io_context stays at work while it has a coroutine, whatever that waits for.
+        auto shared = std::make_shared<decltype(handler)>(std::move(handler));
         start(Done<T>([shared](absl::StatusOr<T> result) {
-          auto executor = shared->second.get_executor();
-          // The thread that calls this goes on with it, if it is one of the executor's.
-          asio::defer(executor, [shared, result = std::move(result)]() mutable {
-            auto handler = std::move(shared->first);
-            shared->second.reset();
+          Defer(shared->get_executor(), [shared, result = std::move(result)]() mutable {
+            auto handler = std::move(*shared);
             handler(std::move(result));
           });
         }));

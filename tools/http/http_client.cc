@@ -3,6 +3,7 @@
 #include <absl/base/thread_annotations.h>
 #include <absl/strings/ascii.h>
 #include <absl/strings/cord.h>
+#include <absl/strings/match.h>
 #include <curl/curl.h>
 #include <fmt/format.h>
 #include <sys/epoll.h>
@@ -35,6 +36,8 @@ constexpr absl::Duration kTick = absl::Milliseconds(200);
 constexpr size_t kTransfersOfAMulti = 96;
 // Of a reply that are taken at once. Each transfer has room for them all the time.
 constexpr long kReceiveBytes = 4096;
+constexpr size_t kMaxHeaders = 200;  // of a reply; what is more is left out
+constexpr size_t kUsualHeaders = 12;
 constexpr size_t kMaxIdleHandles = 1024;
 constexpr size_t kMaxEvents = 64;               // that one thread takes at once
 constexpr char kNotSent[] = "troupe.not_sent";  // a payload of the failure of a request
@@ -57,11 +60,18 @@ struct Setup {
   bool is_post = false;
   bool follow_redirects = false;
   bool direct = false;
-  bool operator==(const Setup&) const = default;
 };
 
 bool IsPost(const HttpRequest& request) {
   return request.method == "POST" || !request.body.empty();
+}
+
+bool IsFor(const Setup& setup, const HttpRequest& request) {
+  return setup.method == request.method && setup.url == request.url &&
+         setup.headers == request.headers && setup.resolve == request.resolve &&
+         setup.connect_timeout == request.timeouts.connect &&
+         setup.total_timeout == request.timeouts.total && setup.is_post == IsPost(request) &&
+         setup.follow_redirects == request.follow_redirects && setup.direct == request.direct;
 }
 
 Setup SetupOf(const HttpRequest& request) {
@@ -179,15 +189,17 @@ struct Transfer {
 
 size_t OnHeader(char* data, size_t, size_t size, void* user) {
   auto* transfer = static_cast<Transfer*>(user);
-  const std::string_view line(data, size);
-  if (line.starts_with("HTTP/")) transfer->response.headers.clear();  // of a redirect before
+  const absl::string_view line(data, size);
+  auto& headers = transfer->response.headers;
+  if (absl::StartsWith(line, "HTTP/")) headers.clear();  // of a redirect before
   const size_t colon = line.find(':');
-  if (colon != std::string_view::npos && transfer->response.headers.size() < 200) {
-    std::string name = absl::AsciiStrToLower(std::string(line.substr(0, colon)));
-    std::string value(absl::StripAsciiWhitespace(std::string(line.substr(colon + 1))));
-    transfer->response.headers.emplace_back(std::move(name), std::move(value));
+  if (colon != absl::string_view::npos && headers.size() < kMaxHeaders) {
+    if (headers.empty()) headers.reserve(kUsualHeaders);
+    const absl::string_view value = absl::StripAsciiWhitespace(line.substr(colon + 1));
+    headers.emplace_back(line.substr(0, colon), value);
+    absl::AsciiStrToLower(&headers.back().first);
   }
-  const bool last = absl::StripAsciiWhitespace(std::string(line)).empty();
+  const bool last = absl::StripAsciiWhitespace(line).empty();
   if (last && transfer->request.on_headers) {
     long status = 0;
     curl_easy_getinfo(transfer->handle->easy.get(), CURLINFO_RESPONSE_CODE, &status);
@@ -467,8 +479,7 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
   void Prepare(Transfer& transfer) {
     const HttpRequest& request = transfer.request;
     transfer.started = SteadyNow();
-    Setup setup = SetupOf(request);
-    if (transfer.handle->setup != setup) SetUp(*transfer.handle, std::move(setup));
+    if (!IsFor(transfer.handle->setup, request)) SetUp(*transfer.handle, SetupOf(request));
     CURL* easy = transfer.handle->easy.get();
     curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error_text);
