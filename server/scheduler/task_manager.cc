@@ -344,7 +344,7 @@ void TaskManager::Accept(TaskRow row, const TaskCopy* copy, Accepted done) {
         }
         entry.events.push_back({first_sequence, shared->create_time, EventType::kState, "",
                                 v1::Task::State_Name(v1::Task::STATE_PENDING)});
-        return AppendEntry(connection, entry);
+        return store_->AppendWithin(connection, entry);
       },
       [this, shared, first_sequence, is_new = copy == nullptr,
        done = std::move(done)](const absl::Status& written) {

@@ -1,8 +1,8 @@
 #include "server/store/content_index.h"
 
-#include <absl/strings/escaping.h>
-
 #include <algorithm>
+#include <array>
+#include <functional>
 
 #include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
@@ -10,54 +10,66 @@
 namespace troupe {
 namespace {
 
-// So many share pages of an index of millions; to write them takes some ten milliseconds.
+// So many share pages of an index of millions; to write them takes some ten milliseconds, ...
 constexpr size_t kMostPutOff = 8192;
+// ... which is shared out over the transactions: at least so many, and twice as many as came.
+constexpr size_t kSlice = 512;
+// A store with more contents takes too long to read their hashes when it is opened.
+constexpr int64_t kMostFiltered = 1'000'000;
 
-std::string BytesOf(absl::uint128 half) {
-  std::string bytes(16, '\0');
+constexpr size_t kHalf = 16;  // bytes
+
+std::array<char, kHalf> BytesOf(absl::uint128 half) {
+  std::array<char, kHalf> bytes;
   for (size_t i = bytes.size(); i > 0; --i, half >>= 8) bytes[i - 1] = static_cast<char>(half);
   return bytes;
 }
 
+absl::uint128 KeyOf(std::string_view half) {
+  absl::uint128 key = 0;
+  for (const char byte : half) key = key << 8 | static_cast<uint8_t>(byte);
+  return key;
+}
+
 absl::Status Insert(Connection& connection, absl::uint128 half, int64_t id) {
-  const std::string bytes = BytesOf(half);
+  const std::array<char, kHalf> bytes = BytesOf(half);
   ASSIGN_OR_RETURN(Statement insert,
                    connection.Prepare("INSERT INTO content_hashes (half, content) VALUES (?, ?) ON "
                                       "CONFLICT (half) DO NOTHING"));
-  insert.BindBlobKept(bytes).Bind(id);
+  insert.BindBlobKept({bytes.data(), bytes.size()}).Bind(id);
   return insert.Run();
 }
 
-absl::StatusOr<int64_t> FindAdded(Connection& connection, const std::string& hash) {
-  const std::string half = BytesOf(HashKey(hash));
+absl::StatusOr<int64_t> FindAdded(Connection& connection, const HashBytes& hash) {
   ASSIGN_OR_RETURN(Statement find,
                    connection.Prepare("SELECT content FROM content_hashes WHERE half = ?"));
-  find.BindBlobKept(half);
+  find.BindBlobKept(hash.view().substr(0, kHalf));
   ASSIGN_OR_RETURN(const bool found, find.Step());
   return found ? find.Int(0) : 0;
 }
 
 // Among those that the index does not have yet, one by one.
-absl::StatusOr<int64_t> FindMissing(Connection& connection, const std::string& hash) {
-  const std::string bytes = HashBytes(hash);
+absl::StatusOr<int64_t> FindMissing(Connection& connection, const HashBytes& hash) {
   ASSIGN_OR_RETURN(Statement find,
                    connection.Prepare("SELECT id FROM contents WHERE id > (SELECT last FROM "
                                       "content_index) AND hash = ?"));
-  find.BindBlobKept(bytes);
+  find.BindBlobKept(hash);
   ASSIGN_OR_RETURN(const bool found, find.Step());
   return found ? find.Int(0) : 0;
 }
 
 }  // namespace
 
-absl::StatusOr<int64_t> ContentIndex::Find(Connection& connection, const std::string& hash) const {
-  if (const int64_t id = FindPutOff(hash); id != 0) return id;
+absl::StatusOr<int64_t> ContentIndex::Find(Connection& connection, const HashBytes& hash) const {
+  if (knows_all_ && filter_ != nullptr && !filter_->MayHave(hash.key())) return 0;
+  if (const int64_t id = FindPutOff(hash.key()); id != 0) return id;
   ASSIGN_OR_RETURN(const int64_t id, FindAdded(connection, hash));
   return id != 0 || knows_all_ ? id : FindMissing(connection, hash);
 }
 
-absl::Status ContentIndex::Add(Connection& connection, const std::string& hash, int64_t id) {
-  const absl::uint128 half = HashKey(hash);
+absl::Status ContentIndex::Add(Connection& connection, const HashBytes& hash, int64_t id) {
+  const absl::uint128 half = hash.key();
+  if (filter_ != nullptr) filter_->Add(half);
   if (at_once_) return Insert(connection, half, id);
   entries_.emplace_back(half, id);
   MutexLock lock(&mutex_);
@@ -70,6 +82,7 @@ absl::Status ContentIndex::CatchUp(Connection& connection) {
     added_ = entries_.size();
     return AddMissing(connection);
   }
+  if (!run_.empty()) RETURN_IF_ERROR(AddOfRun(connection, run_.size()));
   if (added_ == entries_.size()) return absl::OkStatus();
   std::vector<Entry> sorted(entries_.begin() + static_cast<ptrdiff_t>(added_), entries_.end());
   std::sort(sorted.begin(), sorted.end());
@@ -78,8 +91,29 @@ absl::Status ContentIndex::CatchUp(Connection& connection) {
   return NoteComplete(connection);
 }
 
-int64_t ContentIndex::FindPutOff(const std::string& hash) const {
-  const absl::uint128 half = HashKey(hash);
+void ContentIndex::StartRun() {
+  const auto end = entries_.begin() + static_cast<ptrdiff_t>(durable_);
+  run_.assign(entries_.begin(), end);
+  entries_.erase(entries_.begin(), end);
+  durable_ = 0;
+  run_last_ = run_.back().second;  // ids grow
+  std::sort(run_.begin(), run_.end(), std::greater<>());
+}
+
+absl::Status ContentIndex::AddOfRun(Connection& connection, size_t count) {
+  const size_t end = std::min(run_.size(), run_added_ + count);
+  if (run_added_ == end) return absl::OkStatus();
+  for (; run_added_ < end; ++run_added_) {
+    const auto& [half, id] = run_[run_.size() - 1 - run_added_];
+    RETURN_IF_ERROR(Insert(connection, half, id));
+  }
+  if (run_added_ < run_.size()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(Statement note, connection.Prepare("UPDATE content_index SET last = ?"));
+  note.Bind(run_last_);
+  return note.Run();
+}
+
+int64_t ContentIndex::FindPutOff(absl::uint128 half) const {
   MutexLock lock(&mutex_);
   const auto found = put_off_.find(half);
   return found == put_off_.end() ? 0 : found->second;
@@ -93,11 +127,27 @@ absl::Status ContentIndex::AddMissing(Connection& connection) {
   for (;; any = true) {
     ASSIGN_OR_RETURN(const bool found, missing.Step());
     if (!found) break;
-    const std::string hash = absl::BytesToHexString(missing.Blob(1));
-    RETURN_IF_ERROR(Insert(connection, HashKey(hash), missing.Int(0)));
+    const HashBytes hash = HashBytes::Of(missing.Blob(1));
+    RETURN_IF_ERROR(Insert(connection, hash.key(), missing.Int(0)));
   }
   // A disk that is full can be read.
   return any ? NoteComplete(connection) : absl::OkStatus();
+}
+
+absl::Status ContentIndex::NothingIsMissing(Connection& connection) {
+  ASSIGN_OR_RETURN(Statement last, connection.Prepare("SELECT ifnull(max(id), 0) FROM contents"));
+  RETURN_IF_ERROR(last.Step().status());
+  if (last.Int(0) <= kMostFiltered) {
+    filter_ = std::make_unique<ContentFilter>();
+    ASSIGN_OR_RETURN(Statement hashes, connection.Prepare("SELECT half FROM content_hashes"));
+    for (;;) {
+      ASSIGN_OR_RETURN(const bool found, hashes.Step());
+      if (!found) break;
+      filter_->Add(KeyOf(hashes.Blob(0)));
+    }
+  }
+  knows_all_ = true;
+  return absl::OkStatus();
 }
 
 absl::Status ContentIndex::NoteComplete(Connection& connection) {
@@ -107,20 +157,28 @@ absl::Status ContentIndex::NoteComplete(Connection& connection) {
 
 absl::Status ContentIndex::Begin(Connection& connection, bool at_once) {
   // What the transaction before left behind was undone with it.
-  Forget(durable_, entries_.size());
+  Forget(entries_, durable_, entries_.size());
   added_ = 0;
+  run_added_ = 0;
   at_once_ = at_once;
   return at_once ? CatchUp(connection) : absl::OkStatus();
 }
 
 absl::Status ContentIndex::Finish(Connection& connection, bool all) {
   const bool many = entries_.size() - added_ >= kMostPutOff;
-  return all || many ? CatchUp(connection) : absl::OkStatus();
+  // Where a run cannot keep pace, or nothing is known of what is missing.
+  const bool too_many = many && (!run_.empty() || !knows_all_ || added_ > 0);
+  if (all || too_many) return CatchUp(connection);
+  const size_t came = entries_.size() - durable_;
+  if (many && durable_ > 0) StartRun();
+  return run_.empty() ? absl::OkStatus() : AddOfRun(connection, std::max(kSlice, 2 * came));
 }
 
 void ContentIndex::Committed() {
-  Forget(0, added_);
+  Forget(entries_, 0, added_);
+  Forget(run_, run_.size() - run_added_, run_.size());
   added_ = 0;
+  run_added_ = 0;
   durable_ = entries_.size();
 }
 
@@ -129,12 +187,12 @@ bool ContentIndex::HasPutOff() const {
   return !put_off_.empty();
 }
 
-void ContentIndex::Forget(size_t from, size_t to) {
+void ContentIndex::Forget(std::vector<Entry>& entries, size_t from, size_t to) {
   if (from == to) return;
   MutexLock lock(&mutex_);
-  for (size_t i = from; i < to; ++i) put_off_.erase(entries_[i].first);
-  entries_.erase(entries_.begin() + static_cast<ptrdiff_t>(from),
-                 entries_.begin() + static_cast<ptrdiff_t>(to));
+  for (size_t i = from; i < to; ++i) put_off_.erase(entries[i].first);
+  entries.erase(entries.begin() + static_cast<ptrdiff_t>(from),
+                entries.begin() + static_cast<ptrdiff_t>(to));
 }
 
 }  // namespace troupe

@@ -19,21 +19,20 @@ namespace {
 enum Encoding : int64_t { kPlain = 0, kZstd = 1 };
 
 // Counts one more use of a content that was found by half of its hash.
-absl::Status UseContent(Connection& connection, int64_t id, const std::string& hash_bytes) {
+absl::Status UseContent(Connection& connection, int64_t id, const HashBytes& hash) {
   ASSIGN_OR_RETURN(
       Statement count,
       connection.Prepare("UPDATE contents SET uses = uses + 1 WHERE id = ? AND hash = ?"));
-  count.Bind(id).BindBlobKept(hash_bytes);
+  count.Bind(id).BindBlobKept(hash);
   RETURN_IF_ERROR(count.Run());
   if (connection.Changes() > 0) return absl::OkStatus();
   return Error(Reason::kStoreFailed, "two contents have the same half of a hash");
 }
 
 // Puts a content there, or counts one more use of it; its id.
-absl::StatusOr<int64_t> PutContent(Connection& connection, const Content& content,
-                                   ContentIndex& index) {
-  const std::string hash = HashBytes(content.hash);
-  ASSIGN_OR_RETURN(const int64_t found, index.Find(connection, content.hash));
+absl::StatusOr<int64_t> PutContent(Connection& connection, const HashBytes& hash,
+                                   const Content& content, ContentIndex& index) {
+  ASSIGN_OR_RETURN(const int64_t found, index.Find(connection, hash));
   if (found != 0) {
     RETURN_IF_ERROR(UseContent(connection, found, hash));
     return found;
@@ -46,7 +45,7 @@ absl::StatusOr<int64_t> PutContent(Connection& connection, const Content& conten
   insert.Bind(static_cast<int64_t>(content.bytes.size())).BindBlobKept(packed.bytes);
   RETURN_IF_ERROR(insert.Run());
   const int64_t id = connection.LastInsertId();
-  RETURN_IF_ERROR(index.Add(connection, content.hash, id));
+  RETURN_IF_ERROR(index.Add(connection, hash, id));
   return id;
 }
 
@@ -92,7 +91,7 @@ std::string AttributesText(const Json& attributes) {
 // A span that began and has not ended, or is to end again.
 struct BegunSpan {
   int64_t key = 0;
-  std::string request;   // hash, 32 bytes
+  HashBytes request;
   bool ended = false;    // it has an end, whose place the new one takes, with what follows
   int64_t text = 0;      // span_texts.id; 0: none
   std::string contents;  // as the row has them
@@ -151,9 +150,11 @@ class EntryWriter {
   absl::Status PutContents() {
     contents_.reserve(entry_.contents.size());
     for (const Content& content : entry_.contents) {
-      ASSIGN_OR_RETURN(const int64_t key, PutContent(connection_, content, indexes_.contents));
+      const HashBytes hash(content.hash);
+      ASSIGN_OR_RETURN(const int64_t key,
+                       PutContent(connection_, hash, content, indexes_.contents));
       contents_.push_back(key);
-      Remember(content.hash, key);
+      Remember(hash, key);
       if (content.bytes.size() > largest_.bytes.size()) largest_ = {key, content.bytes};
     }
     return absl::OkStatus();
@@ -163,7 +164,7 @@ class EntryWriter {
   std::string TakeContents() { return IdList(std::exchange(contents_, {})); }
 
   absl::Status Begin(const SpanRecord& span) {
-    std::string request = HashBytes(span.request_hash);
+    const HashBytes request(span.request_hash);
     const std::string attributes = AttributesText(span.attributes);
     const std::string contents = TakeContents();
     {
@@ -190,7 +191,7 @@ class EntryWriter {
     BegunSpan& begun = known_->begun[span.begin_sequence];
     begun = BegunSpan();
     begun.key = connection_.LastInsertId();
-    begun.request = std::move(request);
+    begun.request = request;
     return absl::OkStatus();
   }
 
@@ -228,7 +229,8 @@ class EntryWriter {
     find.Bind(task_key_).Bind(span.begin_sequence);
     ASSIGN_OR_RETURN(const bool found, find.Step());
     if (found) {
-      return BegunSpan{find.Int(0), find.Blob(1), find.Int(2) != 0, find.Int(3), find.Text(4)};
+      return BegunSpan{find.Int(0), HashBytes::Of(find.Blob(1)), find.Int(2) != 0, find.Int(3),
+                       find.Text(4)};
     }
     return Error(
         Reason::kStoreFailed,
@@ -243,9 +245,9 @@ class EntryWriter {
 
   absl::Status InsertEnd(const BegunSpan& begun, const SpanRecord& span) {
     // A call that was interrupted may be made with another request than it was begun with.
-    const std::string request = HashBytes(span.request_hash);
+    const HashBytes request(span.request_hash);
     const bool same_request = request == begun.request;
-    const std::string result = HashBytes(span.result_hash);
+    const HashBytes result(span.result_hash);
     const std::string attributes = AttributesText(span.attributes);
     // An end that takes the place of another keeps what that one came with.
     const std::string contents = begun.contents.empty() ? TakeContents() : begun.contents;
@@ -259,7 +261,7 @@ class EntryWriter {
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
     insert.Bind(begun.key).Bind(task_key_).Bind(span.end_sequence);
     insert.Bind(absl::ToUnixMicros(span.end_time)).Bind(static_cast<int64_t>(span.state));
-    BindBlobOrNull(insert, same_request ? "" : request);
+    BindBlobOrNull(insert, same_request ? "" : request.view());
     BindBlobOrNull(insert, same_request ? "" : span.request_root);
     BindBlobOrNull(insert, result);
     BindBlobOrNull(insert, span.result_root);
@@ -296,8 +298,8 @@ class EntryWriter {
   // 0 if it is not said by two messages that are stored.
   absl::StatusOr<int64_t> KeepWhereItIsSaid(int64_t span_key, const SpanRecord& span) {
     if (span.asked_hash.empty()) return 0;
-    ASSIGN_OR_RETURN(const int64_t asked, ContentNamed(span.asked_hash));
-    ASSIGN_OR_RETURN(const int64_t replied, ContentNamed(span.replied_hash));
+    ASSIGN_OR_RETURN(const int64_t asked, ContentNamed(HashBytes(span.asked_hash)));
+    ASSIGN_OR_RETURN(const int64_t replied, ContentNamed(HashBytes(span.replied_hash)));
     if (asked == 0 || replied == 0) return 0;
     ASSIGN_OR_RETURN(
         Statement keep,
@@ -308,18 +310,18 @@ class EntryWriter {
     return connection_.LastInsertId();
   }
 
-  absl::StatusOr<int64_t> ContentNamed(const std::string& hash) {
+  absl::StatusOr<int64_t> ContentNamed(const HashBytes& hash) {
     if (known_ != nullptr) {
-      const auto found = known_->contents.find(HashKey(hash));
+      const auto found = known_->contents.find(hash.key());
       if (found != known_->contents.end()) return found->second;
     }
     return indexes_.contents.Find(connection_, hash);
   }
 
-  void Remember(const std::string& hash, int64_t key) {
+  void Remember(const HashBytes& hash, int64_t key) {
     if (known_ == nullptr) return;
     if (known_->contents.size() >= kMostKnownContents) known_->contents.clear();
-    known_->contents[HashKey(hash)] = key;
+    known_->contents[hash.key()] = key;
   }
 
   absl::Status Insert(const EventRecord& event) {
@@ -432,7 +434,7 @@ absl::StatusOr<int64_t> LastSequenceOf(Connection& connection, int64_t task_key)
 
 absl::StatusOr<std::string> ReadContentById(Connection& connection, int64_t id,
                                             const std::string& hash) {
-  const std::string hash_bytes = HashBytes(hash);
+  const HashBytes hash_bytes(hash);
   ASSIGN_OR_RETURN(
       Statement statement,
       connection.Prepare("SELECT encoding, size, bytes FROM contents WHERE id = ? AND hash = ?"));

@@ -14,7 +14,8 @@ namespace troupe {
 struct Indexes;
 
 // Appends an entry. kNotFound if the task is gone, kStoreFailed if it ends a span that never began.
-// Its texts and contents go to `indexes`; null: into the store's at once.
+// Its texts and contents go to `indexes`, those of all who append to the store; null: into the
+// store's at once, where nobody else does or the entry has no contents.
 absl::Status AppendEntry(Connection& connection, const JournalEntry& entry,
                          Indexes* indexes = nullptr);
 

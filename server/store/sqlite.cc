@@ -13,7 +13,7 @@ namespace troupe {
 namespace {
 
 constexpr int kBusyTimeoutMilliseconds = 5000;
-constexpr int kCheckpointFrames = 4000;  // 16 MiB
+constexpr int kCheckpointFrames = 1000;  // 4 MiB: who commits waits for as much to be copied
 constexpr size_t kMaxKeptStatements = 200;
 
 absl::Status SqliteError(sqlite3* database, int code, std::string_view doing) {

@@ -62,7 +62,7 @@ absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options) {
                    Connection::Open(options.path, Connection::Mode::kReadWrite));
   RETURN_IF_ERROR(Migrate(*writer));
   if (AddMissing(*writer, "contents are found slowly", ContentIndex::AddMissing)) {
-    store->indexes_.contents.NothingIsMissing();
+    RETURN_IF_ERROR(store->indexes_.contents.NothingIsMissing(*writer));
   }
   AddMissing(*writer, "not all that is stored is found by search", TextIndex::AddMissing);
   writer->SetBusyTimeout(kWriterBusyTimeout);
@@ -83,28 +83,39 @@ void Store::SetListener(std::function<void(const std::string&)> listener) {
   listener_ = std::move(listener);
 }
 
-std::pair<StoreWriter::Change, StoreWriter::Callback> Store::JobOf(
-    JournalEntry entry, std::function<void(absl::Status)> done) {
-  auto shared = std::make_shared<JournalEntry>(std::move(entry));
-  return {[this, shared](Connection& connection) {
-            return AppendInChain(connection, *shared, indexes_);
-          },
-          [this, shared, done = std::move(done)](absl::Status status) {
-            if (!status.ok() && shared->chain != nullptr) shared->chain->broken = true;
-            if (status.ok() && listener_) listener_(shared->task_id);
-            if (done) done(std::move(status));
-          }};
-}
+// Writes an entry, and tells whoever waits for it.
+class Store::EntryJob : public StoreWriter::Job {
+ public:
+  EntryJob(Store* store, JournalEntry entry, std::function<void(absl::Status)> done)
+      : store_(store), entry_(std::move(entry)), done_(std::move(done)) {}
+
+  absl::Status Apply(Connection& connection) override {
+    return AppendInChain(connection, entry_, store_->indexes_);
+  }
+
+  void Done(absl::Status status) override {
+    if (!status.ok() && entry_.chain != nullptr) entry_.chain->broken = true;
+    if (status.ok() && store_->listener_) store_->listener_(entry_.task_id);
+    if (done_) done_(std::move(status));
+  }
+
+ private:
+  Store* const store_;
+  const JournalEntry entry_;
+  const std::function<void(absl::Status)> done_;
+};
 
 void Store::Append(JournalEntry entry, std::function<void(absl::Status)> done) {
   const bool may_wait = MayWait(entry);
-  auto [change, finished] = JobOf(std::move(entry), std::move(done));
-  writer_->Submit(std::move(change), std::move(finished), may_wait);
+  writer_->Submit(std::make_unique<EntryJob>(this, std::move(entry), std::move(done)), may_wait);
 }
 
 void Store::AppendHere(JournalEntry entry, std::function<void(absl::Status)> done) {
-  auto [change, finished] = JobOf(std::move(entry), std::move(done));
-  writer_->SubmitHere(std::move(change), std::move(finished));
+  writer_->SubmitHere(std::make_unique<EntryJob>(this, std::move(entry), std::move(done)));
+}
+
+absl::Status Store::AppendWithin(Connection& connection, const JournalEntry& entry) {
+  return AppendEntry(connection, entry, &indexes_);
 }
 
 absl::Status Store::Delete(const std::string& task_id) {
@@ -150,7 +161,7 @@ absl::StatusOr<int64_t> Store::LastSequence(const std::string& task_id) {
 absl::StatusOr<std::string> Store::ReadContent(const std::string& hash) {
   std::string bytes;
   RETURN_IF_ERROR(Read([&](Connection& connection) -> absl::Status {
-    ASSIGN_OR_RETURN(const int64_t id, indexes_.contents.Find(connection, hash));
+    ASSIGN_OR_RETURN(const int64_t id, indexes_.contents.Find(connection, HashBytes(hash)));
     ASSIGN_OR_RETURN(bytes, ReadContentById(connection, id, hash));
     return absl::OkStatus();
   }));

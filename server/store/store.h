@@ -59,6 +59,8 @@ class Store : public Journal {
   // For a change that looks for contents itself, as appending an entry beside the journal does:
   // lets it find all of them fast.
   absl::Status CatchUpIndexes(Connection& connection) { return indexes_.CatchUp(connection); }
+  // Appends an entry as a part of a change.
+  absl::Status AppendWithin(Connection& connection, const JournalEntry& entry);
 
   // Returns when all that was written before is done with, its callbacks too. Not for the writer's
   // own thread.
@@ -76,11 +78,9 @@ class Store : public Journal {
   absl::Status Vacuum();
 
  private:
-  Store() = default;
-  // An entry as a change of the writer's, and what is called when it is done with.
-  std::pair<StoreWriter::Change, StoreWriter::Callback> JobOf(
-      JournalEntry entry, std::function<void(absl::Status)> done);
+  class EntryJob;
 
+  Store() = default;
   Indexes indexes_;
   std::unique_ptr<StoreWriter> writer_;
   std::function<void(const std::string&)> listener_;

@@ -10,7 +10,7 @@ namespace {
 
 // As many as make it cheap, and no more, as all of a batch wait for them. SQLite writes its index
 // by itself when a mebibyte has come together.
-constexpr size_t kMostPutOff = 256;
+constexpr size_t kMostPutOff = 512;
 constexpr size_t kMostBytesPutOff = 1024 * 1024;
 
 absl::Status Insert(Connection& connection, int64_t id, const std::string& text) {

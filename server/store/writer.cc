@@ -19,6 +19,20 @@ constexpr absl::Duration kIdle = absl::Milliseconds(200);
 // to do, and the thread that writes them lacks where it came from.
 constexpr size_t kFew = 8;
 
+class FunctionJob : public StoreWriter::Job {
+ public:
+  FunctionJob(StoreWriter::Change change, StoreWriter::Callback done)
+      : change_(std::move(change)), done_(std::move(done)) {}
+  absl::Status Apply(Connection& connection) override { return change_(connection); }
+  void Done(absl::Status status) override {
+    if (done_) done_(std::move(status));
+  }
+
+ private:
+  const StoreWriter::Change change_;
+  const StoreWriter::Callback done_;
+};
+
 }  // namespace
 
 StoreWriter::StoreWriter(std::unique_ptr<Connection> connection, Options options,
@@ -50,10 +64,18 @@ void StoreWriter::Wake() {
 }
 
 void StoreWriter::Submit(Change change, Callback done, bool may_wait) {
+  Submit(std::make_unique<FunctionJob>(std::move(change), std::move(done)), may_wait);
+}
+
+void StoreWriter::SubmitHere(Change change, Callback done) {
+  SubmitHere(std::make_unique<FunctionJob>(std::move(change), std::move(done)));
+}
+
+void StoreWriter::Submit(std::unique_ptr<Job> job, bool may_wait) {
   {
     MutexLock lock(&mutex_);
     if (queue_.size() < options_.max_queue && !stopping_) {
-      queue_.push_back({std::move(change), std::move(done)});
+      queue_.push_back(std::move(job));
       ++taken_in_;
       const bool hurry = !may_wait || queue_.size() >= options_.max_batch;
       // One wake is enough: the writer looks again before it waits, as does who writes now.
@@ -64,9 +86,8 @@ void StoreWriter::Submit(Change change, Callback done, bool may_wait) {
       return Wake();
     }
   }
-  if (done) {
-    done(Error(Reason::kQueueFull, "the store cannot keep up: too many changes wait; try later"));
-  }
+  job->Done(
+      Error(Reason::kQueueFull, "the store cannot keep up: too many changes wait; try later"));
 }
 
 absl::Status StoreWriter::SubmitAndWait(Change change) {
@@ -99,7 +120,7 @@ void StoreWriter::Drain() {
   mutex_.Await(Condition(&reached));
 }
 
-std::optional<std::vector<StoreWriter::Job>> StoreWriter::NextBatch() {
+std::optional<StoreWriter::Batch> StoreWriter::NextBatch() {
   // How often in a row nothing came while this waited: once, and what may wait has waited; twice,
   // and there is time for what was put off.
   int quiet = 0;
@@ -127,8 +148,8 @@ std::optional<std::vector<StoreWriter::Job>> StoreWriter::NextBatch() {
   }
 }
 
-std::vector<StoreWriter::Job> StoreWriter::TakeBatch() {
-  std::vector<Job> batch;
+StoreWriter::Batch StoreWriter::TakeBatch() {
+  Batch batch;
   while (!queue_.empty() && batch.size() < options_.max_batch) {
     batch.push_back(std::move(queue_.front()));
     queue_.pop_front();
@@ -139,7 +160,7 @@ std::vector<StoreWriter::Job> StoreWriter::TakeBatch() {
   return batch;
 }
 
-std::vector<StoreWriter::Job> StoreWriter::TakeTurn(Job& job) {
+StoreWriter::Batch StoreWriter::TakeTurn(std::unique_ptr<Job>& job) {
   MutexLock lock(&mutex_);
   // If somebody is in a hurry already, the thread is on its way.
   if (writing_ || hurry_ || stopping_ || queue_.size() >= kFew) return {};
@@ -148,10 +169,9 @@ std::vector<StoreWriter::Job> StoreWriter::TakeTurn(Job& job) {
   return TakeBatch();
 }
 
-void StoreWriter::SubmitHere(Change change, Callback done) {
-  Job job{std::move(change), std::move(done)};
-  std::vector<Job> batch = TakeTurn(job);
-  if (batch.empty()) return Submit(std::move(job.change), std::move(job.done));
+void StoreWriter::SubmitHere(std::unique_ptr<Job> job) {
+  Batch batch = TakeTurn(job);
+  if (batch.empty()) return Submit(std::move(job));
   std::vector<absl::Status> results;
   if (TryCommit(batch, results).ok()) {
     if (Finish(std::move(batch), results)) Wake();
@@ -161,7 +181,7 @@ void StoreWriter::SubmitHere(Change change, Callback done) {
   }
 }
 
-void StoreWriter::GiveBack(std::vector<Job> batch) {
+void StoreWriter::GiveBack(Batch batch) {
   {
     MutexLock lock(&mutex_);
     queue_.insert(queue_.begin(), std::make_move_iterator(batch.begin()),
@@ -172,9 +192,9 @@ void StoreWriter::GiveBack(std::vector<Job> batch) {
   Wake();
 }
 
-bool StoreWriter::Finish(std::vector<Job> batch, const std::vector<absl::Status>& results) {
+bool StoreWriter::Finish(Batch batch, const std::vector<absl::Status>& results) {
   for (size_t i = 0; i < batch.size(); ++i) {
-    if (batch[i].done) batch[i].done(results[i]);
+    batch[i]->Done(results[i]);
   }
   const size_t size = batch.size();
   batch.clear();  // what the callbacks hold goes before anybody is told
@@ -198,13 +218,13 @@ void StoreWriter::Loop() {
 }
 
 void StoreWriter::DoPutOff() {
-  std::vector<Job> none;
+  Batch none;
   std::vector<absl::Status> results;
   // If it fails it stays put off.
   if (!TryCommit(none, results).ok()) connection_->Execute("ROLLBACK").IgnoreError();
 }
 
-std::vector<absl::Status> StoreWriter::Commit(std::vector<Job>& batch) {
+std::vector<absl::Status> StoreWriter::Commit(Batch& batch) {
   const absl::Time give_up = SteadyNow() + options_.give_up;
   for (;;) {
     std::vector<absl::Status> results;
@@ -227,7 +247,7 @@ std::vector<absl::Status> StoreWriter::Commit(std::vector<Job>& batch) {
   }
 }
 
-absl::Status StoreWriter::TryCommit(std::vector<Job>& batch, std::vector<absl::Status>& results) {
+absl::Status StoreWriter::TryCommit(Batch& batch, std::vector<absl::Status>& results) {
   ASSIGN_OR_RETURN(const bool committed, CommitTogether(batch));
   if (!committed) {
     connection_->Execute("ROLLBACK").IgnoreError();
@@ -237,13 +257,13 @@ absl::Status StoreWriter::TryCommit(std::vector<Job>& batch, std::vector<absl::S
   return absl::OkStatus();
 }
 
-absl::StatusOr<bool> StoreWriter::CommitTogether(std::vector<Job>& batch) {
+absl::StatusOr<bool> StoreWriter::CommitTogether(Batch& batch) {
   RETURN_IF_ERROR(connection_->Run("BEGIN IMMEDIATE"));
   if (deferred_ != nullptr) {
     RETURN_IF_ERROR(deferred_->Begin(*connection_, /*at_once=*/false));
   }
-  for (Job& job : batch) {
-    const absl::Status applied = job.change(*connection_);
+  for (const auto& job : batch) {
+    const absl::Status applied = job->Apply(*connection_);
     if (HasReason(applied, Reason::kStoreReadOnly)) return applied;
     if (!applied.ok()) return false;
   }
@@ -257,14 +277,14 @@ absl::StatusOr<bool> StoreWriter::CommitTogether(std::vector<Job>& batch) {
   return true;
 }
 
-absl::Status StoreWriter::CommitApart(std::vector<Job>& batch, std::vector<absl::Status>& results) {
+absl::Status StoreWriter::CommitApart(Batch& batch, std::vector<absl::Status>& results) {
   RETURN_IF_ERROR(connection_->Run("BEGIN IMMEDIATE"));
   if (deferred_ != nullptr) {
     RETURN_IF_ERROR(deferred_->Begin(*connection_, /*at_once=*/true));
   }
-  for (Job& job : batch) {
+  for (const auto& job : batch) {
     RETURN_IF_ERROR(connection_->Run("SAVEPOINT change"));
-    absl::Status applied = job.change(*connection_);
+    absl::Status applied = job->Apply(*connection_);
     if (HasReason(applied, Reason::kStoreReadOnly)) return applied;
     if (!applied.ok()) {
       RETURN_IF_ERROR(connection_->Run("ROLLBACK TO change"));

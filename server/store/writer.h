@@ -32,6 +32,17 @@ class StoreWriter {
   using Change = std::function<absl::Status(Connection&)>;
   using Callback = std::function<void(absl::Status)>;
 
+  // A change, and what comes of it.
+  class Job {
+   public:
+    virtual ~Job() = default;
+    // Makes the change. Called more than once if what it did before was undone.
+    virtual absl::Status Apply(Connection& connection) = 0;
+    // The change is durable, or never will be. Called once, by whoever writes, in the order of the
+    // calls that submitted jobs; must not block.
+    virtual void Done(absl::Status status) = 0;
+  };
+
   struct Options {
     absl::Duration give_up = absl::Seconds(60);
     size_t max_queue = 1'000'000;  // changes; more are refused with kQueueFull
@@ -64,13 +75,14 @@ class StoreWriter {
   StoreWriter(const StoreWriter&) = delete;
   StoreWriter& operator=(const StoreWriter&) = delete;
 
-  // `change` may be applied more than once, what it did before being undone. `done` is called by
-  // whoever writes, in the order of the calls; it may be empty and must not block.
   // `may_wait`: nobody waits for it.
+  void Submit(std::unique_ptr<Job> job, bool may_wait = false);
+  // The same of a function for each part of a job; `done` may be empty.
   void Submit(Change change, Callback done, bool may_wait = false);
   // As Submit. Where nobody writes, the calling thread does, with all that may wait, and `done` is
   // called before this returns. It waits for the disk then, but no longer than for one commit: what
   // that does not take is left to the writer's thread.
+  void SubmitHere(std::unique_ptr<Job> job);
   void SubmitHere(Change change, Callback done);
   // Submits and waits.
   absl::Status SubmitAndWait(Change change);
@@ -85,39 +97,37 @@ class StoreWriter {
   bool healthy() const { return healthy_.load(); }
 
  private:
-  struct Job {
-    Change change;
-    Callback done;
-  };
+  using Batch = std::vector<std::unique_ptr<Job>>;
+
   void Loop();
   // Waits for work and takes it: writing_ is true then. Empty: it is time for what was put off.
   // None: there is nothing left to do and the writer stops.
-  std::optional<std::vector<Job>> NextBatch();
-  std::vector<Job> TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  std::optional<Batch> NextBatch();
+  Batch TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // The batch that the calling thread is to write, with `job` in it. Empty: the writer's thread
   // writes, and the job is left as it is.
-  std::vector<Job> TakeTurn(Job& job);
+  Batch TakeTurn(std::unique_ptr<Job>& job);
   void Wake();
   // Tells who waits for the batch, and lets others write; whether the thread has something to do.
-  bool Finish(std::vector<Job> batch, const std::vector<absl::Status>& results);
+  bool Finish(Batch batch, const std::vector<absl::Status>& results);
   // Leaves a batch that could not be written here to the writer's thread.
-  void GiveBack(std::vector<Job> batch);
+  void GiveBack(Batch batch);
   // Applies and commits the batch; one status per job.
-  std::vector<absl::Status> Commit(std::vector<Job>& batch);
+  std::vector<absl::Status> Commit(Batch& batch);
   void DoPutOff();
-  absl::Status TryCommit(std::vector<Job>& batch, std::vector<absl::Status>& results);
+  absl::Status TryCommit(Batch& batch, std::vector<absl::Status>& results);
   // False if a change failed, which spoils the transaction for all of the batch.
-  absl::StatusOr<bool> CommitTogether(std::vector<Job>& batch);
+  absl::StatusOr<bool> CommitTogether(Batch& batch);
   // Keeps the changes apart, so that one that fails is undone alone: a savepoint for each makes
   // SQLite write its full-text index for each, so this is for batches with a failure.
-  absl::Status CommitApart(std::vector<Job>& batch, std::vector<absl::Status>& results);
+  absl::Status CommitApart(Batch& batch, std::vector<absl::Status>& results);
 
   const Options options_;
   std::unique_ptr<Connection> connection_;  // of whoever has set writing_
   Deferred* const deferred_;                // the same
   std::atomic<bool> healthy_ = true;
   Mutex mutex_;
-  std::deque<Job> queue_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::unique_ptr<Job>> queue_ ABSL_GUARDED_BY(mutex_);
   bool hurry_ ABSL_GUARDED_BY(mutex_) = false;      // somebody waits for what is queued
   bool asleep_ ABSL_GUARDED_BY(mutex_) = false;     // the thread waits until it is woken
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;    // the thread, or one of SubmitHere

@@ -113,9 +113,27 @@ TEST_F(ContentIndexTest, HasAllOfManyContents) {
     for (int i = 0; i < 500; ++i) texts.push_back(fmt::format("text {} of {}", i, batch));
     ASSERT_TRUE(Append("a", texts).ok());
   }
-  EXPECT_GT(Number("SELECT count(*) FROM content_hashes"), 8000);
+  // They go into the index with the transactions from some thousands on.
+  EXPECT_GT(Number("SELECT count(*) FROM content_hashes"), 500);
   EXPECT_EQ(Read("text 0 of 0"), "text 0 of 0");
   EXPECT_EQ(Read("text 499 of 19"), "text 499 of 19");
+  Open();
+  EXPECT_EQ(Missing(), 0);
+  EXPECT_EQ(Number("SELECT count(*) FROM content_hashes"), 10'000);
+}
+
+// Contents go into the index some with each transaction: one that is undone does so again.
+TEST_F(ContentIndexTest, GoesOnAfterATransactionThatWasUndone) {
+  Insert("a");
+  const auto append = [this](int batch) {
+    std::vector<std::string> texts;
+    for (int i = 0; i < 500; ++i) texts.push_back(fmt::format("text {} of {}", i, batch));
+    ASSERT_TRUE(Append("a", texts).ok());
+  };
+  for (int batch = 0; batch < 18; ++batch) append(batch);
+  EXPECT_FALSE(Append("nobody", {"bad"}).ok());
+  for (int batch = 16; batch < 20; ++batch) append(batch);
+  EXPECT_EQ(Number("SELECT count(*) FROM contents"), 10'000);
   Open();
   EXPECT_EQ(Missing(), 0);
   EXPECT_EQ(Number("SELECT count(*) FROM content_hashes"), 10'000);
@@ -160,15 +178,14 @@ TEST_F(ContentIndexTest, ForgetsWhatWasUndone) {
   EXPECT_EQ(Missing(), 0);
 }
 
-// Whoever appends without the store's indexes finds what they put off.
-TEST_F(ContentIndexTest, IsFoundByWhoKnowsNothingOfWhatIsPutOff) {
+TEST_F(ContentIndexTest, IsFoundByWhoAppendsAsAPartOfAChange) {
   Insert("a");
   ASSERT_TRUE(Append("a", {"one"}).ok());
-  const absl::Status appended = store_->WriteAndWait([](Connection& connection) {
+  const absl::Status appended = store_->WriteAndWait([this](Connection& connection) {
     JournalEntry entry;
     entry.task_id = "a";
     entry.contents = {ContentOf("one"), ContentOf("two")};
-    return AppendEntry(connection, entry);
+    return store_->AppendWithin(connection, entry);
   });
   ASSERT_TRUE(appended.ok()) << appended;
   EXPECT_EQ(Number("SELECT count(*) FROM contents"), 2);

@@ -189,13 +189,13 @@ TEST_F(SearchTest, PutsTextsOffUntilThereAreSomeOrSomebodyAsks) {
   EXPECT_EQ(Segments(), 1);
   EXPECT_EQ(Find("words", 200).size(), 100u);
   // Many are written by themselves.
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 6; ++i) {
     add(100);
     commit();
   }
   EXPECT_FALSE(index.behind());
   EXPECT_EQ(Segments(), 2);
-  EXPECT_EQ(Find("words", 500).size(), 400u);
+  EXPECT_EQ(Find("words", 800).size(), 700u);
 }
 
 TEST_F(SearchTest, FindsWhatWasPutOffWhenTheServerWasKilled) {

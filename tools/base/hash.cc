@@ -3,9 +3,11 @@
 // The functions of SHA-256 itself, which OpenSSL 3 would rather have called through EVP: that looks
 // the algorithm up for every digest, which costs more than the digest of a short text.
 #define OPENSSL_SUPPRESS_DEPRECATED
+#include <endian.h>
 #include <openssl/sha.h>
 
 #include <array>
+#include <cstring>
 
 namespace troupe {
 namespace {
@@ -53,13 +55,25 @@ absl::uint128 HashKey(std::string_view hex) {
   return absl::MakeUint128(halves[0], halves[1]);
 }
 
-std::string HashBytes(std::string_view hex) {
-  if (hex.size() != 2 * SHA256_DIGEST_LENGTH) return "";
-  std::string bytes(SHA256_DIGEST_LENGTH, '\0');
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    bytes[i] = static_cast<char>(DigitValue(hex[2 * i]) << 4 | DigitValue(hex[2 * i + 1]));
+HashBytes::HashBytes(std::string_view hex) {
+  if (hex.size() != 2 * bytes_.size()) return;
+  size_ = bytes_.size();
+  for (size_t i = 0; i < size_; ++i) {
+    bytes_[i] = static_cast<char>(DigitValue(hex[2 * i]) << 4 | DigitValue(hex[2 * i + 1]));
   }
-  return bytes;
+}
+
+absl::uint128 HashBytes::key() const {
+  uint64_t halves[2];
+  std::memcpy(halves, bytes_.data(), sizeof(halves));
+  return absl::MakeUint128(be64toh(halves[0]), be64toh(halves[1]));
+}
+
+HashBytes HashBytes::Of(std::string_view bytes) {
+  HashBytes hash;
+  if (bytes.size() != hash.bytes_.size()) return hash;
+  hash.size_ = bytes.copy(hash.bytes_.data(), bytes.size());
+  return hash;
 }
 
 uint64_t Sha256Prefix(std::string_view bytes) {

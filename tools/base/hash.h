@@ -3,6 +3,7 @@
 
 #include <absl/numeric/int128.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -15,8 +16,24 @@ std::string Sha256Hex(std::string_view bytes);
 // The first half of a digest in hexadecimal, as a key for sets; 0 for what is none.
 absl::uint128 HashKey(std::string_view hex);
 
-// The 32 bytes of a digest in hexadecimal; empty for what is none.
-std::string HashBytes(std::string_view hex);
+// The 32 bytes of a digest that is given in hexadecimal; empty for what is none. A value without
+// memory of its own elsewhere: one is made for each hash that is written to a store.
+class HashBytes {
+ public:
+  HashBytes() = default;
+  explicit HashBytes(std::string_view hex);
+  // Bytes as they were stored.
+  static HashBytes Of(std::string_view bytes);
+  std::string_view view() const { return {bytes_.data(), size_}; }
+  // As HashKey: the first 16 bytes, a number with the first byte as its highest.
+  absl::uint128 key() const;
+  operator std::string_view() const { return view(); }  // NOLINT(google-explicit-constructor)
+  bool operator==(const HashBytes&) const = default;
+
+ private:
+  std::array<char, 32> bytes_{};
+  size_t size_ = 0;  // 32 or 0
+};
 
 // The first 8 bytes of the digest, for identifiers and derived random seeds.
 uint64_t Sha256Prefix(std::string_view bytes);
