@@ -91,7 +91,8 @@ void MeasureRate(const Setting& setting, int in_flight, double goal, Report& rep
 
 // Ten thousand tasks against a model of one second. What counts are five calls of each while all of
 // them are in flight: before, they are submitted (by a client on the same machine, which is told of
-// separately), and after, none is missing until all have come so far.
+// separately) and make one more call each, as replies that came meanwhile wait in a queue, and
+// after, none is missing until all have come so far.
 void MeasureInFlight(const Setting& setting, Report& report) {
   const int64_t tasks = setting.quick ? 2000 : 10'000;
   const int measured = 5;
@@ -108,7 +109,8 @@ void MeasureInFlight(const Setting& setting, Report& report) {
   Watchers watchers(watch_load.tasks(), "w", watched);
   load.Submit(tasks - watched, "t", 256, [&](int64_t i) { return Load::Chat(watched + i, turns); });
   const double submitted = Now() - start;
-  const double submitting_cpu = server.CpuSeconds();
+  model.WaitForServed(model.served() + tasks, seconds(300));
+  const double cpu_before = server.CpuSeconds();
   const int64_t served = model.served();
   const double resident_running = server.ResidentMegabytes();
   model.MeasureAdded();
@@ -116,13 +118,14 @@ void MeasureInFlight(const Setting& setting, Report& report) {
   model.WaitForServed(served + tasks * measured, seconds(300));
   const double wall = Now() - all_in_flight;
   const int64_t ended = model.finished();
-  const double cpu = server.CpuSeconds() - submitting_cpu;
+  const double cpu = server.CpuSeconds() - cpu_before;
   const auto added = model.AddedMilliseconds();
   model.WaitForServed(tasks * turns, seconds(300));
   const double whole = Now() - start;
   const Watchers::Outcome outcome = watchers.Wait();
   std::cerr << fmt::format(
-      "  submitted in {:.2f} s, {} calls meanwhile; then {} calls in {:.2f} s, {:.0f} us of the "
+      "  submitted in {:.2f} s, {} calls until it was measured; then {} calls in {:.2f} s, {:.0f} "
+      "us of the "
       "server's CPU each; resident {:.0f} MB then, peak {:.0f} MB; {} open files; {} watched to "
       "the end with {} events; added latency p50 {:.1f} ms\n",
       submitted, served, tasks * measured, wall, cpu / static_cast<double>(tasks * measured) * 1e6,
