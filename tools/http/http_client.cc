@@ -45,6 +45,9 @@ constexpr char kNotSent[] = "troupe.not_sent";  // a payload of the failure of a
 struct EasyDeleter {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
 };
+struct UrlDeleter {
+  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+};
 struct ListDeleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
@@ -170,6 +173,7 @@ struct Handle {
   Multi* multi = nullptr;  // always the same: it keeps the connections that the handle used
   std::unique_ptr<curl_slist, ListDeleter> headers;
   std::unique_ptr<curl_slist, ListDeleter> resolve;
+  std::unique_ptr<CURLU, UrlDeleter> url;  // read once; null: curl reads it for each transfer
   Setup setup;
   std::unique_ptr<CURL, EasyDeleter> easy{curl_easy_init()};  // goes before the lists
 };
@@ -497,7 +501,7 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
     curl_easy_reset(easy);
     handle.setup = std::move(setup);
     const Setup& wanted = handle.setup;
-    curl_easy_setopt(easy, CURLOPT_URL, wanted.url.c_str());
+    SetUrl(handle);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBytes);
@@ -531,6 +535,19 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
     }
     handle.resolve.reset(resolve);
     if (resolve != nullptr) curl_easy_setopt(easy, CURLOPT_RESOLVE, resolve);
+  }
+
+  // A URL that is read already spares curl to take it apart and to put it together for each
+  // transfer. Where redirects are followed each has another, and what is none curl has a word for.
+  static void SetUrl(Handle& handle) {
+    handle.url.reset(handle.setup.follow_redirects ? nullptr : curl_url());
+    const char* const text = handle.setup.url.c_str();
+    if (handle.url != nullptr &&
+        curl_url_set(handle.url.get(), CURLUPART_URL, text, 0) == CURLUE_OK) {
+      curl_easy_setopt(handle.easy.get(), CURLOPT_CURLU, handle.url.get());
+    } else {
+      curl_easy_setopt(handle.easy.get(), CURLOPT_URL, text);
+    }
   }
 
   void FinishCompletedOf(CURLM* multi) {
