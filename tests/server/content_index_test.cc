@@ -7,6 +7,7 @@
 #include "agents/runtime/journal.h"
 #include "server/store/journal_table.h"
 #include "server/store/store.h"
+#include "tests/server/query_number.h"
 #include "tests/support/temp_folder.h"
 #include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
@@ -55,17 +56,7 @@ class ContentIndexTest : public testing::Test {
     return read.ok() ? *read : std::string(read.status().message());
   }
 
-  int64_t Number(const std::string& sql) {
-    int64_t number = -1;
-    const absl::Status read = store_->Read([&](Connection& connection) -> absl::Status {
-      ASSIGN_OR_RETURN(Statement statement, connection.Prepare(sql));
-      RETURN_IF_ERROR(statement.Step().status());
-      number = statement.Int(0);
-      return absl::OkStatus();
-    });
-    EXPECT_TRUE(read.ok()) << read;
-    return number;
-  }
+  int64_t Number(const std::string& sql) { return QueryNumber(*store_, sql); }
 
   // Contents that the index does not have, or has under another id.
   int64_t Missing() {

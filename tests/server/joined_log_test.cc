@@ -9,6 +9,7 @@
 #include <fstream>
 
 #include "server/store/sqlite.h"
+#include "tests/server/query_number.h"
 #include "tests/support/temp_folder.h"
 
 namespace troupe {
@@ -51,17 +52,10 @@ class JoinedLogTest : public testing::Test {
         rows);
   }
 
-  static int64_t Number(Connection& connection, const std::string& sql) {
-    auto statement = connection.Prepare(sql);
-    EXPECT_TRUE(statement.ok()) << statement.status();
-    EXPECT_TRUE(statement.ok() && statement->Step().ok());
-    return statement.ok() ? statement->Int(0) : -1;
-  }
-
   // What somebody else sees, who knows nothing of what this connection holds back.
   int64_t RowsSeenByOthers() {
     const auto other = Open(Connection::Mode::kReadOnly);
-    return other == nullptr ? -1 : Number(*other, "SELECT count(*) FROM t");
+    return other == nullptr ? -1 : QueryNumber(*other, "SELECT count(*) FROM t");
   }
 
   TempFolder folder_;
@@ -81,7 +75,7 @@ TEST_F(JoinedLogTest, ReadsBackWhatALongTransactionPutIntoTheLog) {
   Execute("PRAGMA cache_size=20");
   Execute("BEGIN; " + Add(2000));
   Execute("UPDATE t SET bytes = zeroblob(2500) WHERE id % 2 = 0");
-  EXPECT_EQ(Number(*connection_, "SELECT sum(length(bytes)) FROM t"), 5'500'000);
+  EXPECT_EQ(QueryNumber(*connection_, "SELECT sum(length(bytes)) FROM t"), 5'500'000);
   EXPECT_EQ(RowsSeenByOthers(), 0);
   Execute("COMMIT");
   EXPECT_EQ(RowsSeenByOthers(), 2000);
@@ -107,7 +101,7 @@ TEST_F(JoinedLogTest, TellsOfAWriteThatFailsAndMakesItAgain) {
   EXPECT_EQ(RowsSeenByOthers(), 210);
   // And the file itself has them, also for who opens it anew.
   connection_ = Open(Connection::Mode::kReadWrite);
-  EXPECT_EQ(Number(*connection_, "SELECT count(*) FROM t"), 210);
+  EXPECT_EQ(QueryNumber(*connection_, "SELECT count(*) FROM t"), 210);
 }
 
 }  // namespace

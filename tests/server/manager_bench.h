@@ -15,6 +15,7 @@
 #include "agents/runtime/task_kind.h"
 #include "server/scheduler/task_manager.h"
 #include "tests/agents/runtime/counting.h"
+#include "tests/server/query_number.h"
 #include "tests/support/temp_folder.h"
 
 namespace troupe {
@@ -132,18 +133,7 @@ class ManagerBench {
     ADD_FAILURE() << "no span " << path;
     return SpanRecord();
   }
-  int64_t Number(const std::string& sql) {
-    int64_t number = -1;
-    const absl::Status read = store_->Read([&](Connection& connection) -> absl::Status {
-      auto statement = connection.Prepare(sql);
-      if (!statement.ok()) return statement.status();
-      const auto found = statement->Step();
-      if (found.ok()) number = statement->Int(0);
-      return found.status();
-    });
-    EXPECT_TRUE(read.ok()) << read;
-    return number;
-  }
+  int64_t Number(const std::string& sql) { return QueryNumber(*store_, sql); }
   static std::string TextOf(const TaskRow& row) {
     v1::TaskResult result;
     result.ParseFromString(row.result);

@@ -11,6 +11,7 @@
 #include "server/store/schema.h"
 #include "server/store/task_table.h"
 #include "server/store/trace_queries.h"
+#include "tests/server/query_number.h"
 #include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
 #include "tools/base/status_macros.h"
@@ -41,17 +42,6 @@ class StoreTest : public testing::Test {
   }
 
   // The one number that a query gives.
-  static int64_t Number(Store& store, const std::string& sql) {
-    int64_t number = -1;
-    const absl::Status read = store.Read([&](Connection& connection) -> absl::Status {
-      ASSIGN_OR_RETURN(Statement statement, connection.Prepare(sql));
-      RETURN_IF_ERROR(statement.Step().status());
-      number = statement.Int(0);
-      return absl::OkStatus();
-    });
-    EXPECT_TRUE(read.ok()) << read;
-    return number;
-  }
 
   static absl::Status Delete(Store& store, const std::string& name) { return store.Delete(name); }
 
@@ -80,7 +70,7 @@ TEST_F(StoreTest, OpensAStoreOfVersion1WithAllThatItHolds) {
   MakeVersion1(kVersion1Data);
   const auto store = Open();
   ASSERT_NE(store, nullptr);
-  EXPECT_EQ(Number(*store, "PRAGMA user_version"), SchemaVersion());
+  EXPECT_EQ(QueryNumber(*store, "PRAGMA user_version"), SchemaVersion());
   const auto spans = store->LoadSpans("old");
   ASSERT_TRUE(spans.ok()) << spans.status();
   ASSERT_EQ(spans->size(), 2u);
@@ -99,14 +89,14 @@ TEST_F(StoreTest, OpensAStoreOfVersion1WithAllThatItHolds) {
   });
   EXPECT_TRUE(read.ok()) << read;
   // Contents are counted from now on: what another task uses outlives one that goes.
-  EXPECT_EQ(Number(*store, "SELECT uses FROM contents WHERE id = 2"), 2);
+  EXPECT_EQ(QueryNumber(*store, "SELECT uses FROM contents WHERE id = 2"), 2);
   EXPECT_TRUE(Delete(*store, "old").ok());
-  EXPECT_EQ(Number(*store, "SELECT count(*) FROM contents"), 1);
-  EXPECT_EQ(Number(*store, "SELECT id FROM contents"), 2);
+  EXPECT_EQ(QueryNumber(*store, "SELECT count(*) FROM contents"), 1);
+  EXPECT_EQ(QueryNumber(*store, "SELECT id FROM contents"), 2);
   EXPECT_TRUE(Delete(*store, "other").ok());
   for (const char* table :
        {"contents", "content_uses", "spans", "span_ends", "span_texts", "task_labels", "tasks"}) {
-    EXPECT_EQ(Number(*store, std::string("SELECT count(*) FROM ") + table), 0) << table;
+    EXPECT_EQ(QueryNumber(*store, std::string("SELECT count(*) FROM ") + table), 0) << table;
   }
 }
 
@@ -161,16 +151,16 @@ TEST_F(StoreTest, OpensAStoreOfVersion7AndWritesOn) {
   ASSERT_TRUE(
       store->WriteAndWait([&](Connection& connection) { return AppendEntry(connection, entry); })
           .ok());
-  EXPECT_EQ(Number(*store, "SELECT uses FROM contents WHERE id = 2"), 3);
+  EXPECT_EQ(QueryNumber(*store, "SELECT uses FROM contents WHERE id = 2"), 3);
   EXPECT_EQ(find("quick").size(), 3u);
   EXPECT_TRUE(Delete(*store, "old").ok());
-  EXPECT_EQ(Number(*store, "SELECT count(*) FROM contents"), 1);
-  EXPECT_EQ(Number(*store, "SELECT uses FROM contents WHERE id = 2"), 1);
+  EXPECT_EQ(QueryNumber(*store, "SELECT count(*) FROM contents"), 1);
+  EXPECT_EQ(QueryNumber(*store, "SELECT uses FROM contents WHERE id = 2"), 1);
   EXPECT_EQ(find("quick"), (std::vector<int64_t>{21}));
   EXPECT_TRUE(Delete(*store, "other").ok());
   for (const char* table :
        {"contents", "content_uses", "spans", "span_ends", "span_texts", "span_search_docsize"}) {
-    EXPECT_EQ(Number(*store, std::string("SELECT count(*) FROM ") + table), 0) << table;
+    EXPECT_EQ(QueryNumber(*store, std::string("SELECT count(*) FROM ") + table), 0) << table;
   }
 }
 
@@ -187,7 +177,8 @@ TEST_F(StoreTest, FindsWhatWasJustWritten) {
                     [&](absl::Status status) { promise.set_value(std::move(status)); });
   ASSERT_TRUE(promise.get_future().get().ok());
   ASSERT_TRUE(store->CatchUpIndex().ok());
-  EXPECT_EQ(Number(*store, "SELECT count(*) FROM span_search WHERE span_search MATCH 'owl'"), 1);
+  EXPECT_EQ(QueryNumber(*store, "SELECT count(*) FROM span_search WHERE span_search MATCH 'owl'"),
+            1);
 }
 
 TEST_F(StoreTest, IsOpenedTwiceTheSame) {
@@ -268,13 +259,13 @@ TEST_F(StoreTest, GivesSpaceBackAfterALargeTask) {
   const auto store = Open();
   ASSERT_NE(store, nullptr);
   ASSERT_TRUE(Delete(*store, "old").ok());
-  const int64_t free = Number(*store, "PRAGMA freelist_count");
+  const int64_t free = QueryNumber(*store, "PRAGMA freelist_count");
   EXPECT_GT(free, 5000);
   // Some at a time, so that no write waits for long.
   ASSERT_TRUE(store->Vacuum().ok());
-  EXPECT_EQ(Number(*store, "PRAGMA freelist_count"), free - 2000);
-  while (Number(*store, "PRAGMA freelist_count") > 0) ASSERT_TRUE(store->Vacuum().ok());
-  EXPECT_LT(Number(*store, "PRAGMA page_count"), 1000);
+  EXPECT_EQ(QueryNumber(*store, "PRAGMA freelist_count"), free - 2000);
+  while (QueryNumber(*store, "PRAGMA freelist_count") > 0) ASSERT_TRUE(store->Vacuum().ok());
+  EXPECT_LT(QueryNumber(*store, "PRAGMA page_count"), 1000);
 }
 
 TEST_F(StoreTest, SweepsTasksWhoseRetentionIsOver) {
@@ -317,7 +308,7 @@ TEST_F(StoreTest, SweepsTasksWhoseRetentionIsOver) {
   EXPECT_EQ(*manager.Sweep(), 100);  // a bounded number at a time
   EXPECT_EQ(*manager.Sweep(), 5);
   EXPECT_EQ(*manager.Sweep(), 0);
-  EXPECT_EQ(Number(*store, "SELECT count(*) FROM tasks"), 2);
+  EXPECT_EQ(QueryNumber(*store, "SELECT count(*) FROM tasks"), 2);
   std::set<std::string> folders;
   for (const auto& entry : std::filesystem::directory_iterator(folder_.path() / "tasks")) {
     folders.insert(entry.path().filename().string());

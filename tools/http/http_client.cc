@@ -23,6 +23,8 @@
 #include "tools/base/mutex.h"
 #include "tools/base/steady_time.h"
 #include "tools/base/suspend.h"
+#include "tools/http/curl_handle.h"
+#include "tools/http/curl_sockets.h"
 #include "tools/http/http_failure.h"
 
 namespace troupe {
@@ -34,132 +36,15 @@ constexpr absl::Duration kTick = absl::Milliseconds(200);
 // a free connection to a host among all that the handle has to it, one by one: with thousands of
 // transfers under way that took more time than all else.
 constexpr size_t kTransfersOfAMulti = 96;
-// Of a reply that are taken at once. Each transfer has room for them all the time.
-constexpr long kReceiveBytes = 4096;
 constexpr size_t kMaxHeaders = 200;  // of a reply; what is more is left out
 constexpr size_t kUsualHeaders = 12;
 constexpr size_t kMaxIdleHandles = 1024;
 constexpr size_t kMaxEvents = 64;               // that one thread takes at once
 constexpr char kNotSent[] = "troupe.not_sent";  // a payload of the failure of a request
 
-struct EasyDeleter {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct UrlDeleter {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
-};
-struct ListDeleter {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-
-// What requests of one kind have in common, by which a handle is set up.
-struct Setup {
-  std::string method;
-  std::string url;
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::vector<std::string> resolve;
-  absl::Duration connect_timeout;
-  absl::Duration total_timeout;
-  bool is_post = false;
-  bool follow_redirects = false;
-  bool direct = false;
-};
-
-bool IsPost(const HttpRequest& request) {
-  return request.method == "POST" || !request.body.empty();
-}
-
-bool IsFor(const Setup& setup, const HttpRequest& request) {
-  return setup.method == request.method && setup.url == request.url &&
-         setup.headers == request.headers && setup.resolve == request.resolve &&
-         setup.connect_timeout == request.timeouts.connect &&
-         setup.total_timeout == request.timeouts.total && setup.is_post == IsPost(request) &&
-         setup.follow_redirects == request.follow_redirects && setup.direct == request.direct;
-}
-
-Setup SetupOf(const HttpRequest& request) {
-  return {request.method,
-          request.url,
-          request.headers,
-          request.resolve,
-          request.timeouts.connect,
-          request.timeouts.total,
-          IsPost(request),
-          request.follow_redirects,
-          request.direct};
-}
-
-// The sockets that are looked at by epoll. curl wants one looked at anew for each request and not
-// after it: that of a connection stays between two requests, so that most of these need not tell
-// the system. Others (curl has some for looking up names) it closes without telling.
-class Sockets {
- public:
-  explicit Sockets(int epoll) : epoll_(epoll) {}
-
-  // From now on `events` of the socket are wanted, for the multi handle `number`; 0: none.
-  void Want(curl_socket_t socket, uint32_t events, uint32_t number) {
-    Watched& watched = Of(socket);
-    watched.wanted = events;
-    if (events == 0) {
-      if (!watched.is_connection) Forget(socket, watched);
-      return;
-    }
-    if (events == watched.events && number == watched.number) return;
-    epoll_event event{};
-    event.events = events;
-    event.data.u64 = uint64_t{number} << 32 | static_cast<uint32_t>(socket);
-    epoll_ctl(epoll_, watched.events == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, socket, &event);
-    watched.events = events;
-    watched.number = number;
-  }
-
-  // Whether what happened to a socket is of interest. If not the other side closed it, and it is
-  // not looked at any longer.
-  bool IsWanted(curl_socket_t socket) {
-    Watched& watched = Of(socket);
-    if (watched.wanted != 0) return true;
-    Forget(socket, watched);
-    return false;
-  }
-
-  // curl opened the socket for a connection.
-  static int Open(void* self, curl_socket_t socket, curlsocktype) {
-    static_cast<Sockets*>(self)->Of(socket).is_connection = true;
-    return CURL_SOCKOPT_OK;
-  }
-
-  // The system forgets what is closed by itself.
-  static int Close(void* self, curl_socket_t socket) {
-    static_cast<Sockets*>(self)->Of(socket) = Watched();
-    return close(socket);
-  }
-
- private:
-  struct Watched {
-    uint32_t wanted = 0;
-    uint32_t events = 0;  // that the system was asked for
-    uint32_t number = 0;
-    bool is_connection = false;
-  };
-
-  void Forget(curl_socket_t socket, Watched& watched) {
-    if (watched.events != 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, socket, nullptr);
-    watched.events = 0;
-  }
-
-  Watched& Of(curl_socket_t socket) {
-    const auto at = static_cast<size_t>(socket);
-    if (at >= watched_.size()) watched_.resize(at + 1);
-    return watched_[at];
-  }
-
-  const int epoll_;
-  std::vector<Watched> watched_;  // by the number of the socket
-};
-
 // One multi handle of curl, of several that one thread drives.
 struct Multi {
-  Sockets* sockets = nullptr;
+  CurlSockets* sockets = nullptr;
   CURLM* multi = curl_multi_init();
   uint32_t number = 0;
   size_t handles = 0;                         // that belong to it, idle ones too
@@ -167,15 +52,9 @@ struct Multi {
   bool touched = false;
 };
 
-// A handle of curl, with the lists that it refers to. Kept between transfers as it was set up: most
-// requests are like the one before.
 struct Handle {
   Multi* multi = nullptr;  // always the same: it keeps the connections that the handle used
-  std::unique_ptr<curl_slist, ListDeleter> headers;
-  std::unique_ptr<curl_slist, ListDeleter> resolve;
-  std::unique_ptr<CURLU, UrlDeleter> url;  // read once; null: curl reads it for each transfer
-  Setup setup;
-  std::unique_ptr<CURL, EasyDeleter> easy{curl_easy_init()};  // goes before the lists
+  CurlHandle curl;
 };
 
 struct Transfer {
@@ -206,7 +85,7 @@ size_t OnHeader(char* data, size_t, size_t size, void* user) {
   const bool last = absl::StripAsciiWhitespace(line).empty();
   if (last && transfer->request.on_headers) {
     long status = 0;
-    curl_easy_getinfo(transfer->handle->easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(transfer->handle->curl.get(), CURLINFO_RESPONSE_CODE, &status);
     transfer->response.status = static_cast<int>(status);
     if (status == 200) transfer->request.on_headers(transfer->response);
   }
@@ -223,7 +102,7 @@ size_t OnBody(char* data, size_t, size_t size, void* user) {
     return 0;
   }
   long status = 0;
-  curl_easy_getinfo(transfer->handle->easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(transfer->handle->curl.get(), CURLINFO_RESPONSE_CODE, &status);
   if (status == 200 && transfer->request.on_data) {
     if (transfer->request.on_data(std::string_view(data, size))) return size;
     transfer->stopped = absl::OutOfRangeError("the reader has enough");
@@ -244,7 +123,7 @@ absl::Status StatusOf(const Transfer& transfer, CURLcode code) {
   }
   absl::Status failure = absl::UnavailableError(detail);
   long sent = 0;
-  curl_easy_getinfo(transfer.handle->easy.get(), CURLINFO_REQUEST_SIZE, &sent);
+  curl_easy_getinfo(transfer.handle->curl.get(), CURLINFO_REQUEST_SIZE, &sent);
   if (sent == 0) failure.SetPayload(kNotSent, absl::Cord("true"));
   return failure;
 }
@@ -460,7 +339,7 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
     const Handle& handle = *transfer->handle;
     active_[id] = std::move(transfer);
     Touch(*handle.multi);
-    curl_multi_add_handle(handle.multi->multi, handle.easy.get());
+    curl_multi_add_handle(handle.multi->multi, handle.curl.get());
   }
 
   // The first, so that few transfers share their connections.
@@ -483,8 +362,8 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
   void Prepare(Transfer& transfer) {
     const HttpRequest& request = transfer.request;
     transfer.started = SteadyNow();
-    if (!IsFor(transfer.handle->setup, request)) SetUp(*transfer.handle, SetupOf(request));
-    CURL* easy = transfer.handle->easy.get();
+    transfer.handle->curl.SetUp(request, {share_, &watched_, OnHeader, OnBody});
+    CURL* easy = transfer.handle->curl.get();
     curl_easy_setopt(easy, CURLOPT_PRIVATE, &transfer);
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer.error_text);
     curl_easy_setopt(easy, CURLOPT_HEADERDATA, &transfer);
@@ -493,60 +372,6 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
       curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                        static_cast<curl_off_t>(request.body.size()));
       curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
-    }
-  }
-
-  void SetUp(Handle& handle, Setup setup) {
-    CURL* easy = handle.easy.get();
-    curl_easy_reset(easy);
-    handle.setup = std::move(setup);
-    const Setup& wanted = handle.setup;
-    SetUrl(handle);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, kReceiveBytes);
-    curl_easy_setopt(easy, CURLOPT_SHARE, share_);
-    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, Sockets::Open);
-    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, &watched_);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, Sockets::Close);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, &watched_);
-    curl_easy_setopt(easy, CURLOPT_NOPROXY, "127.0.0.1,localhost,::1");
-    if (wanted.direct) curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, wanted.follow_redirects ? 1L : 0L);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, OnHeader);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, OnBody);
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     static_cast<long>(absl::ToInt64Milliseconds(wanted.connect_timeout)));
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-                     static_cast<long>(absl::ToInt64Milliseconds(wanted.total_timeout)));
-    if (wanted.is_post) curl_easy_setopt(easy, CURLOPT_POST, 1L);
-    if (wanted.method == "DELETE") curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "DELETE");
-    curl_slist* headers = nullptr;
-    for (const auto& [name, value] : wanted.headers) {
-      headers = curl_slist_append(headers, fmt::format("{}: {}", name, value).c_str());
-    }
-    // Large bodies would otherwise wait for a "100 Continue" that many servers never send.
-    headers = curl_slist_append(headers, "Expect:");
-    handle.headers.reset(headers);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-    curl_slist* resolve = nullptr;
-    for (const std::string& entry : wanted.resolve) {
-      resolve = curl_slist_append(resolve, entry.c_str());
-    }
-    handle.resolve.reset(resolve);
-    if (resolve != nullptr) curl_easy_setopt(easy, CURLOPT_RESOLVE, resolve);
-  }
-
-  // A URL that is read already spares curl to take it apart and to put it together for each
-  // transfer. Where redirects are followed each has another, and what is none curl has a word for.
-  static void SetUrl(Handle& handle) {
-    handle.url.reset(handle.setup.follow_redirects ? nullptr : curl_url());
-    const char* const text = handle.setup.url.c_str();
-    if (handle.url != nullptr &&
-        curl_url_set(handle.url.get(), CURLUPART_URL, text, 0) == CURLUE_OK) {
-      curl_easy_setopt(handle.easy.get(), CURLOPT_CURLU, handle.url.get());
-    } else {
-      curl_easy_setopt(handle.easy.get(), CURLOPT_URL, text);
     }
   }
 
@@ -590,7 +415,7 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
     active_.erase(found);
     Multi& multi = *transfer->handle->multi;
     Touch(multi);
-    CURL* easy = transfer->handle->easy.get();
+    CURL* easy = transfer->handle->curl.get();
     curl_multi_remove_handle(multi.multi, easy);
     if (idle_handles_.size() < kMaxIdleHandles) {
       // It must not refer to the transfer any longer.
@@ -618,7 +443,7 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
   std::unordered_map<uint64_t, std::unique_ptr<Transfer>> active_;
   std::vector<std::unique_ptr<Handle>> idle_handles_;
   std::vector<std::unique_ptr<Multi>> multis_;
-  Sockets watched_;
+  CurlSockets watched_;
   std::vector<Multi*> touched_;  // whose timers and transfers are to be looked at
   std::optional<asio::posix::stream_descriptor> sockets_;  // none: stopped
   std::optional<asio::steady_timer> timer_;
