@@ -125,13 +125,12 @@ Async<AnsweredTurn> AnswerTurn(const Scope& turn, const ChatOptions& options, Ch
   for (int round = 1;; ++round) {
     if (!request.tools.empty()) request.tool_choice = round > options.max_rounds ? "none" : "auto";
     const std::string name = fmt::format("reply:{}", round);
-    CO_ASSIGN_OR_RETURN(const ChatReply reply, co_await turn.Chat(name, kRole, request));
+    CO_ASSIGN_OR_RETURN(ChatReply reply, co_await turn.Chat(name, kRole, request));
     if (reply.message.tool_uses.empty() || round > options.max_rounds) {
       // What an answer that must not call tools asks for is not answered: it is left out.
-      Message last = reply.message;
-      last.tool_uses.clear();
-      request.messages.push_back(std::move(last));
       answered.reply = reply.message.text();
+      reply.message.tool_uses.clear();
+      request.messages.push_back(std::move(reply.message));
       co_return answered;
     }
     request.messages.push_back(reply.message);
@@ -157,7 +156,7 @@ Async<ChatOutcome> RunChat(Scope& task, ChatOptions options) {
   for (size_t i = 0; i < options.turns.size(); ++i) {
     Scope turn =
         task.Open("turn", fmt::format("turn:{}", i + 1), TruncateUtf8(options.turns[i], kMaxTitle));
-    std::string user = options.turns[i];
+    std::string user = std::move(options.turns[i]);
     auto answered = co_await AnswerTurn(turn, options, request, std::move(user), outcome.artifacts);
     turn.End(answered.status());
     if (IsLimit(answered.status())) {

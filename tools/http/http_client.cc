@@ -314,14 +314,14 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
   }
 
   void TakeIncoming() {
-    std::vector<std::unique_ptr<Transfer>> incoming;
     std::vector<std::pair<uint64_t, absl::Status>> cancelled;
     {
       MutexLock lock(&mutex_);
-      incoming.swap(incoming_);
+      taken_in_.swap(incoming_);
       cancelled.swap(cancelled_);
     }
-    for (auto& transfer : incoming) Add(std::move(transfer));
+    for (auto& transfer : taken_in_) Add(std::move(transfer));
+    taken_in_.clear();  // its room is used again
     for (auto& [id, why] : cancelled) Finish(id, why);
   }
 
@@ -444,6 +444,7 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
   std::vector<std::unique_ptr<Handle>> idle_handles_;
   std::vector<std::unique_ptr<Multi>> multis_;
   CurlSockets watched_;
+  std::vector<std::unique_ptr<Transfer>> taken_in_;  // on their way from incoming_
   std::vector<Multi*> touched_;  // whose timers and transfers are to be looked at
   std::optional<asio::posix::stream_descriptor> sockets_;  // none: stopped
   std::optional<asio::steady_timer> timer_;
