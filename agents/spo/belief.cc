@@ -15,7 +15,6 @@ constexpr double kChangeDeviation = 1;
 // Of a prompt beside what its changes do: each change does a bit more or less in each prompt.
 constexpr double kOwnDeviation = 0.3;
 constexpr double kUnknownDeviation = 1.5;  // of one of which is known only what it was made from
-constexpr double kTriedDeviation = 1;      // in the tournament, where nothing is known of a prompt
 
 }  // namespace
 
@@ -31,7 +30,8 @@ absl::StatusOr<Belief> Belief::Of(const SpoOutcome& outcome, Evidence evidence) 
     if (candidate.fate == PromptFate::kRefused) continue;
     if (!made_of && !met.contains(candidate.number)) continue;
     BradleyTerryPrior::Thing prompt{kFixed, {}};
-    if (candidate.number > 1 && !made_of) prompt.deviation = kTriedDeviation;
+    // In the tournament nothing is known of a prompt.
+    if (candidate.number > 1 && !made_of) prompt.deviation = BradleyTerryPrior::Thing().deviation;
     if (candidate.number > 1 && made_of) {
       const size_t parts = candidate.added.size() + candidate.taken.size();
       prompt.deviation =

@@ -19,7 +19,7 @@ class Belief {
  public:
   // By all duels, or by those on held-out questions alone. The first of these takes prompts for
   // what they were made of; the other one knows nothing of that, as its questions are asked to find
-  // out whether what the search believes is true.
+  // out whether what the search believes is true. It is for people, and decides nothing.
   static absl::StatusOr<Belief> Of(const SpoOutcome& outcome, Evidence evidence);
 
   // Strengths are on the scale of a Bradley-Terry fit; the first prompt has 0, and so has what was

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <numeric>
 #include <set>
@@ -488,6 +489,22 @@ TEST_F(SpoFlowTest, ImprovedSpendsNoCallOfTheJudgeOnTheSameAnswers) {
     EXPECT_THAT(outcome->candidates[i].reason, HasSubstr("0 won, 0 lost, "));
     EXPECT_THAT(outcome->candidates[i].reason, HasSubstr("undecided. Its answers were the same"));
   }
+}
+
+TEST(SpoResultTest, TheTournamentIsToldAsItEnded) {
+  SpoOutcome outcome;
+  AddCandidate(outcome, 0, 1, {"First.", "", "", 0});
+  AddCandidate(outcome, 1, 2, {"Better.", "", "", 0});
+  for (int i = 0; i < 8; ++i) {
+    const Preference preference = i < 6 ? Preference::kRight : Preference::kLeft;
+    outcome.duels.push_back({0, 1, 2, {preference, {}}, {"h1"}, 1});
+  }
+  v1::SpoResult result;
+  ASSERT_TRUE(FillSpoResult(outcome, result).ok());
+  ASSERT_EQ(result.tournament_size(), 2);
+  EXPECT_EQ(result.tournament(0).name(), "2");
+  // 6 of 8 won are odds of 3 to 1.
+  EXPECT_NEAR(result.tournament(0).strength() - result.tournament(1).strength(), std::log(3), 0.1);
 }
 
 class SpoBudgetTest : public SpoFlowTest, public testing::WithParamInterface<int64_t> {};
