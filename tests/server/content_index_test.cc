@@ -17,6 +17,14 @@ namespace {
 
 Content ContentOf(const std::string& text) { return {Sha256Hex(text), text}; }
 
+// Five hundred texts that no other batch has.
+std::vector<std::string> TextsOf(int batch) {
+  std::vector<std::string> texts;
+  texts.reserve(500);
+  for (int i = 0; i < 500; ++i) texts.push_back(fmt::format("text {} of {}", i, batch));
+  return texts;
+}
+
 class ContentIndexTest : public testing::Test {
  protected:
   void SetUp() override { Open(); }
@@ -99,11 +107,7 @@ TEST_F(ContentIndexTest, AddsWhatWasPutOffWhenTheServerWasKilled) {
 
 TEST_F(ContentIndexTest, HasAllOfManyContents) {
   Insert("a");
-  for (int batch = 0; batch < 20; ++batch) {
-    std::vector<std::string> texts;
-    for (int i = 0; i < 500; ++i) texts.push_back(fmt::format("text {} of {}", i, batch));
-    ASSERT_TRUE(Append("a", texts).ok());
-  }
+  for (int batch = 0; batch < 20; ++batch) ASSERT_TRUE(Append("a", TextsOf(batch)).ok());
   // They go into the index with the transactions from some thousands on.
   EXPECT_GT(Number("SELECT count(*) FROM content_hashes"), 500);
   EXPECT_EQ(Read("text 0 of 0"), "text 0 of 0");
@@ -116,14 +120,9 @@ TEST_F(ContentIndexTest, HasAllOfManyContents) {
 // Contents go into the index some with each transaction: one that is undone does so again.
 TEST_F(ContentIndexTest, GoesOnAfterATransactionThatWasUndone) {
   Insert("a");
-  const auto append = [this](int batch) {
-    std::vector<std::string> texts;
-    for (int i = 0; i < 500; ++i) texts.push_back(fmt::format("text {} of {}", i, batch));
-    ASSERT_TRUE(Append("a", texts).ok());
-  };
-  for (int batch = 0; batch < 18; ++batch) append(batch);
+  for (int batch = 0; batch < 18; ++batch) ASSERT_TRUE(Append("a", TextsOf(batch)).ok());
   EXPECT_FALSE(Append("nobody", {"bad"}).ok());
-  for (int batch = 16; batch < 20; ++batch) append(batch);
+  for (int batch = 16; batch < 20; ++batch) ASSERT_TRUE(Append("a", TextsOf(batch)).ok());
   EXPECT_EQ(Number("SELECT count(*) FROM contents"), 10'000);
   Open();
   EXPECT_EQ(Missing(), 0);
