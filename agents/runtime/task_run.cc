@@ -81,15 +81,13 @@ bool TaskRun::IsStored(const std::string& hash) const {
   return stored_contents_.contains(HashKey(hash));
 }
 
-void TaskRun::NoteStored(const std::string& hash) { AddStored(hash); }
-
-bool TaskRun::AddStored(const std::string& hash) {
+bool TaskRun::NoteStored(const std::string& hash) {
   if (stored_contents_.size() > kMaxRememberedContents) stored_contents_.clear();
   return stored_contents_.insert(HashKey(hash)).second;
 }
 
 void TaskRun::Queue(JournalEntry entry) {
-  std::erase_if(entry.contents, [&](const Content& content) { return !AddStored(content.hash); });
+  std::erase_if(entry.contents, [&](const Content& content) { return !NoteStored(content.hash); });
   MoveBehind(queued_.contents, std::move(entry.contents));
   MoveBehind(queued_.begun, std::move(entry.begun));
   MoveBehind(queued_.ended, std::move(entry.ended));

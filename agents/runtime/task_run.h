@@ -116,7 +116,8 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   std::function<void()> on_journal_failure;
   // Whether a content was queued by this run, or found in the record of an earlier one.
   bool IsStored(const std::string& hash) const;
-  void NoteStored(const std::string& hash);
+  // False if it was noted before.
+  bool NoteStored(const std::string& hash);
   EventRecord NewEvent(EventType type, std::string path, std::string text);
 
   // --- permissions ---
@@ -156,8 +157,6 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
  private:
   struct Waiting;
 
-  // False if it was noted before.
-  bool AddStored(const std::string& hash);
   // Moves `entry` to the end of what is queued.
   void Queue(JournalEntry entry);
   JournalEntry TakeQueued();

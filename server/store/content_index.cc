@@ -61,7 +61,7 @@ absl::StatusOr<int64_t> FindMissing(Connection& connection, const HashBytes& has
 }  // namespace
 
 absl::StatusOr<int64_t> ContentIndex::Find(Connection& connection, const HashBytes& hash) const {
-  if (knows_all_ && filter_ != nullptr && !filter_->MayHave(hash.key())) return 0;
+  if (filter_ != nullptr && !filter_->MayHave(hash.key())) return 0;
   if (const int64_t id = FindPutOff(hash.key()); id != 0) return id;
   ASSIGN_OR_RETURN(const int64_t id, FindAdded(connection, hash));
   return id != 0 || knows_all_ ? id : FindMissing(connection, hash);
@@ -135,18 +135,18 @@ absl::Status ContentIndex::AddMissing(Connection& connection) {
 }
 
 absl::Status ContentIndex::NothingIsMissing(Connection& connection) {
+  knows_all_ = true;
   ASSIGN_OR_RETURN(Statement last, connection.Prepare("SELECT ifnull(max(id), 0) FROM contents"));
   RETURN_IF_ERROR(last.Step().status());
-  if (last.Int(0) <= kMostFiltered) {
-    filter_ = std::make_unique<ContentFilter>();
-    ASSIGN_OR_RETURN(Statement hashes, connection.Prepare("SELECT half FROM content_hashes"));
-    for (;;) {
-      ASSIGN_OR_RETURN(const bool found, hashes.Step());
-      if (!found) break;
-      filter_->Add(KeyOf(hashes.Blob(0)));
-    }
+  if (last.Int(0) > kMostFiltered) return absl::OkStatus();
+  auto filter = std::make_unique<ContentFilter>();
+  ASSIGN_OR_RETURN(Statement hashes, connection.Prepare("SELECT half FROM content_hashes"));
+  for (;;) {
+    ASSIGN_OR_RETURN(const bool found, hashes.Step());
+    if (!found) break;
+    filter->Add(KeyOf(hashes.Blob(0)));
   }
-  knows_all_ = true;
+  filter_ = std::move(filter);
   return absl::OkStatus();
 }
 

@@ -28,10 +28,10 @@ namespace troupe {
 
 class ContentIndex : public StoreWriter::Deferred {
  public:
-  // The contents.id of the content with a hash; 0 if there is none. Half of
-  // the hash is looked at: whoever must be sure compares the rest. The content may not be durable
-  // yet, and then not be there for others. Any thread, with a connection that has read nothing yet
-  // in its transaction or that writes.
+  // The contents.id of the content with a hash; 0 if there is none. Half of the hash is looked at:
+  // whoever must be sure compares the rest. The content may not be durable yet, and then not be
+  // there for others. Any thread, with a connection that has read nothing yet in its transaction or
+  // that writes.
   absl::StatusOr<int64_t> Find(Connection& connection, const HashBytes& hash) const;
   // Adds a content that was not found, or puts that off.
   absl::Status Add(Connection& connection, const HashBytes& hash, int64_t id);
@@ -42,7 +42,7 @@ class ContentIndex : public StoreWriter::Deferred {
   static absl::Status AddMissing(Connection& connection);
   // From now on nothing is missing from the index but what is put off here, and all contents come
   // by Add. Until then what is not found is looked for among all contents that may be missing, one
-  // by one. For a store that was just opened.
+  // by one. For a store that was just opened. If it fails new contents are looked for in the index.
   absl::Status NothingIsMissing(Connection& connection);
   // Says that the index has all contents that there are. After contents were removed, as their ids
   // are used again.
@@ -66,7 +66,7 @@ class ContentIndex : public StoreWriter::Deferred {
 
   bool at_once_ = true;
   std::atomic<bool> knows_all_ = false;    // that is put off
-  std::unique_ptr<ContentFilter> filter_;  // of all contents; null: none. Set before knows_all_
+  std::unique_ptr<ContentFilter> filter_;  // of all contents; null: none
   std::vector<Entry> entries_;             // in the order in which they came
   size_t durable_ = 0;                     // the first of the entries: their contents are committed
   size_t added_ = 0;  // the first of the entries: this transaction has put them into the index

@@ -129,6 +129,17 @@ TEST_F(ContentIndexTest, GoesOnAfterATransactionThatWasUndone) {
   EXPECT_EQ(Number("SELECT count(*) FROM content_hashes"), 10'000);
 }
 
+// As any store whose index cannot be written.
+TEST_F(ContentIndexTest, AStoreIsUsedWhoseIndexCannotBeRead) {
+  Insert("a");
+  const absl::Status lost = store_->WriteAndWait(
+      [](Connection& connection) { return connection.Execute("DROP TABLE content_hashes"); });
+  ASSERT_TRUE(lost.ok()) << lost;
+  Open();
+  ASSERT_NE(store_, nullptr);
+  EXPECT_EQ(Number("SELECT count(*) FROM tasks"), 1);
+}
+
 // Ids of contents that were removed are used again: the new ones are not taken for known.
 TEST_F(ContentIndexTest, FindsContentsThatTakeTheIdsOfRemovedOnes) {
   Insert("a");
