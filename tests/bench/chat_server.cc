@@ -171,8 +171,10 @@ void ChatServer::TakeRequests(int fd, Peer& peer) {
   for (;;) {
     const size_t head = peer.in.find("\r\n\r\n");
     if (head == std::string::npos) return;
-    const size_t whole = head + 4 + ContentLength(std::string_view(peer.in).substr(0, head));
+    const size_t length = ContentLength(std::string_view(peer.in).substr(0, head));
+    const size_t whole = head + 4 + length;
     if (peer.in.size() < whole) return;
+    request_bytes_ += static_cast<int64_t>(length);
     const int64_t task = TaskOf(std::string_view(peer.in).substr(head, whole - head));
     const auto now = Clock::now();
     if (const auto before = replied_.find(task); task >= 0 && before != replied_.end()) {

@@ -49,6 +49,8 @@ class ChatServer {
   void StartClock() { first_reply_ = 0; }
   // Every text it ever sent, in bytes.
   int64_t reply_text_bytes() const { return reply_text_bytes_; }
+  // The bodies of all requests that it took, in bytes.
+  int64_t request_bytes() const { return request_bytes_; }
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -91,6 +93,7 @@ class ChatServer {
   std::atomic<int64_t> served_ = 0;
   std::atomic<int64_t> finished_ = 0;
   std::atomic<int64_t> reply_text_bytes_ = 0;
+  std::atomic<int64_t> request_bytes_ = 0;
   std::atomic<int64_t> first_reply_ = 0;  // nanoseconds of Clock; 0: none yet
   std::atomic<int64_t> last_reply_ = 0;
   mutable Mutex mutex_;

@@ -106,6 +106,14 @@ void Execute(sqlite3* database, const char* sql) {
 
 }  // namespace
 
+std::string RequestBody(int64_t bytes) {
+  const std::string before = R"({"max_tokens":8192,"messages":[{"content":"[floor] )";
+  const std::string after = R"(","role":"user"}],"model":"m"})";
+  const int64_t around = static_cast<int64_t>(before.size() + after.size());
+  const std::string text(static_cast<size_t>(std::max<int64_t>(1, bytes - around)), 'a');
+  return before + text + after;
+}
+
 double CurlCpuPerCall(int port, int64_t calls, int concurrent, const std::string& body) {
   const double before = ThreadCpuSeconds();
   Multi multi;

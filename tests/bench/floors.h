@@ -7,10 +7,8 @@
 
 namespace troupe::bench {
 
-// A model call's request as the server sends it.
-inline constexpr char kTypicalBody[] =
-    R"({"max_tokens":8192,"messages":[{"content":"[floor] turn 1 abcdefghijkl","role":"user"}],)"
-    R"("model":"m","seed":1})";
+// A model call's request of so many bytes, about as the server sends it.
+std::string RequestBody(int64_t bytes);
 
 // CPU seconds of one POST through libcurl's multi interface (socket interface, epoll), `concurrent`
 // at a time, over connections that are kept.

@@ -26,19 +26,15 @@ void MeasureThroughput(const Setting& setting, Report& report) {
   const int turns = setting.quick ? 5 : 20;
   const Folder folder;
   ChatServer model({milliseconds(50), 120, "", 0});
-  const double curl =
-      CurlCpuPerCall(model.port(), tasks * turns, static_cast<int>(tasks), kTypicalBody);
-  const double rows = SqliteCpuPerCall(folder.path(), tasks * turns);
-  const int64_t before = model.served();
-  const double model_before = model.CpuSeconds();
   ServerProcess server(setting.binaries, folder.path(), model.port());
   Load load(server.address());
   const double start = Now();
   const int64_t accepted =
       load.Submit(tasks, "t", 256, [&](int64_t i) { return Load::Chat(i, turns); });
   const double submitted = Now();
-  model.WaitForServed(before + tasks * turns, seconds(300));
+  model.WaitForServed(tasks * turns, seconds(300));
   const double wall = Now() - start;
+  const double model_cpu = model.CpuSeconds();
   const double calls = static_cast<double>(tasks * turns);
   const double cpu = server.CpuSeconds() / calls * 1e6;
   while (load.Count("state = RUNNING OR state = PENDING") > 0) {
@@ -48,8 +44,10 @@ void MeasureThroughput(const Setting& setting, Report& report) {
       "  {} tasks accepted in {:.2f} s, {} succeeded; {} calls in {:.2f} s; the model server spent "
       "{:.1f} us a call; resident {:.0f} MB; written {:.0f} MB\n",
       accepted, submitted - start, succeeded, tasks * turns, wall,
-      (model.CpuSeconds() - model_before) / calls * 1e6, server.ResidentMegabytes(),
-      server.WrittenMegabytes());
+      model_cpu / calls * 1e6, server.ResidentMegabytes(), server.WrittenMegabytes());
+  const double curl = CurlCpuPerCall(model.port(), tasks * turns, static_cast<int>(tasks),
+                                     RequestBody(model.request_bytes() / model.served()));
+  const double rows = SqliteCpuPerCall(folder.path(), tasks * turns);
   report.Add({"cpu_per_call", "CPU of a durable model call, 1,000 tasks at once", cpu, "us", 200,
               true, (curl + rows) * 1e6});
   report.Add({"calls_per_second", "Durable calls a second, 1,000 tasks at once, 50 ms model",

@@ -33,20 +33,18 @@ std::string ManyToolCalls(int count) {
 
 // One step after another in one chat, against a model without latency: the time from its first
 // reply to its last. The server's own part of a step is what is left of it without the exchange
-// with the model server, as a program of its own makes it.
+// with the model server, as a program of its own makes it with requests as long as the chat's are.
 void MeasureSteps(const Setting& setting, Report& report) {
   const Folder folder;
   ChatServer model({std::chrono::microseconds(1), 40, "", 0});
   ServerProcess server(setting.binaries, folder.path(), model.port());
   Load load(server.address());
   const double fsync = FsyncSeconds(folder.path());
-  const double exchange = CurlSecondsPerCall(model.port(), 2000, kTypicalBody);
-  std::cerr << fmt::format("  here one fsync takes {:.0f} us, one bare call of the model {:.0f}\n",
-                           fsync * 1e6, exchange * 1e6);
   int64_t number = 0;
   for (const int turns : {10, 100, 1000}) {
     const int rounds = turns == 10 ? 50 : setting.quick ? 2 : 5;
     const double cpu = server.CpuSeconds();
+    const int64_t bytes = model.request_bytes();
     double wall = 0;
     for (int round = 0; round < rounds; ++round) {
       const int64_t served = model.served();
@@ -60,8 +58,13 @@ void MeasureSteps(const Setting& setting, Report& report) {
       }
     }
     const double step = wall / (turns - 1);
-    std::cerr << fmt::format("  {} steps: {:.0f} us of CPU a step, the task's own included\n",
-                             turns, (server.CpuSeconds() - cpu) / rounds / turns * 1e6);
+    const double spent = server.CpuSeconds() - cpu;
+    const int64_t body = (model.request_bytes() - bytes) / (int64_t{rounds} * turns);
+    const double exchange = CurlSecondsPerCall(model.port(), 2000, RequestBody(body));
+    std::cerr << fmt::format(
+        "  {} steps: {:.0f} us of CPU a step, the task's own included; a request has {} bytes, a "
+        "bare exchange of it takes {:.0f} us, an fsync {:.0f}\n",
+        turns, spent / rounds / turns * 1e6, body, exchange * 1e6, fsync * 1e6);
     report.Add({fmt::format("step_{}", turns),
                 fmt::format("Wall time of a durable step of a chat of {}, model of 0 ms", turns),
                 step * 1e6, "us", kNoGoal, true, (fsync + exchange) * 1e6});
