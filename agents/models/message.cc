@@ -23,6 +23,12 @@ std::string Message::text() const {
   return joined;
 }
 
+const std::string* Message::sole_text() const {
+  if (parts.size() != 1 || !tool_uses.empty() || !tool_use_id.empty()) return nullptr;
+  const auto* part = std::get_if<TextPart>(&parts[0]);
+  return part == nullptr ? nullptr : &part->text;
+}
+
 Message SystemMessage(std::string text) {
   return TextMessage(MessageRole::kSystem, std::move(text));
 }

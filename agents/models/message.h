@@ -41,6 +41,8 @@ struct Message {
 
   // All text parts joined by newlines.
   std::string text() const;
+  // The text of a message that is nothing but one text, as most are; null for others.
+  const std::string* sole_text() const;
 };
 
 Message SystemMessage(std::string text);

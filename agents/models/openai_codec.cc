@@ -53,13 +53,13 @@ Json EncodeMessage(const Message& message) {
 // Most of a request are messages of text, said again in every request: they are printed without a
 // tree of values in between.
 void AppendMessage(std::string& out, const Message& message) {
-  if (message.parts.size() != 1 || !std::holds_alternative<TextPart>(message.parts[0]) ||
-      !message.tool_uses.empty() || !message.tool_use_id.empty()) {
+  const std::string* const text = message.sole_text();
+  if (text == nullptr) {
     out += DumpJson(EncodeMessage(message));
     return;
   }
   out += R"({"content":)";
-  AppendJsonText(out, std::get<TextPart>(message.parts[0]).text);
+  AppendJsonText(out, *text);
   out += R"(,"role":")";
   out += kRoles[static_cast<int>(message.role)];
   out += "\"}";

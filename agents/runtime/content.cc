@@ -187,20 +187,9 @@ absl::Status ExpandImages(Json& value, const ReadContentFn& read) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-namespace {
-
-// The text of a message that is nothing but one; null for others.
-const std::string* OnlyText(const Message& message) {
-  const bool alone =
-      message.parts.size() == 1 && std::holds_alternative<TextPart>(message.parts[0]);
-  return alone ? &std::get<TextPart>(message.parts[0]).text : nullptr;
-}
-
 // A half of what search takes, so that a long prompt does not hide the reply.
 void AppendSearched(std::string& out, const Message& message) {
-  if (const std::string* text = OnlyText(message); text != nullptr) {
+  if (const std::string* text = message.sole_text(); text != nullptr) {
     out += Utf8Prefix(*text, kMaxSearchText / 2);
   } else {
     out += Utf8Prefix(message.text(), kMaxSearchText / 2);
@@ -209,8 +198,8 @@ void AppendSearched(std::string& out, const Message& message) {
 
 // Adds a message after the one named `previous`; returns its hash.
 std::string StoreMessage(const Message& message, const std::string& previous, Builder& builder) {
-  const std::string* const text = OnlyText(message);
-  if (text == nullptr || !message.tool_uses.empty() || !message.tool_use_id.empty()) {
+  const std::string* const text = message.sole_text();
+  if (text == nullptr) {
     return builder.Add({{"message", EncodeMessage(message, builder)}, {"previous", previous}});
   }
   // The same bytes as of the other messages, for the most frequent kind.

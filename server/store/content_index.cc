@@ -25,12 +25,6 @@ std::array<char, kHalf> BytesOf(absl::uint128 half) {
   return bytes;
 }
 
-absl::uint128 KeyOf(std::string_view half) {
-  absl::uint128 key = 0;
-  for (const char byte : half) key = key << 8 | static_cast<uint8_t>(byte);
-  return key;
-}
-
 absl::Status Insert(Connection& connection, absl::uint128 half, int64_t id) {
   const std::array<char, kHalf> bytes = BytesOf(half);
   ASSIGN_OR_RETURN(Statement insert,
@@ -144,7 +138,7 @@ absl::Status ContentIndex::NothingIsMissing(Connection& connection) {
   for (;;) {
     ASSIGN_OR_RETURN(const bool found, hashes.Step());
     if (!found) break;
-    filter->Add(KeyOf(hashes.Blob(0)));
+    filter->Add(HashKeyOf(hashes.Blob(0)));
   }
   filter_ = std::move(filter);
   return absl::OkStatus();

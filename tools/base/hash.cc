@@ -6,6 +6,7 @@
 #include <endian.h>
 #include <openssl/sha.h>
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -55,18 +56,18 @@ absl::uint128 HashKey(std::string_view hex) {
   return absl::MakeUint128(halves[0], halves[1]);
 }
 
+absl::uint128 HashKeyOf(std::string_view half) {
+  uint64_t halves[2] = {0, 0};
+  std::memcpy(halves, half.data(), std::min(half.size(), sizeof(halves)));
+  return absl::MakeUint128(be64toh(halves[0]), be64toh(halves[1]));
+}
+
 HashBytes::HashBytes(std::string_view hex) {
   if (hex.size() != 2 * bytes_.size()) return;
   size_ = bytes_.size();
   for (size_t i = 0; i < size_; ++i) {
     bytes_[i] = static_cast<char>(DigitValue(hex[2 * i]) << 4 | DigitValue(hex[2 * i + 1]));
   }
-}
-
-absl::uint128 HashBytes::key() const {
-  uint64_t halves[2];
-  std::memcpy(halves, bytes_.data(), sizeof(halves));
-  return absl::MakeUint128(be64toh(halves[0]), be64toh(halves[1]));
 }
 
 HashBytes HashBytes::Of(std::string_view bytes) {

@@ -16,6 +16,9 @@ std::string Sha256Hex(std::string_view bytes);
 // The first half of a digest in hexadecimal, as a key for sets; 0 for what is none.
 absl::uint128 HashKey(std::string_view hex);
 
+// The same of the half itself: the first 16 bytes, a number with the first byte as its highest.
+absl::uint128 HashKeyOf(std::string_view half);
+
 // The 32 bytes of a digest that is given in hexadecimal; empty for what is none. A value without
 // memory of its own elsewhere: one is made for each hash that is written to a store.
 class HashBytes {
@@ -25,8 +28,7 @@ class HashBytes {
   // Bytes as they were stored.
   static HashBytes Of(std::string_view bytes);
   std::string_view view() const { return {bytes_.data(), size_}; }
-  // As HashKey: the first 16 bytes, a number with the first byte as its highest.
-  absl::uint128 key() const;
+  absl::uint128 key() const { return HashKeyOf({bytes_.data(), 16}); }  // as HashKey
   operator std::string_view() const { return view(); }  // NOLINT(google-explicit-constructor)
   bool operator==(const HashBytes&) const = default;
 
