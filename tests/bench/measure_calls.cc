@@ -43,8 +43,8 @@ void MeasureThroughput(const Setting& setting, Report& report) {
   std::cerr << fmt::format(
       "  {} tasks accepted in {:.2f} s, {} succeeded; {} calls in {:.2f} s; the model server spent "
       "{:.1f} us a call; resident {:.0f} MB; written {:.0f} MB\n",
-      accepted, submitted - start, succeeded, tasks * turns, wall,
-      model_cpu / calls * 1e6, server.ResidentMegabytes(), server.WrittenMegabytes());
+      accepted, submitted - start, succeeded, tasks * turns, wall, model_cpu / calls * 1e6,
+      server.ResidentMegabytes(), server.WrittenMegabytes());
   const double curl = CurlCpuPerCall(model.port(), tasks * turns, static_cast<int>(tasks),
                                      RequestBody(model.request_bytes() / model.served()));
   const double rows = SqliteCpuPerCall(folder.path(), tasks * turns);
