@@ -258,10 +258,8 @@ Async<ToolResult> Scope::ResolveInterruptedCall(EffectPtr effect, std::shared_pt
   question.kind = QuestionKind::kInterruptedCall;
   question.prompt = fmt::format(
       "A call of {} had begun when the server or whoever serves the tool stopped, and it is not "
-      "known "
-      "whether it took effect-> "
-      "Answer retry (call again), skip (go on without a result), or {{\"result\": ...}} to supply "
-      "the result.",
+      "known whether it took effect. Answer retry (call again), skip (go on without a result), or "
+      "{{\"result\": ...}} to supply the result.",
       tool->spec().name);
   question.schema = InterruptedAnswerSchema();
   question.detail = {

@@ -159,6 +159,10 @@ TEST_P(InterruptedCallTest, APersonDecides) {
       const auto pending = run.Pending();
       if (pending.empty()) return;
       EXPECT_EQ(pending[0].question.kind, QuestionKind::kInterruptedCall);
+      EXPECT_NE(
+          pending[0].question.prompt.find("whether it took effect. Answer retry (call again)"),
+          std::string::npos)
+          << pending[0].question.prompt;
       EXPECT_EQ(pending[0].question.detail["arguments"]["x"], 1);
       const std::string path = pending[0].path;
       asio::post(run.strand(), [&run, path, choice] {
