@@ -29,11 +29,23 @@ std::string ManyToolCalls(int count) {
   return R"({"role":"assistant","content":null,"tool_calls":[)" + calls + "]}";
 }
 
+// Seconds of a bare exchange with the model, on average over requests that grow from nothing to
+// twice `mean_bytes`, as those of a chat do.
+double SecondsOfExchanges(const ChatServer& model, int64_t mean_bytes) {
+  constexpr int kSizes = 10;
+  double seconds = 0;
+  for (int size = 0; size < kSizes; ++size) {
+    const int64_t bytes = mean_bytes * (2 * size + 1) / kSizes;
+    seconds += CurlSecondsPerCall(model.port(), 200, RequestBody(bytes)) / kSizes;
+  }
+  return seconds;
+}
+
 }  // namespace
 
 // One step after another in one chat, against a model without latency: the time from its first
 // reply to its last. The server's own part of a step is what is left of it without the exchange
-// with the model server, as a program of its own makes it with requests as long as the chat's are.
+// with the model server, as a program of its own makes it with requests that grow as the chat's do.
 void MeasureSteps(const Setting& setting, Report& report) {
   const Folder folder;
   ChatServer model({std::chrono::microseconds(1), 40, "", 0});
@@ -60,10 +72,10 @@ void MeasureSteps(const Setting& setting, Report& report) {
     const double step = wall / (turns - 1);
     const double spent = server.CpuSeconds() - cpu;
     const int64_t body = (model.request_bytes() - bytes) / (int64_t{rounds} * turns);
-    const double exchange = CurlSecondsPerCall(model.port(), 2000, RequestBody(body));
+    const double exchange = SecondsOfExchanges(model, body);
     std::cerr << fmt::format(
         "  {} steps: {:.0f} us of CPU a step, the task's own included; a request has {} bytes, a "
-        "bare exchange of it takes {:.0f} us, an fsync {:.0f}\n",
+        "bare exchange takes {:.0f} us, an fsync {:.0f}\n",
         turns, spent / rounds / turns * 1e6, body, exchange * 1e6, fsync * 1e6);
     report.Add({fmt::format("step_{}", turns),
                 fmt::format("Wall time of a durable step of a chat of {}, model of 0 ms", turns),
