@@ -23,10 +23,7 @@ void Conversation::push_back(Message message) {
 
 void Conversation::pop_back() { last_ = std::shared_ptr<Node>(last_->previous); }
 
-const std::string& Conversation::stored_hash() const {
-  static const std::string kNothing;
-  return last_ == nullptr ? kNothing : last_->stored_hash;
-}
+Hash Conversation::stored_hash() const { return last_ == nullptr ? Hash() : last_->stored_hash; }
 
 std::vector<const Message*> Conversation::InOrder() const {
   std::vector<const Message*> messages(size());

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "agents/models/message.h"
+#include "tools/base/hash.h"
 
 namespace troupe {
 
@@ -24,7 +25,7 @@ class Conversation {
     size_t size = 1;
     // Where the journal keeps this and all before it; empty: not worked out yet. Set by one thread
     // at a time, like everything of a task.
-    mutable std::string stored_hash;
+    mutable Hash stored_hash;
     // Tokens of this and all before it, as EstimateTokens counts; negative: not counted yet.
     mutable int64_t estimated_tokens = -1;
     // This and all before it as a codec printed them, for the next request to begin with. Which
@@ -52,7 +53,7 @@ class Conversation {
   const Node* last() const { return last_.get(); }
 
   // Where the journal keeps all of it; empty: not worked out yet, or nothing was said.
-  const std::string& stored_hash() const;
+  Hash stored_hash() const;
 
   // From the first to the last. The pointers live as long as this or a copy does.
   std::vector<const Message*> InOrder() const;

@@ -32,17 +32,17 @@ constexpr std::string_view kFinishNames[] = {"stop", "length", "tool_use", "cont
 
 class Builder {
  public:
-  std::string Add(std::string bytes) {
-    std::string hash = Sha256Hex(bytes);
+  Hash Add(std::string bytes) {
+    const Hash hash = Sha256(bytes);
     if (value_.contents.empty()) value_.contents.reserve(2);
     value_.contents.push_back({hash, std::move(bytes)});
     return hash;
   }
-  std::string Add(const Json& value) { return Add(DumpJson(value)); }
+  Hash Add(const Json& value) { return Add(DumpJson(value)); }
   StoredValue Finish(const Json& root) { return FinishText(DumpJson(root)); }
   // The root as it is printed.
   StoredValue FinishText(std::string bytes) {
-    value_.root = Sha256Hex(bytes);
+    value_.root = Sha256(bytes);
     if (bytes.size() <= kSmallRoot) {
       value_.root_bytes = std::move(bytes);
     } else {
@@ -62,6 +62,14 @@ class ObjectText {
   explicit ObjectText(size_t room = 0) { text_.reserve(room); }
   ObjectText& Text(std::string_view name, std::string_view value) {
     AppendJsonText(Begin(name), value);
+    return *this;
+  }
+  // What is stored as a content of its own, by its hash.
+  ObjectText& Named(std::string_view name, const Hash& hash) {
+    std::string& text = Begin(name);
+    text += '"';
+    hash.AppendHex(text);
+    text += '"';
     return *this;
   }
   ObjectText& Number(std::string_view name, int64_t value) {
@@ -94,7 +102,7 @@ class ObjectText {
 };
 
 Json EncodeImage(const std::string& media_type, const std::string& bytes, Builder& builder) {
-  return {{"image", {{"media_type", media_type}, {"sha256", builder.Add(bytes)}}}};
+  return {{"image", {{"media_type", media_type}, {"sha256", builder.Add(bytes).hex()}}}};
 }
 
 Json EncodeMessage(const Message& message, Builder& builder) {
@@ -118,7 +126,7 @@ Json EncodeMessage(const Message& message, Builder& builder) {
 }
 
 absl::StatusOr<std::string> ReadImage(const Json& part, const ReadContentFn& read) {
-  return read(JsonString(part["image"], "sha256"));
+  return read(Hash::FromHex(JsonString(part["image"], "sha256")));
 }
 
 absl::StatusOr<Message> DecodeMessage(const Json& encoded, const ReadContentFn& read) {
@@ -143,9 +151,9 @@ absl::StatusOr<Message> DecodeMessage(const Json& encoded, const ReadContentFn& 
   return message;
 }
 
-absl::StatusOr<Json> ReadJson(const std::string& hash, const ReadContentFn& read) {
+absl::StatusOr<Json> ReadJson(const Hash& hash, const ReadContentFn& read) {
   ASSIGN_OR_RETURN(const std::string bytes, read(hash));
-  return ParseJson(bytes, "stored content " + hash);
+  return ParseJson(bytes, "stored content " + hash.hex());
 }
 
 Json EncodeTools(const std::vector<ToolDeclaration>& tools) {
@@ -197,10 +205,11 @@ void AppendSearched(std::string& out, const Message& message) {
 }
 
 // Adds a message after the one named `previous`; returns its hash.
-std::string StoreMessage(const Message& message, const std::string& previous, Builder& builder) {
+Hash StoreMessage(const Message& message, const Hash& previous, Builder& builder) {
   const std::string* const text = message.sole_text();
   if (text == nullptr) {
-    return builder.Add({{"message", EncodeMessage(message, builder)}, {"previous", previous}});
+    return builder.Add(
+        {{"message", EncodeMessage(message, builder)}, {"previous", previous.hex()}});
   }
   // The same bytes as of the other messages, for the most frequent kind.
   std::string bytes;
@@ -210,21 +219,21 @@ std::string StoreMessage(const Message& message, const std::string& previous, Bu
   bytes += R"(}],"role":")";
   bytes += kRoleNames[static_cast<int>(message.role)];
   bytes += R"("},"previous":")";
-  bytes += previous;
+  previous.AppendHex(bytes);
   bytes += "\"}";
   return builder.Add(std::move(bytes));
 }
 
 // Adds what is not stored of a conversation; returns the hash of its last message.
-std::string StoreConversation(const Conversation& conversation, const IsStoredFn& is_stored,
-                              Builder& builder) {
+Hash StoreConversation(const Conversation& conversation, const IsStoredFn& is_stored,
+                       Builder& builder) {
   std::vector<const Conversation::Node*> unknown;
   const Conversation::Node* node = conversation.last();
   while (node != nullptr && (node->stored_hash.empty() || !is_stored(node->stored_hash))) {
     unknown.push_back(node);
     node = node->previous.get();
   }
-  std::string previous = node == nullptr ? "" : node->stored_hash;
+  Hash previous = node == nullptr ? Hash() : node->stored_hash;
   for (auto next = unknown.rbegin(); next != unknown.rend(); ++next) {
     previous = StoreMessage((*next)->message, previous, builder);
     (*next)->stored_hash = previous;
@@ -237,31 +246,31 @@ std::string StoreConversation(const Conversation& conversation, const IsStoredFn
 StoredValue StoreChatRequest(const ChatRequest& request, std::string_view role,
                              const IsStoredFn& is_stored) {
   Builder builder;
-  const std::string last = StoreConversation(request.messages, is_stored, builder);
+  const Hash last = StoreConversation(request.messages, is_stored, builder);
   // Optional settings are stored only when set, so that a new setting changes no old hash.
   ObjectText root(kUsualRoot);
   if (request.max_tokens.has_value()) root.Number("max_tokens", *request.max_tokens);
-  root.Text("messages", last);
+  root.Named("messages", last);
   if (request.reply_schema.has_value()) {
     const Json schema = {{"name", request.reply_schema->name},
                          {"schema", request.reply_schema->schema}};
-    root.Text("reply_schema", builder.Add(schema));
+    root.Named("reply_schema", builder.Add(schema));
   }
   root.Text("role", role);
   if (request.seed.has_value()) root.Number("seed", *request.seed);
   if (!request.stop.empty()) root.Value("stop", request.stop);
   if (request.temperature.has_value()) root.Value("temperature", *request.temperature);
   if (!request.tool_choice.empty()) root.Text("tool_choice", request.tool_choice);
-  if (!request.tools.empty()) root.Text("tools", builder.Add(EncodeTools(request.tools)));
+  if (!request.tools.empty()) root.Named("tools", builder.Add(EncodeTools(request.tools)));
   if (request.top_logprobs > 0) root.Number("top_logprobs", request.top_logprobs);
   if (request.top_p.has_value()) root.Value("top_p", *request.top_p);
   return builder.FinishText(root.Finish());
 }
 
-StoredValue StoreChatReply(const ChatReply& reply, const std::string& conversation) {
+StoredValue StoreChatReply(const ChatReply& reply, const Hash& conversation) {
   Builder builder;
   ObjectText root(kUsualRoot);
-  std::string message;
+  Hash message;
   root.Number("attempts", reply.attempts).NumberIfAny("cost_microusd", reply.cost_microusd);
   root.Text("finish", kFinishNames[static_cast<int>(reply.finish)]);
   if (!reply.logprobs.empty()) root.Value("logprobs", EncodeLogprobs(reply.logprobs));
@@ -269,12 +278,12 @@ StoredValue StoreChatReply(const ChatReply& reply, const std::string& conversati
     root.Value("message", EncodeMessage(reply.message, builder));
   } else {
     message = StoreMessage(reply.message, conversation, builder);
-    root.Text("message", message);
+    root.Named("message", message);
   }
   root.Text("model", reply.model);
   if (!reply.response_id.empty()) root.Text("response_id", reply.response_id);
   StoredValue value = builder.FinishText(root.Raw("usage", UsageText(reply.usage)).Finish());
-  value.message = std::move(message);
+  value.message = message;
   return value;
 }
 
@@ -287,7 +296,7 @@ std::string SearchText(const Message& asked, const Message& replied) {
 }
 
 absl::StatusOr<std::string> SearchTextOf(const std::string& asked, const std::string& replied) {
-  const ReadContentFn no_images = [](const std::string&) { return std::string(); };
+  const ReadContentFn no_images = [](const Hash&) { return std::string(); };
   const auto message_of = [&](const std::string& stored) -> absl::StatusOr<Message> {
     ASSIGN_OR_RETURN(const Json node, ParseJson(stored, "a stored message"));
     return DecodeMessage(JsonObject(node, "message"), no_images);
@@ -300,12 +309,12 @@ absl::StatusOr<std::string> SearchTextOf(const std::string& asked, const std::st
 // Puts the message of a reply that was stored after its conversation in its place.
 absl::Status ExpandMessage(Json& reply, const ReadContentFn& read) {
   if (!reply.is_object() || !JsonMember(reply, "message").is_string()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const Json node, ReadJson(JsonString(reply, "message"), read));
+  ASSIGN_OR_RETURN(const Json node, ReadJson(Hash::FromHex(JsonString(reply, "message")), read));
   reply["message"] = JsonObject(node, "message");
   return absl::OkStatus();
 }
 
-absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadContentFn& read) {
+absl::StatusOr<ChatReply> LoadChatReply(const Hash& root, const ReadContentFn& read) {
   ASSIGN_OR_RETURN(Json stored, ReadJson(root, read));
   RETURN_IF_ERROR(ExpandMessage(stored, read));
   ChatReply reply;
@@ -331,7 +340,7 @@ absl::StatusOr<ChatReply> LoadChatReply(const std::string& root, const ReadConte
   return reply;
 }
 
-absl::StatusOr<Json> LoadWhatWasReplied(const std::string& root, const ReadContentFn& read) {
+absl::StatusOr<Json> LoadWhatWasReplied(const Hash& root, const ReadContentFn& read) {
   ASSIGN_OR_RETURN(Json stored, ReadJson(root, read));
   RETURN_IF_ERROR(ExpandMessage(stored, read));
   return Json{{"message", JsonMember(stored, "message")}, {"finish", JsonMember(stored, "finish")}};
@@ -343,12 +352,12 @@ StoredValue StoreToolRequest(std::string_view tool, std::string_view version,
   return builder.Finish({{"tool", tool}, {"version", version}, {"arguments", arguments}});
 }
 
-absl::StatusOr<Json> LoadToolArguments(const std::string& root, const ReadContentFn& read) {
+absl::StatusOr<Json> LoadToolArguments(const Hash& root, const ReadContentFn& read) {
   ASSIGN_OR_RETURN(const Json stored, ReadJson(root, read));
   return JsonMember(stored, "arguments");
 }
 
-absl::StatusOr<std::string> LoadToolVersion(const std::string& root, const ReadContentFn& read) {
+absl::StatusOr<std::string> LoadToolVersion(const Hash& root, const ReadContentFn& read) {
   ASSIGN_OR_RETURN(const Json stored, ReadJson(root, read));
   return JsonString(stored, "version");
 }
@@ -378,7 +387,7 @@ StoredValue StoreToolResult(const ToolResult& result) {
                          {"is_error", result.is_error}});
 }
 
-absl::StatusOr<ToolResult> LoadToolResult(const std::string& root, const ReadContentFn& read) {
+absl::StatusOr<ToolResult> LoadToolResult(const Hash& root, const ReadContentFn& read) {
   ASSIGN_OR_RETURN(const Json stored, ReadJson(root, read));
   ToolResult result;
   result.value = JsonMember(stored, "value");
@@ -402,26 +411,26 @@ absl::StatusOr<ToolResult> LoadToolResult(const std::string& root, const ReadCon
 
 StoredValue StoreJson(const Json& value) { return Builder().Finish(value); }
 
-absl::StatusOr<Json> LoadJson(const std::string& root, const ReadContentFn& read) {
+absl::StatusOr<Json> LoadJson(const Hash& root, const ReadContentFn& read) {
   return ReadJson(root, read);
 }
 
-absl::StatusOr<Json> ExpandForReading(const std::string& root, const ReadContentFn& read,
+absl::StatusOr<Json> ExpandForReading(const Hash& root, const ReadContentFn& read,
                                       bool with_images) {
   ASSIGN_OR_RETURN(Json value, ReadJson(root, read));
   if (value.is_object() && value.contains("messages") && value["messages"].is_string()) {
     Json messages = Json::array();
-    std::string next = value["messages"].get<std::string>();
+    Hash next = Hash::FromHex(value["messages"].get<std::string>());
     for (int i = 0; i < kMaxChain && !next.empty(); ++i) {
       ASSIGN_OR_RETURN(Json node, ReadJson(next, read));
-      next = JsonString(node, "previous");
+      next = Hash::FromHex(JsonString(node, "previous"));
       messages.push_back(JsonObject(node, "message"));
     }
     std::reverse(messages.begin(), messages.end());
     value["messages"] = std::move(messages);
     for (const char* part : {"tools", "reply_schema"}) {
       if (!value.contains(part)) continue;
-      ASSIGN_OR_RETURN(value[part], ReadJson(value[part].get<std::string>(), read));
+      ASSIGN_OR_RETURN(value[part], ReadJson(Hash::FromHex(value[part].get<std::string>()), read));
     }
   }
   // A reply's message is known by what else a reply has: a tool's result may hold anything.

@@ -41,7 +41,7 @@ std::string_view SpanStateName(SpanState state) {
 }
 
 ReadContentFn ReadOf(const SpanRecord& span, ReadContentFn read) {
-  return [&span, read = std::move(read)](const std::string& hash) -> absl::StatusOr<std::string> {
+  return [&span, read = std::move(read)](const Hash& hash) -> absl::StatusOr<std::string> {
     if (hash == span.request_hash && !span.request_root.empty()) return span.request_root;
     if (hash == span.result_hash && !span.result_root.empty()) return span.result_root;
     return read(hash);

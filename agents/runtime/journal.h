@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "agents/runtime/usage.h"
+#include "tools/base/hash.h"
 #include "tools/base/json.h"
 
 namespace troupe {
@@ -65,9 +66,9 @@ struct SpanRecord {
   int64_t end_sequence = 0;  // 0: not ended
   absl::Time begin_time;
   absl::Time end_time;
-  std::string request_hash;  // of an effect: names the content that its request starts from
+  Hash request_hash;         // of an effect: names the content that its request starts from
   std::string request_root;  // that content, where it is small: it is kept here alone
-  std::string result_hash;   // of a finished effect: names the content of its result
+  Hash result_hash;          // of a finished effect: names the content of its result
   std::string result_root;   // as request_root
   std::string error;         // StatusToText of an outcome that is an error; empty otherwise
   Json attributes;           // an object, or null: none
@@ -78,8 +79,8 @@ struct SpanRecord {
   std::string search_text;   // what full-text search finds it by; bounded by the runtime
   // Where search_text is no more than what two stored messages say (SearchTextOf): their hashes, so
   // that it need not be stored itself. Else empty.
-  std::string asked_hash;
-  std::string replied_hash;
+  Hash asked_hash;
+  Hash replied_hash;
 };
 
 enum class EventType {
@@ -99,7 +100,7 @@ struct EventRecord {
 
 // A value that is stored once, by the SHA-256 of its bytes.
 struct Content {
-  std::string hash;  // 64 hexadecimal digits
+  Hash hash;
   std::string bytes;
 };
 
@@ -130,7 +131,7 @@ struct JournalEntry {
   }
 };
 
-using ReadContentFn = std::function<absl::StatusOr<std::string>(const std::string& hash)>;
+using ReadContentFn = std::function<absl::StatusOr<std::string>(const Hash& hash)>;
 
 // Reads what the span keeps itself, and all else by `read`. The span must outlive the result.
 ReadContentFn ReadOf(const SpanRecord& span, ReadContentFn read);
@@ -156,7 +157,7 @@ class Journal {
   virtual absl::StatusOr<int64_t> LastSequence(const std::string& task_id) = 0;
 
   // kNotFound if no content has the hash. May block.
-  virtual absl::StatusOr<std::string> ReadContent(const std::string& hash) = 0;
+  virtual absl::StatusOr<std::string> ReadContent(const Hash& hash) = 0;
 };
 
 }  // namespace troupe

@@ -62,7 +62,7 @@ Async<ChatReply> Scope::Chat(std::string name, std::string role, ChatRequest req
     request.seed = static_cast<int64_t>(bits >> 33);
   }
   const int64_t role_order = run.NextRoleOrder(role);
-  const IsStoredFn is_stored = [&run](const std::string& hash) { return run.IsStored(hash); };
+  const IsStoredFn is_stored = [&run](const Hash& hash) { return run.IsStored(hash); };
   StoredValue stored = StoreChatRequest(request, role, is_stored);
   CO_ASSIGN_OR_RETURN(EffectPtr effect, FindEffect(std::move(draft), name, std::move(stored)));
   if (effect->finished) {

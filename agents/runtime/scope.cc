@@ -24,7 +24,7 @@ SpanState StateOf(const absl::Status& status) {
 // Both requests from the first line that differs on.
 absl::Status Divergence(const std::string& task_id, const SpanRecord& recorded,
                         const StoredValue& request, const ReadContentFn& read) {
-  const ReadContentFn read_new = [&](const std::string& hash) -> absl::StatusOr<std::string> {
+  const ReadContentFn read_new = [&](const Hash& hash) -> absl::StatusOr<std::string> {
     if (hash == request.root && !request.root_bytes.empty()) return request.root_bytes;
     for (const Content& content : request.contents) {
       if (content.hash == hash) return content.bytes;
@@ -50,8 +50,8 @@ absl::Status Divergence(const std::string& task_id, const SpanRecord& recorded,
        {"diff", TruncateUtf8(diff, kDivergenceBytes)},
        {"recorded_request", TruncateUtf8(DumpJson(before), kDivergenceBytes)},
        {"new_request", TruncateUtf8(DumpJson(now), kDivergenceBytes)},
-       {"recorded_request_sha256", recorded.request_hash},
-       {"new_request_sha256", request.root}});
+       {"recorded_request_sha256", recorded.request_hash.hex()},
+       {"new_request_sha256", request.root.hex()}});
 }
 
 }  // namespace

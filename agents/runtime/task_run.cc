@@ -69,21 +69,18 @@ const SpanRecord* TaskRun::Recorded(const std::string& path) const {
 }
 
 ReadContentFn TaskRun::reader() const {
-  return
-      [journal = services_.journal](const std::string& hash) { return journal->ReadContent(hash); };
+  return [journal = services_.journal](const Hash& hash) { return journal->ReadContent(hash); };
 }
 
 EventRecord TaskRun::NewEvent(EventType type, std::string path, std::string text) {
   return {NextSequence(), services_.now(), type, std::move(path), std::move(text)};
 }
 
-bool TaskRun::IsStored(const std::string& hash) const {
-  return stored_contents_.contains(HashKey(hash));
-}
+bool TaskRun::IsStored(const Hash& hash) const { return stored_contents_.contains(hash.key()); }
 
-bool TaskRun::NoteStored(const std::string& hash) {
+bool TaskRun::NoteStored(const Hash& hash) {
   if (stored_contents_.size() > kMaxRememberedContents) stored_contents_.clear();
-  return stored_contents_.insert(HashKey(hash)).second;
+  return stored_contents_.insert(hash.key()).second;
 }
 
 void TaskRun::Queue(JournalEntry entry) {

@@ -115,9 +115,9 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   // Called once, on the strand, when journal_failure is set.
   std::function<void()> on_journal_failure;
   // Whether a content was queued by this run, or found in the record of an earlier one.
-  bool IsStored(const std::string& hash) const;
+  bool IsStored(const Hash& hash) const;
   // False if it was noted before.
-  bool NoteStored(const std::string& hash);
+  bool NoteStored(const Hash& hash);
   EventRecord NewEvent(EventType type, std::string path, std::string text);
 
   // --- permissions ---
@@ -178,7 +178,7 @@ class TaskRun : public std::enable_shared_from_this<TaskRun> {
   bool holds_state_ = false;
   std::map<std::string, std::shared_ptr<Waiting>> questions_;
   std::map<std::string, std::function<void(absl::Status)>> acknowledgements_;
-  absl::flat_hash_set<absl::uint128> stored_contents_;  // by HashKey
+  absl::flat_hash_set<absl::uint128> stored_contents_;  // Hash::key
   JournalEntry queued_;                                 // what Append took since the last write
   bool flush_posted_ = false;
   uint64_t tool_seed_ = 0;

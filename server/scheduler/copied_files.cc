@@ -51,7 +51,7 @@ std::string RoomOf(const Workspace& task, std::string path) {
 }
 
 absl::StatusOr<Versions> VersionsIn(const TaskCopy& copy, Journal& journal, const Workspace& from) {
-  const ReadContentFn read = [&](const std::string& hash) -> absl::StatusOr<std::string> {
+  const ReadContentFn read = [&](const Hash& hash) -> absl::StatusOr<std::string> {
     for (const Content& content : copy.contents) {
       if (content.hash == hash) return content.bytes;
     }

@@ -53,8 +53,8 @@ absl::StatusOr<TaskCopy> TaskManager::CopyForFork(const v1::ForkTaskRequest& req
                  "name: a replacement needs the span whose result it replaces",
                  {{"field", "name"}});
   }
-  const ReplacementRules rules{
-      services_.tools, [this](const std::string& hash) { return store_->ReadContent(hash); }, now};
+  const ReplacementRules rules{services_.tools,
+                               [this](const Hash& hash) { return store_->ReadContent(hash); }, now};
   RETURN_IF_ERROR(AddReplaced(copy, spans, name.span, request, rules));
   return copy;
 }

@@ -108,7 +108,7 @@ v1::Span SpanMessage(const StoredSpan& span) {
   message.set_model(record.model);
   message.set_role(record.role);
   message.set_tool(record.tool);
-  message.set_request_sha256(record.request_hash);
+  message.set_request_sha256(record.request_hash.hex());
   return message;
 }
 

@@ -70,7 +70,7 @@ absl::StatusOr<v1::OptimizerStep> MessageOfStep(const OptimizerStepRecord& recor
 std::string RequestHash(const v1::StepRequest& request) {
   v1::StepRequest what = request;
   what.clear_wait();
-  return std::string(HashBytes(Sha256Hex(what.SerializeAsString())).view());
+  return std::string(Sha256(what.SerializeAsString()).bytes());
 }
 
 absl::Status FillBefore(const v1::StepRequest& request, v1::OptimizerStep& step) {

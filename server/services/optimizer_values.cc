@@ -35,8 +35,8 @@ void FillValues(const ParameterValues& values, ParameterValueList& list) {
 }
 
 BestValues::Scored& BestValues::Entry(const ParameterValueList& values) {
-  const HashBytes hash(Sha256Hex(KeyOf(values)));
-  const auto [place, added] = places_.emplace(std::string(hash.view()), all_.size());
+  const Hash hash = Sha256(KeyOf(values));
+  const auto [place, added] = places_.emplace(std::string(hash.bytes()), all_.size());
   if (added) all_.push_back({values, 0, 0, ""});
   return all_[place->second];
 }

@@ -74,7 +74,7 @@ std::unique_ptr<v1::WatchSpansResponse> EncodeSpanEvent(const TaskEvent& event, 
 }  // namespace
 
 ReadContentFn TraceServiceImpl::reader() const {
-  return [store = &manager_->store()](const std::string& hash) { return store->ReadContent(hash); };
+  return [store = &manager_->store()](const Hash& hash) { return store->ReadContent(hash); };
 }
 
 absl::Status TraceServiceImpl::FillTrace(const v1::GetTraceRequest& request,

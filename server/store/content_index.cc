@@ -34,34 +34,34 @@ absl::Status Insert(Connection& connection, absl::uint128 half, int64_t id) {
   return insert.Run();
 }
 
-absl::StatusOr<int64_t> FindAdded(Connection& connection, const HashBytes& hash) {
+absl::StatusOr<int64_t> FindAdded(Connection& connection, const Hash& hash) {
   ASSIGN_OR_RETURN(Statement find,
                    connection.Prepare("SELECT content FROM content_hashes WHERE half = ?"));
-  find.BindBlobKept(hash.view().substr(0, kHalf));
+  find.BindBlobKept(hash.bytes().substr(0, kHalf));
   ASSIGN_OR_RETURN(const bool found, find.Step());
   return found ? find.Int(0) : 0;
 }
 
 // Among those that the index does not have yet, one by one.
-absl::StatusOr<int64_t> FindMissing(Connection& connection, const HashBytes& hash) {
+absl::StatusOr<int64_t> FindMissing(Connection& connection, const Hash& hash) {
   ASSIGN_OR_RETURN(Statement find,
                    connection.Prepare("SELECT id FROM contents WHERE id > (SELECT last FROM "
                                       "content_index) AND hash = ?"));
-  find.BindBlobKept(hash);
+  find.BindBlobKept(hash.bytes());
   ASSIGN_OR_RETURN(const bool found, find.Step());
   return found ? find.Int(0) : 0;
 }
 
 }  // namespace
 
-absl::StatusOr<int64_t> ContentIndex::Find(Connection& connection, const HashBytes& hash) const {
+absl::StatusOr<int64_t> ContentIndex::Find(Connection& connection, const Hash& hash) const {
   if (filter_ != nullptr && !filter_->MayHave(hash.key())) return 0;
   if (const int64_t id = FindPutOff(hash.key()); id != 0) return id;
   ASSIGN_OR_RETURN(const int64_t id, FindAdded(connection, hash));
   return id != 0 || knows_all_ ? id : FindMissing(connection, hash);
 }
 
-absl::Status ContentIndex::Add(Connection& connection, const HashBytes& hash, int64_t id) {
+absl::Status ContentIndex::Add(Connection& connection, const Hash& hash, int64_t id) {
   const absl::uint128 half = hash.key();
   if (filter_ != nullptr) filter_->Add(half);
   if (at_once_) return Insert(connection, half, id);
@@ -121,7 +121,7 @@ absl::Status ContentIndex::AddMissing(Connection& connection) {
   for (;; any = true) {
     ASSIGN_OR_RETURN(const bool found, missing.Step());
     if (!found) break;
-    const HashBytes hash = HashBytes::Of(missing.Blob(1));
+    const Hash hash = Hash::FromBytes(missing.Blob(1));
     RETURN_IF_ERROR(Insert(connection, hash.key(), missing.Int(0)));
   }
   // A disk that is full can be read.
@@ -138,7 +138,7 @@ absl::Status ContentIndex::NothingIsMissing(Connection& connection) {
   for (;;) {
     ASSIGN_OR_RETURN(const bool found, hashes.Step());
     if (!found) break;
-    filter->Add(HashKeyOf(hashes.Blob(0)));
+    filter->Add(Hash::KeyOf(hashes.Blob(0)));
   }
   filter_ = std::move(filter);
   return absl::OkStatus();

@@ -32,9 +32,9 @@ class ContentIndex : public StoreWriter::Deferred {
   // whoever must be sure compares the rest. The content may not be durable yet, and then not be
   // there for others. Any thread, with a connection that has read nothing yet in its transaction or
   // that writes.
-  absl::StatusOr<int64_t> Find(Connection& connection, const HashBytes& hash) const;
+  absl::StatusOr<int64_t> Find(Connection& connection, const Hash& hash) const;
   // Adds a content that was not found, or puts that off.
-  absl::Status Add(Connection& connection, const HashBytes& hash, int64_t id);
+  absl::Status Add(Connection& connection, const Hash& hash, int64_t id);
   // Adds all that was put off.
   absl::Status CatchUp(Connection& connection);
 

@@ -82,7 +82,7 @@ absl::StatusOr<std::vector<DatasetRecord>> Rows(Statement& statement) {
 absl::StatusOr<int64_t> ContentOf(Connection& connection, const std::string& digest) {
   ASSIGN_OR_RETURN(Statement find, connection.Prepare("SELECT id FROM dataset_contents "
                                                       "WHERE digest = ? AND complete = 1"));
-  find.BindBlob(HashBytes(digest));
+  find.BindBlob(Hash::FromHex(digest).bytes());
   ASSIGN_OR_RETURN(const bool found, find.Step());
   return found ? find.Int(0) : 0;
 }
@@ -213,7 +213,9 @@ absl::StatusOr<DatasetStore::Added> DatasetStore::Add(const std::string& name,
                              "fields, splits, item_splits_size, item_splits) "
                              "VALUES (?, ?, ?, ?, ?, ?, ?)"));
       const Packed splits = Pack(parsed.item_splits);
-      insert.BindBlob(HashBytes(digest)).Bind(int64_t{parsed.items}).Bind(parsed.size_bytes);
+      insert.BindBlob(Hash::FromHex(digest).bytes())
+          .Bind(int64_t{parsed.items})
+          .Bind(parsed.size_bytes);
       insert.Bind(DumpJson(parsed.fields)).Bind(DumpJson(SplitsJson(parsed)));
       insert.Bind(splits.SizeColumn(parsed.item_splits)).BindBlob(splits.bytes);
       RETURN_IF_ERROR(insert.Run());
@@ -365,7 +367,7 @@ absl::Status DatasetStore::Delete(const std::string& name) {
         Statement remove,
         connection.Prepare("DELETE FROM datasets WHERE name = ? AND (? = '' OR content "
                            "IN (SELECT id FROM dataset_contents WHERE digest = ?))"));
-    remove.Bind(reference.dataset).Bind(digest).BindBlob(HashBytes(digest));
+    remove.Bind(reference.dataset).Bind(digest).BindBlob(Hash::FromHex(digest).bytes());
     RETURN_IF_ERROR(remove.Run());
     found = connection.Changes() > 0;
     return RemoveUnused(connection);

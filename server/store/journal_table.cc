@@ -19,19 +19,20 @@ namespace {
 enum Encoding : int64_t { kPlain = 0, kZstd = 1 };
 
 // Counts one more use of a content that was found by half of its hash.
-absl::Status UseContent(Connection& connection, int64_t id, const HashBytes& hash) {
+absl::Status UseContent(Connection& connection, int64_t id, const Hash& hash) {
   ASSIGN_OR_RETURN(
       Statement count,
       connection.Prepare("UPDATE contents SET uses = uses + 1 WHERE id = ? AND hash = ?"));
-  count.Bind(id).BindBlobKept(hash);
+  count.Bind(id).BindBlobKept(hash.bytes());
   RETURN_IF_ERROR(count.Run());
   if (connection.Changes() > 0) return absl::OkStatus();
   return Error(Reason::kStoreFailed, "two contents have the same half of a hash");
 }
 
 // Puts a content there, or counts one more use of it; its id.
-absl::StatusOr<int64_t> PutContent(Connection& connection, const HashBytes& hash,
-                                   const Content& content, ContentIndex& index) {
+absl::StatusOr<int64_t> PutContent(Connection& connection, const Content& content,
+                                   ContentIndex& index) {
+  const Hash& hash = content.hash;
   ASSIGN_OR_RETURN(const int64_t found, index.Find(connection, hash));
   if (found != 0) {
     RETURN_IF_ERROR(UseContent(connection, found, hash));
@@ -41,7 +42,7 @@ absl::StatusOr<int64_t> PutContent(Connection& connection, const HashBytes& hash
   ASSIGN_OR_RETURN(
       Statement insert,
       connection.Prepare("INSERT INTO contents (hash, encoding, size, bytes) VALUES (?, ?, ?, ?)"));
-  insert.BindBlobKept(hash).Bind(packed.compressed ? kZstd : kPlain);
+  insert.BindBlobKept(hash.bytes()).Bind(packed.compressed ? kZstd : kPlain);
   insert.Bind(static_cast<int64_t>(content.bytes.size())).BindBlobKept(packed.bytes);
   RETURN_IF_ERROR(insert.Run());
   const int64_t id = connection.LastInsertId();
@@ -91,7 +92,7 @@ std::string AttributesText(const Json& attributes) {
 // A span that began and has not ended, or is to end again.
 struct BegunSpan {
   int64_t key = 0;
-  HashBytes request;
+  Hash request;
   bool ended = false;    // it has an end, whose place the new one takes, with what follows
   int64_t text = 0;      // span_texts.id; 0: none
   std::string contents;  // as the row has them
@@ -150,11 +151,9 @@ class EntryWriter {
   absl::Status PutContents() {
     contents_.reserve(entry_.contents.size());
     for (const Content& content : entry_.contents) {
-      const HashBytes hash(content.hash);
-      ASSIGN_OR_RETURN(const int64_t key,
-                       PutContent(connection_, hash, content, indexes_.contents));
+      ASSIGN_OR_RETURN(const int64_t key, PutContent(connection_, content, indexes_.contents));
       contents_.push_back(key);
-      Remember(hash, key);
+      Remember(content.hash, key);
       if (content.bytes.size() > largest_.bytes.size()) largest_ = {key, content.bytes};
     }
     return absl::OkStatus();
@@ -164,7 +163,6 @@ class EntryWriter {
   std::string TakeContents() { return IdList(std::exchange(contents_, {})); }
 
   absl::Status Begin(const SpanRecord& span) {
-    const HashBytes request(span.request_hash);
     const std::string attributes = AttributesText(span.attributes);
     const std::string contents = TakeContents();
     {
@@ -176,7 +174,7 @@ class EntryWriter {
       insert.Bind(task_key_).Bind(span.begin_sequence).BindKept(span.path);
       insert.Bind(static_cast<int64_t>(span.kind)).BindKept(span.type).BindKept(span.title);
       insert.Bind(absl::ToUnixMicros(span.begin_time));
-      BindBlobOrNull(insert, request);
+      BindBlobOrNull(insert, span.request_hash.bytes());
       BindBlobOrNull(insert, span.request_root);
       BindOrNull(insert, attributes);
       BindOrNull(BindOrNull(BindOrNull(insert, span.model), span.role), span.tool);
@@ -191,7 +189,7 @@ class EntryWriter {
     BegunSpan& begun = known_->begun[span.begin_sequence];
     begun = BegunSpan();
     begun.key = connection_.LastInsertId();
-    begun.request = request;
+    begun.request = span.request_hash;
     return absl::OkStatus();
   }
 
@@ -229,7 +227,7 @@ class EntryWriter {
     find.Bind(task_key_).Bind(span.begin_sequence);
     ASSIGN_OR_RETURN(const bool found, find.Step());
     if (found) {
-      return BegunSpan{find.Int(0), HashBytes::Of(find.Blob(1)), find.Int(2) != 0, find.Int(3),
+      return BegunSpan{find.Int(0), Hash::FromBytes(find.Blob(1)), find.Int(2) != 0, find.Int(3),
                        find.Text(4)};
     }
     return Error(
@@ -245,9 +243,7 @@ class EntryWriter {
 
   absl::Status InsertEnd(const BegunSpan& begun, const SpanRecord& span) {
     // A call that was interrupted may be made with another request than it was begun with.
-    const HashBytes request(span.request_hash);
-    const bool same_request = request == begun.request;
-    const HashBytes result(span.result_hash);
+    const bool same_request = span.request_hash == begun.request;
     const std::string attributes = AttributesText(span.attributes);
     // An end that takes the place of another keeps what that one came with.
     const std::string contents = begun.contents.empty() ? TakeContents() : begun.contents;
@@ -261,9 +257,9 @@ class EntryWriter {
             "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"));
     insert.Bind(begun.key).Bind(task_key_).Bind(span.end_sequence);
     insert.Bind(absl::ToUnixMicros(span.end_time)).Bind(static_cast<int64_t>(span.state));
-    BindBlobOrNull(insert, same_request ? "" : request.view());
+    BindBlobOrNull(insert, same_request ? "" : span.request_hash.bytes());
     BindBlobOrNull(insert, same_request ? "" : span.request_root);
-    BindBlobOrNull(insert, result);
+    BindBlobOrNull(insert, span.result_hash.bytes());
     BindBlobOrNull(insert, span.result_root);
     BindOrNull(BindOrNull(insert, span.error), attributes);
     BindOrNull(insert, span.model);
@@ -298,8 +294,8 @@ class EntryWriter {
   // 0 if it is not said by two messages that are stored.
   absl::StatusOr<int64_t> KeepWhereItIsSaid(int64_t span_key, const SpanRecord& span) {
     if (span.asked_hash.empty()) return 0;
-    ASSIGN_OR_RETURN(const int64_t asked, ContentNamed(HashBytes(span.asked_hash)));
-    ASSIGN_OR_RETURN(const int64_t replied, ContentNamed(HashBytes(span.replied_hash)));
+    ASSIGN_OR_RETURN(const int64_t asked, ContentNamed(span.asked_hash));
+    ASSIGN_OR_RETURN(const int64_t replied, ContentNamed(span.replied_hash));
     if (asked == 0 || replied == 0) return 0;
     ASSIGN_OR_RETURN(
         Statement keep,
@@ -310,7 +306,7 @@ class EntryWriter {
     return connection_.LastInsertId();
   }
 
-  absl::StatusOr<int64_t> ContentNamed(const HashBytes& hash) {
+  absl::StatusOr<int64_t> ContentNamed(const Hash& hash) {
     if (known_ != nullptr) {
       const auto found = known_->contents.find(hash.key());
       if (found != known_->contents.end()) return found->second;
@@ -318,7 +314,7 @@ class EntryWriter {
     return indexes_.contents.Find(connection_, hash);
   }
 
-  void Remember(const HashBytes& hash, int64_t key) {
+  void Remember(const Hash& hash, int64_t key) {
     if (known_ == nullptr) return;
     if (known_->contents.size() >= kMostKnownContents) known_->contents.clear();
     known_->contents[hash.key()] = key;
@@ -352,7 +348,7 @@ SpanRecord RecordOf(const Statement& row, int column) {
   span.begin_time = absl::FromUnixMicros(row.Int(column++));
   span.role = row.Text(column++);
   span.tool = row.Text(column++);
-  span.request_hash = absl::BytesToHexString(row.Blob(column++));
+  span.request_hash = Hash::FromBytes(row.Blob(column++));
   span.request_root = row.Blob(column++);
   const std::string attributes = row.Text(column++);
   span.model = row.Text(column++);
@@ -360,7 +356,7 @@ SpanRecord RecordOf(const Statement& row, int column) {
   span.state = span.end_sequence == 0 ? SpanState::kRunning : SpanState(row.Int(column));
   ++column;
   span.end_time = absl::FromUnixMicros(row.Int(column++));
-  span.result_hash = absl::BytesToHexString(row.Blob(column++));
+  span.result_hash = Hash::FromBytes(row.Blob(column++));
   span.result_root = row.Blob(column++);
   span.error = row.Text(column++);
   if (!attributes.empty()) {
@@ -432,21 +428,20 @@ absl::StatusOr<int64_t> LastSequenceOf(Connection& connection, int64_t task_key)
   return statement.Int(0);
 }
 
-absl::StatusOr<std::string> ReadContentById(Connection& connection, int64_t id,
-                                            const std::string& hash) {
-  const HashBytes hash_bytes(hash);
+absl::StatusOr<std::string> ReadContentById(Connection& connection, int64_t id, const Hash& hash) {
   ASSIGN_OR_RETURN(
       Statement statement,
       connection.Prepare("SELECT encoding, size, bytes FROM contents WHERE id = ? AND hash = ?"));
-  statement.Bind(id).BindBlobKept(hash_bytes);
+  statement.Bind(id).BindBlobKept(hash.bytes());
   ASSIGN_OR_RETURN(const bool found, statement.Step());
   if (!found) {
-    return Error(Reason::kNotFound, fmt::format("no content with the hash {} is stored", hash),
-                 {{"sha256", hash}});
+    return Error(Reason::kNotFound,
+                 fmt::format("no content with the hash {} is stored", hash.hex()),
+                 {{"sha256", hash.hex()}});
   }
   const int64_t packed_size = statement.Int(0) == kPlain ? 0 : statement.Int(1);
   auto bytes = Unpack(packed_size, statement.Blob(2));
-  if (!bytes.ok()) return Annotate(bytes.status(), "the content " + hash);
+  if (!bytes.ok()) return Annotate(bytes.status(), "the content " + hash.hex());
   return bytes;
 }
 

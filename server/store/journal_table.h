@@ -43,9 +43,8 @@ absl::StatusOr<std::vector<StoredSpan>> QuerySpans(Connection& connection, const
 
 absl::StatusOr<int64_t> LastSequenceOf(Connection& connection, int64_t task_key);
 
-// kNotFound if the content with the id has not the hash (64 hexadecimal digits), or there is none.
-absl::StatusOr<std::string> ReadContentById(Connection& connection, int64_t id,
-                                            const std::string& hash);
+// kNotFound if the content with the id has not the hash, or there is none.
+absl::StatusOr<std::string> ReadContentById(Connection& connection, int64_t id, const Hash& hash);
 
 // Events with a sequence above `after`, in order, at most `limit`.
 absl::StatusOr<std::vector<EventRecord>> ReadEvents(Connection& connection, int64_t task_key,

@@ -159,10 +159,10 @@ absl::StatusOr<int64_t> Store::LastSequence(const std::string& task_id) {
   return last;
 }
 
-absl::StatusOr<std::string> Store::ReadContent(const std::string& hash) {
+absl::StatusOr<std::string> Store::ReadContent(const Hash& hash) {
   std::string bytes;
   RETURN_IF_ERROR(Read([&](Connection& connection) -> absl::Status {
-    ASSIGN_OR_RETURN(const int64_t id, indexes_.contents.Find(connection, HashBytes(hash)));
+    ASSIGN_OR_RETURN(const int64_t id, indexes_.contents.Find(connection, hash));
     ASSIGN_OR_RETURN(bytes, ReadContentById(connection, id, hash));
     return absl::OkStatus();
   }));

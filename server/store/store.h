@@ -41,7 +41,7 @@ class Store : public Journal {
   void AppendHere(JournalEntry entry, std::function<void(absl::Status)> done) override;
   absl::StatusOr<std::vector<SpanRecord>> LoadSpans(const std::string& task_id) override;
   absl::StatusOr<int64_t> LastSequence(const std::string& task_id) override;
-  absl::StatusOr<std::string> ReadContent(const std::string& hash) override;
+  absl::StatusOr<std::string> ReadContent(const Hash& hash) override;
 
   // Called by whoever writes after a task's journal grew. Set before the first write, or
   // when nothing is queued.

@@ -15,7 +15,7 @@
 namespace troupe {
 namespace {
 
-Content ContentOf(const std::string& text) { return {Sha256Hex(text), text}; }
+Content ContentOf(const std::string& text) { return {Sha256(text), text}; }
 
 // Five hundred texts that no other batch has.
 std::vector<std::string> TextsOf(int batch) {
@@ -60,7 +60,7 @@ class ContentIndexTest : public testing::Test {
   }
 
   std::string Read(const std::string& text) {
-    const auto read = store_->ReadContent(Sha256Hex(text));
+    const auto read = store_->ReadContent(Sha256(text));
     return read.ok() ? *read : std::string(read.status().message());
   }
 

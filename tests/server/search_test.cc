@@ -127,7 +127,7 @@ TEST_F(SearchTest, LeavesOutOfATextWhatTheReplySaysToo) {
   span.end_sequence = 3;
   span.search_text = "What are the words?\n" + words;
   const std::string reply = "{\"text\":\"" + words + "\"}";
-  JournalEntry end{.task_id = "a", .contents = {{Sha256Hex(reply), reply}}, .ended = {span}};
+  JournalEntry end{.task_id = "a", .contents = {{Sha256(reply), reply}}, .ended = {span}};
   ASSERT_TRUE(AppendEntry(*connection_, end).ok());
   EXPECT_EQ(Snippet("\"the words\" word160000"), "");
   EXPECT_EQ(Snippet("\"the words\""),
@@ -228,7 +228,7 @@ TEST_F(SearchTest, KeepsNoTextThatTwoMessagesSay) {
     SpanRecord span;
     span.begin_sequence = sequence;
     span.search_text = SearchText(request.messages.back(), reply.message);
-    StoredValue asked = StoreChatRequest(request, "r", [](const std::string&) { return false; });
+    StoredValue asked = StoreChatRequest(request, "r", [](const Hash&) { return false; });
     StoredValue replied = StoreChatReply(reply, request.messages.stored_hash());
     span.asked_hash = request.messages.stored_hash();
     span.replied_hash = replied.message;

@@ -14,6 +14,7 @@
 #include "tests/server/query_number.h"
 #include "tests/support/temp_folder.h"
 #include "tools/base/error.h"
+#include "tools/base/hash.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
@@ -143,9 +144,9 @@ TEST_F(StoreTest, OpensAStoreOfVersion7AndWritesOn) {
   span.begin_sequence = 4;
   span.end_sequence = 5;
   span.search_text = "quick again";
-  const std::string known = "01" + std::string(62, '0');
+  const Hash known = Hash::FromHex("01" + std::string(62, '0'));
   const JournalEntry entry{.task_id = "old",
-                           .contents = {{known, "shared"}, {std::string(64, 'a'), "new"}},
+                           .contents = {{known, "shared"}, {Sha256("new"), "new"}},
                            .begun = {span},
                            .ended = {span}};
   ASSERT_TRUE(

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/support/slowness.h"
+#include "tools/base/hash.h"
 
 namespace troupe {
 namespace {
@@ -21,8 +22,8 @@ class Trace {
     span.state = SpanState::kOk;
     span.begin_sequence = ++sequence_;
     span.end_sequence = ++sequence_;
-    span.request_hash = "request of " + path;
-    span.result_hash = "result of " + path;
+    span.request_hash = Sha256("request of " + path);
+    span.result_hash = Sha256("result of " + path);
     spans.push_back(span);
     return spans.back();
   }
@@ -55,8 +56,8 @@ TEST(TraceDiffTest, EveryAspectIsTold) {
   Trace b;
   SpanRecord& before = a.Add("x");
   SpanRecord& after = b.Add("x", SpanKind::kToolCall);
-  after.request_hash = "other";
-  after.result_hash = "other";
+  after.request_hash = Sha256("other");
+  after.result_hash = Sha256("other");
   after.state = SpanState::kError;
   after.model = "other";
   before.attributes = {{"score", 6}, {"same", 1}, {"gone", true}};
@@ -90,8 +91,8 @@ TEST(TraceDiffTest, TheFirstDifferenceIsTheEffectThatCausedTheOthers) {
     trace->Add("", SpanKind::kSpan).attributes["score"] = trace == &a ? 1 : 2;
     trace->Add("step:1", SpanKind::kSpan).attributes["score"] = trace == &a ? 1 : 2;
     trace->Add("step:1/same");
-    trace->Add("step:1/ask").result_hash = trace == &a ? "yes" : "no";
-    trace->Add("step:1/then").request_hash = trace == &a ? "yes" : "no";
+    trace->Add("step:1/ask").result_hash = Sha256(trace == &a ? "yes" : "no");
+    trace->Add("step:1/then").request_hash = Sha256(trace == &a ? "yes" : "no");
   }
   const TraceDiff diff = CompareTraces(a.spans, b.spans);
   ASSERT_NE(diff.First(), nullptr);
@@ -122,11 +123,11 @@ TEST(TraceDiffTest, RepliesThatSayTheSameAreTheSame) {
     reply.message = AssistantMessage(text);
     reply.response_id = id;
     const StoredValue stored = StoreChatReply(reply);
-    for (const Content& content : stored.contents) contents[content.hash] = content.bytes;
-    contents[stored.root] = stored.root_bytes;
+    for (const Content& content : stored.contents) contents[content.hash.hex()] = content.bytes;
+    contents[stored.root.hex()] = stored.root_bytes;
     return stored.root;
   };
-  const ReadContentFn read = [&](const std::string& hash) { return contents.at(hash); };
+  const ReadContentFn read = [&](const Hash& hash) { return contents.at(hash.hex()); };
   Trace a;
   Trace b;
   a.Add("same").result_hash = reply_of("yes", "id-1");

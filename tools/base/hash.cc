@@ -13,15 +13,6 @@
 namespace troupe {
 namespace {
 
-std::array<unsigned char, SHA256_DIGEST_LENGTH> Digest(std::string_view bytes) {
-  std::array<unsigned char, SHA256_DIGEST_LENGTH> digest;
-  SHA256_CTX context;
-  SHA256_Init(&context);
-  SHA256_Update(&context, bytes.data(), bytes.size());
-  SHA256_Final(digest.data(), &context);
-  return digest;
-}
-
 // The values of hexadecimal digits; over 15 for what is none.
 constexpr std::array<uint8_t, 256> DigitValues() {
   std::array<uint8_t, 256> values{};
@@ -37,51 +28,63 @@ uint8_t DigitValue(char digit) {
 
 }  // namespace
 
-std::string Sha256Hex(std::string_view bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string hex(2 * SHA256_DIGEST_LENGTH, '0');
-  char* next = hex.data();
-  for (unsigned char byte : Digest(bytes)) {
-    *next++ = kDigits[byte >> 4];
-    *next++ = kDigits[byte & 15];
+Hash Hash::FromHex(std::string_view hex) {
+  Hash hash;
+  if (hex.size() != 2 * kBytes) return hash;
+  for (size_t i = 0; i < kBytes; ++i) {
+    const uint8_t high = DigitValue(hex[2 * i]);
+    const uint8_t low = DigitValue(hex[2 * i + 1]);
+    if (high > 15 || low > 15) return Hash();
+    hash.bytes_[i] = static_cast<char>(high << 4 | low);
   }
+  hash.size_ = kBytes;
+  return hash;
+}
+
+Hash Hash::FromBytes(std::string_view bytes) {
+  Hash hash;
+  if (bytes.size() == kBytes)
+    hash.size_ = static_cast<uint8_t>(bytes.copy(hash.bytes_.data(), kBytes));
+  return hash;
+}
+
+std::string Hash::hex() const {
+  std::string hex;
+  AppendHex(hex);
   return hex;
 }
 
-absl::uint128 HashKey(std::string_view hex) {
-  absl::uint128 key = 0;
-  if (hex.size() != 2 * SHA256_DIGEST_LENGTH) return key;
-  uint64_t halves[2] = {0, 0};
-  for (size_t i = 0; i < 32; ++i) halves[i / 16] = halves[i / 16] << 4 | DigitValue(hex[i]);
-  return absl::MakeUint128(halves[0], halves[1]);
+void Hash::AppendHex(std::string& out) const {
+  constexpr char kDigits[] = "0123456789abcdef";
+  const size_t before = out.size();
+  out.resize(before + 2 * bytes().size());
+  char* next = out.data() + before;
+  for (const char byte : bytes()) {
+    *next++ = kDigits[static_cast<uint8_t>(byte) >> 4];
+    *next++ = kDigits[byte & 15];
+  }
 }
 
-absl::uint128 HashKeyOf(std::string_view half) {
+absl::uint128 Hash::KeyOf(std::string_view half) {
   uint64_t halves[2] = {0, 0};
   std::memcpy(halves, half.data(), std::min(half.size(), sizeof(halves)));
   return absl::MakeUint128(be64toh(halves[0]), be64toh(halves[1]));
 }
 
-HashBytes::HashBytes(std::string_view hex) {
-  if (hex.size() != 2 * bytes_.size()) return;
-  size_ = bytes_.size();
-  for (size_t i = 0; i < size_; ++i) {
-    bytes_[i] = static_cast<char>(DigitValue(hex[2 * i]) << 4 | DigitValue(hex[2 * i + 1]));
-  }
+Hash Sha256(std::string_view bytes) {
+  static_assert(SHA256_DIGEST_LENGTH == Hash::kBytes);
+  unsigned char digest[SHA256_DIGEST_LENGTH];
+  SHA256_CTX context;
+  SHA256_Init(&context);
+  SHA256_Update(&context, bytes.data(), bytes.size());
+  SHA256_Final(digest, &context);
+  return Hash::FromBytes({reinterpret_cast<const char*>(digest), sizeof(digest)});
 }
 
-HashBytes HashBytes::Of(std::string_view bytes) {
-  HashBytes hash;
-  if (bytes.size() != hash.bytes_.size()) return hash;
-  hash.size_ = bytes.copy(hash.bytes_.data(), bytes.size());
-  return hash;
-}
+std::string Sha256Hex(std::string_view bytes) { return Sha256(bytes).hex(); }
 
 uint64_t Sha256Prefix(std::string_view bytes) {
-  const auto digest = Digest(bytes);
-  uint64_t prefix = 0;
-  for (int i = 0; i < 8; ++i) prefix = prefix << 8 | digest[i];
-  return prefix;
+  return static_cast<uint64_t>(Sha256(bytes).key() >> 64);
 }
 
 }  // namespace troupe

@@ -10,32 +10,39 @@
 
 namespace troupe {
 
-// 64 lower-case hexadecimal digits.
-std::string Sha256Hex(std::string_view bytes);
-
-// The first half of a digest in hexadecimal, as a key for sets; 0 for what is none.
-absl::uint128 HashKey(std::string_view hex);
-
-// The same of the half itself: the first 16 bytes, a number with the first byte as its highest.
-absl::uint128 HashKeyOf(std::string_view half);
-
-// The 32 bytes of a digest that is given in hexadecimal; empty for what is none. A value without
-// memory of its own elsewhere: one is made for each hash that is written to a store.
-class HashBytes {
+// The digest of some bytes, or of nothing. A value without memory of its own elsewhere: some are
+// made for each effect, and go from thread to thread.
+class Hash {
  public:
-  HashBytes() = default;
-  explicit HashBytes(std::string_view hex);
-  // Bytes as they were stored.
-  static HashBytes Of(std::string_view bytes);
-  std::string_view view() const { return {bytes_.data(), size_}; }
-  absl::uint128 key() const { return HashKeyOf({bytes_.data(), 16}); }  // as HashKey
-  operator std::string_view() const { return view(); }  // NOLINT(google-explicit-constructor)
-  bool operator==(const HashBytes&) const = default;
+  static constexpr size_t kBytes = 32;
+
+  Hash() = default;  // of nothing
+  // From 64 lower-case hexadecimal digits, or from the bytes as they were stored; of nothing for
+  // what is neither.
+  static Hash FromHex(std::string_view hex);
+  static Hash FromBytes(std::string_view bytes);
+
+  bool empty() const { return size_ == 0; }
+  std::string_view bytes() const { return {bytes_.data(), size_}; }
+  // 64 lower-case hexadecimal digits; none for nothing.
+  std::string hex() const;
+  void AppendHex(std::string& out) const;
+  // The first 16 bytes, as a key of maps: a number with the first byte as its highest.
+  absl::uint128 key() const { return KeyOf(bytes()); }
+  // The same of bytes of which no more is known than these.
+  static absl::uint128 KeyOf(std::string_view half);
+
+  bool operator==(const Hash&) const = default;
 
  private:
-  std::array<char, 32> bytes_{};
-  size_t size_ = 0;  // 32 or 0
+  std::array<char, kBytes> bytes_{};
+  uint8_t size_ = 0;  // kBytes or 0
 };
+
+Hash Sha256(std::string_view bytes);
+
+// The same as 64 lower-case hexadecimal digits.
+std::string Sha256Hex(std::string_view bytes);
 
 // The first 8 bytes of the digest, for identifiers and derived random seeds.
 uint64_t Sha256Prefix(std::string_view bytes);

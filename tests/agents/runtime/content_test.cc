@@ -6,6 +6,7 @@
 #include <map>
 
 #include "agents/runtime/text.h"
+#include "tools/base/hash.h"
 
 namespace troupe {
 namespace {
@@ -33,7 +34,7 @@ ChatRequest FullRequest() {
 }
 
 TEST(ContentTest, ARequestIsPrintedAsItsValue) {
-  const IsStoredFn none = [](const std::string&) { return false; };
+  const IsStoredFn none = [](const Hash&) { return false; };
   const StoredValue full = StoreChatRequest(FullRequest(), "a \"role\"", none);
   ExpectPrintedAsJson(full);
   EXPECT_EQ(ParseJson(full.root_bytes, "root")->size(), 11u);
@@ -43,7 +44,7 @@ TEST(ContentTest, ARequestIsPrintedAsItsValue) {
   const StoredValue stored = StoreChatRequest(plain, "r", none);
   ExpectPrintedAsJson(stored);
   EXPECT_EQ(stored.root_bytes,
-            R"({"messages":")" + plain.messages.stored_hash() + R"(","role":"r"})");
+            R"({"messages":")" + plain.messages.stored_hash().hex() + R"(","role":"r"})");
 }
 
 TEST(ContentTest, AReplyIsPrintedAsItsValueAndReadBack) {
@@ -58,8 +59,8 @@ TEST(ContentTest, AReplyIsPrintedAsItsValueAndReadBack) {
   reply.attempts = 2;
   const StoredValue full = StoreChatReply(reply);
   ExpectPrintedAsJson(full);
-  const ReadContentFn read = [&](const std::string& hash) -> absl::StatusOr<std::string> {
-    EXPECT_EQ(hash, full.root);
+  const ReadContentFn read = [&](const Hash& hash) -> absl::StatusOr<std::string> {
+    EXPECT_EQ(hash.hex(), full.root.hex());
     return full.root_bytes;
   };
   const auto loaded = LoadChatReply(full.root, read);
@@ -74,10 +75,11 @@ TEST(ContentTest, AReplyIsPrintedAsItsValueAndReadBack) {
   ChatReply plain;
   plain.message = AssistantMessage("Hello.");
   plain.model = "m";
-  const StoredValue stored = StoreChatReply(plain, std::string(64, 'a'));
+  const StoredValue stored = StoreChatReply(plain, Sha256("said before"));
   ExpectPrintedAsJson(stored);
   ASSERT_EQ(stored.contents.size(), 1u);
-  EXPECT_EQ(JsonString(*ParseJson(stored.root_bytes, "root"), "message"), stored.contents[0].hash);
+  EXPECT_EQ(JsonString(*ParseJson(stored.root_bytes, "root"), "message"),
+            stored.contents[0].hash.hex());
 }
 
 TEST(ContentTest, SearchFindsTheSameInWhatIsStored) {
@@ -96,7 +98,7 @@ TEST(ContentTest, SearchFindsTheSameInWhatIsStored) {
                                          answer,
                                          parts,
                                          calls};
-  const IsStoredFn none = [](const std::string&) { return false; };
+  const IsStoredFn none = [](const Hash&) { return false; };
   for (const Message& asked : messages) {
     for (const Message& replied : messages) {
       ChatRequest request;
@@ -106,16 +108,16 @@ TEST(ContentTest, SearchFindsTheSameInWhatIsStored) {
       reply.message = replied;
       const StoredValue answered = StoreChatReply(reply, request.messages.stored_hash());
       std::map<std::string, std::string> stored;
-      for (const Content& content : question.contents) stored[content.hash] = content.bytes;
-      for (const Content& content : answered.contents) stored[content.hash] = content.bytes;
-      const auto text =
-          SearchTextOf(stored[request.messages.stored_hash()], stored[answered.message]);
+      for (const Content& content : question.contents) stored[content.hash.hex()] = content.bytes;
+      for (const Content& content : answered.contents) stored[content.hash.hex()] = content.bytes;
+      const auto text = SearchTextOf(stored[request.messages.stored_hash().hex()],
+                                     stored[answered.message.hex()]);
       ASSERT_TRUE(text.ok()) << text.status();
       EXPECT_EQ(*text, SearchText(asked, replied));
     }
   }
   EXPECT_FALSE(SearchTextOf("{", "{}").ok());
-  EXPECT_EQ(StoreChatReply(ChatReply()).message, "");
+  EXPECT_TRUE(StoreChatReply(ChatReply()).message.empty());
 }
 
 TEST(TextTest, TellsUtf8FromWhatIsNone) {

@@ -34,7 +34,7 @@ class NoJournal : public Journal {
     return std::vector<SpanRecord>();
   }
   absl::StatusOr<int64_t> LastSequence(const std::string&) override { return 0; }
-  absl::StatusOr<std::string> ReadContent(const std::string&) override {
+  absl::StatusOr<std::string> ReadContent(const Hash&) override {
     return absl::NotFoundError("nothing is kept");
   }
 };
