@@ -13,6 +13,7 @@
 
 #include "agents/models/message.h"
 #include "tools/base/hash.h"
+#include "tools/base/shared_text.h"
 
 namespace troupe {
 
@@ -28,9 +29,11 @@ class Conversation {
     mutable Hash stored_hash;
     // Tokens of this and all before it, as EstimateTokens counts; negative: not counted yet.
     mutable int64_t estimated_tokens = -1;
-    // This and all before it as a codec printed them, for the next request to begin with. Which
-    // codec that was; null: not kept. Of a conversation the latest that was sent has it.
-    mutable std::string printed;
+    // The latest request of the conversation as a codec printed it, with what it needs before the
+    // messages and this and all before it in its first bytes, for the next request to begin with.
+    // Which codec that was; null: not kept.
+    mutable SharedText printed;
+    mutable size_t printed_bytes = 0;
     mutable const void* printed_by = nullptr;
   };
 

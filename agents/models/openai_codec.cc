@@ -77,36 +77,45 @@ size_t PrintedBytes(const Message& message) {
   return bytes;
 }
 
-// Adds the messages, with commas between them. A request says all that the one before it said, so
+constexpr char kCodec = 0;  // its address says who printed
+
+// Room for the settings, behind the messages.
+constexpr size_t kSettings = 256;
+
+// The beginning of a request, with all messages. A request says all that the one before it said, so
 // what was printed for that is taken over.
-void AppendMessages(std::string& out, const Conversation& conversation) {
-  static constexpr char kCodec = 0;  // its address says who printed
-  std::string before;
+std::string PrintMessages(const Conversation& conversation) {
+  SharedText before;
+  std::string_view said = R"({"messages":[)";
   size_t bytes = 0;
   std::vector<const Message*> left;
-  const Conversation::Node* const last = conversation.last();
-  for (const auto* node = last; node != nullptr; node = node->previous.get()) {
+  for (const auto* node = conversation.last(); node != nullptr; node = node->previous.get()) {
     if (node->printed_by == &kCodec) {
       node->printed_by = nullptr;
-      before = std::exchange(node->printed, std::string());
+      before = std::exchange(node->printed, SharedText());
+      said = before.view().substr(0, node->printed_bytes);
       break;
     }
     left.push_back(&node->message);
     bytes += PrintedBytes(node->message);
   }
   // Not longer than it need be, as it is kept: a string that grows makes itself room for as much.
-  std::string printed;
-  printed.reserve(before.size() + bytes);
-  printed += before;
+  std::string text;
+  text.reserve(said.size() + bytes + kSettings);
+  text += said;
   for (auto message = left.rbegin(); message != left.rend(); ++message) {
-    if (!printed.empty()) printed += ',';
-    AppendMessage(printed, **message);
+    if (text.back() != '[') text += ',';
+    AppendMessage(text, **message);
   }
-  constexpr size_t kBehind = 256;  // settings
-  out.reserve(out.size() + printed.size() + kBehind);
-  out += printed;
+  return text;
+}
+
+// Keeps a request whose first bytes are all messages.
+void KeepPrinted(const Conversation& conversation, const SharedText& request, size_t bytes) {
   if (conversation.size() < kLong) return;
-  last->printed = std::move(printed);
+  const Conversation::Node* const last = conversation.last();
+  last->printed = request;
+  last->printed_bytes = bytes;
   last->printed_by = &kCodec;
 }
 
@@ -234,10 +243,9 @@ ChatReply Complete(ChatReply reply, const std::string& finish, const Json& usage
 
 }  // namespace
 
-std::string EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& config,
-                                bool stream) {
-  std::string text = R"({"messages":[)";
-  AppendMessages(text, request.messages);
+SharedText EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& config, bool stream) {
+  std::string text = PrintMessages(request.messages);
+  const size_t messages = text.size();
   text += R"(],"model":)";
   AppendJsonText(text, config.model);
   const int64_t max_tokens = request.max_tokens.value_or(config.default_max_tokens);
@@ -250,7 +258,9 @@ std::string EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& c
   } else {
     text += '}';
   }
-  return text;
+  SharedText printed(std::move(text));
+  KeepPrinted(request.messages, printed, messages);
+  return printed;
 }
 
 absl::StatusOr<ChatReply> DecodeOpenAiReply(const std::string& body, const ChatRequest& request,

@@ -7,11 +7,12 @@
 #include <string>
 
 #include "agents/models/model_config.h"
+#include "tools/base/shared_text.h"
 
 namespace troupe {
 
 // The body of POST /chat/completions.
-std::string EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& config, bool stream);
+SharedText EncodeOpenAiRequest(const ChatRequest& request, const ModelConfig& config, bool stream);
 
 // A whole reply. kModelBadReply if it has no message. Missing usage is estimated.
 absl::StatusOr<ChatReply> DecodeOpenAiReply(const std::string& body, const ChatRequest& request,

@@ -34,7 +34,7 @@ CostEstimate OpenAiModel::Estimate(const ChatRequest& request) const {
   return EstimateCost(request, config_);
 }
 
-HttpRequest OpenAiModel::Post(std::string body) const {
+HttpRequest OpenAiModel::Post(SharedText body) const {
   HttpRequest request;
   request.method = "POST";
   request.url = config_.url + "/chat/completions";

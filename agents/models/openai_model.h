@@ -25,7 +25,7 @@ class OpenAiModel : public ChatModel {
   Async<ChatReply> Complete(ChatCallPtr call) override;
 
  private:
-  HttpRequest Post(std::string body) const;
+  HttpRequest Post(SharedText body) const;
   // Without the schema, said in the prompt, where the backend knows none.
   Async<ChatReply> SendWithSchema(ChatCallPtr call);
   Async<ChatReply> Send(ChatCallPtr call);

@@ -68,7 +68,7 @@ void Redirect(const WebAddress& from, const WebAddress& to, int status, HttpRequ
   request.url = to.url;
   if (status != 307 && status != 308) {
     request.method = "GET";
-    request.body.clear();
+    request.body = SharedText();
   }
   const bool same = from.host == to.host && from.port == to.port;
   std::erase_if(request.headers, [&](const auto& header) {

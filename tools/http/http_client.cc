@@ -371,7 +371,7 @@ class HttpClient::Loop : public std::enable_shared_from_this<Loop> {
     if (IsPost(request)) {
       curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                        static_cast<curl_off_t>(request.body.size()));
-      curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+      curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.view().data());
     }
   }
 

@@ -21,6 +21,7 @@
 
 #include "tools/base/async.h"
 #include "tools/base/cancel.h"
+#include "tools/base/shared_text.h"
 
 namespace asio {
 class thread_pool;
@@ -41,7 +42,7 @@ struct HttpRequest {
   std::string method = "GET";  // GET, POST or DELETE
   std::string url;             // http or https
   std::vector<std::pair<std::string, std::string>> headers;
-  std::string body;
+  SharedText body;
   HttpTimeouts timeouts;
   int64_t max_response_bytes = 64 * 1024 * 1024;
   bool follow_redirects = false;

@@ -61,7 +61,7 @@ TEST(OpenAiCodecTest, NamesWithDotsGoWithoutThem) {
   Message called = AssistantMessage("");
   called.tool_uses.push_back({"c1", "files.read", Json::object(), ""});
   request.messages.push_back(called);
-  const Json body = Json::parse(EncodeOpenAiRequest(request, OpenAi(), false));
+  const Json body = Json::parse(EncodeOpenAiRequest(request, OpenAi(), false).view());
   EXPECT_EQ(body["tools"][0]["function"]["name"], "files__read");
   EXPECT_EQ(body["tool_choice"]["function"]["name"], "files__read");
   EXPECT_EQ(body["messages"][0]["tool_calls"][0]["function"]["name"], "files__read");
@@ -113,7 +113,7 @@ TEST(OpenAiCodecTest, WritesWhatTheDialectTakes) {
   request.seed = 7;
   request.max_tokens = 12;
   ModelConfig config = OpenAi();
-  Json body = Json::parse(EncodeOpenAiRequest(request, config, true));
+  Json body = Json::parse(EncodeOpenAiRequest(request, config, true).view());
   EXPECT_EQ(body["messages"][0]["content"], "be brief");
   EXPECT_EQ(body["messages"][1]["content"][1]["image_url"]["url"],
             "data:image/png;base64,iVBORw==");
@@ -124,14 +124,14 @@ TEST(OpenAiCodecTest, WritesWhatTheDialectTakes) {
   config.schema_dialect = SchemaDialect::kLlamaCpp;
   config.token_limit_field = "max_completion_tokens";
   config.capabilities.seed = false;
-  body = Json::parse(EncodeOpenAiRequest(request, config, false));
+  body = Json::parse(EncodeOpenAiRequest(request, config, false).view());
   EXPECT_EQ(body["response_format"]["schema"]["type"], "object");
   EXPECT_EQ(body["max_completion_tokens"], 12);
   EXPECT_FALSE(body.contains("seed"));
   EXPECT_FALSE(body.contains("stream"));
   config.schema_dialect = SchemaDialect::kNone;
   EXPECT_FALSE(
-      Json::parse(EncodeOpenAiRequest(request, config, false)).contains("response_format"));
+      Json::parse(EncodeOpenAiRequest(request, config, false).view()).contains("response_format"));
 }
 
 // The events of one streamed reply with two tool calls that come in pieces.
@@ -206,7 +206,7 @@ TEST(OpenAiCodecTest, PrintsAConversationThatGrowsAsItPrintsANewOne) {
   const auto print = [](const Conversation& messages) {
     ChatRequest request;
     request.messages = messages;
-    return EncodeOpenAiRequest(request, OpenAi(), false);
+    return std::string(EncodeOpenAiRequest(request, OpenAi(), false).view());
   };
   Conversation growing;
   Conversation branch;
