@@ -184,6 +184,16 @@ absl::Status Connection::Execute(const std::string& sql) {
   return absl::OkStatus();
 }
 
+absl::Status Connection::CheckInPlace() {
+  int moved = 0;
+  sqlite3_file_control(database_, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+  if (moved == 0) return absl::OkStatus();
+  return Error(Reason::kStoreReadOnly,
+               fmt::format("the store's file {} was removed or replaced while the server runs: put "
+                           "it back, or stop the server",
+                           sqlite3_db_filename(database_, "main")));
+}
+
 void Connection::SetBusyTimeout(absl::Duration timeout) {
   sqlite3_busy_timeout(database_, static_cast<int>(absl::ToInt64Milliseconds(timeout)));
 }

@@ -77,6 +77,10 @@ class Connection {
   // Runs SQL that takes no parameters, several statements separated by semicolons.
   absl::Status Execute(const std::string& sql);
 
+  // kStoreReadOnly if the file that was opened is no longer where it was: what is written would go
+  // with it.
+  absl::Status CheckInPlace();
+
   // How long a statement waits for another process's lock.
   void SetBusyTimeout(absl::Duration timeout);
 

@@ -248,6 +248,7 @@ std::vector<absl::Status> StoreWriter::Commit(Batch& batch) {
 }
 
 absl::Status StoreWriter::TryCommit(Batch& batch, std::vector<absl::Status>& results) {
+  RETURN_IF_ERROR(connection_->CheckInPlace());
   ASSIGN_OR_RETURN(const bool committed, CommitTogether(batch));
   if (!committed) {
     connection_->Execute("ROLLBACK").IgnoreError();

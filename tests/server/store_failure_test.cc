@@ -1,6 +1,8 @@
 // What the store does with what it cannot write, and streams of a server that closes.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <future>
 
 #include "server/services/watch_stream.h"
@@ -75,6 +77,21 @@ TEST_F(StoreFailureTest, AChainBreaksWhenTheStoreGivesUp) {
   EXPECT_TRUE(HasReason(Append(Progress(2, chain)), Reason::kStoreFailed));
   EXPECT_EQ(*store_->LastSequence("t"), 0);
   EXPECT_TRUE(Append(Progress(1, std::make_shared<EntryChain>())).ok());
+}
+
+TEST_F(StoreFailureTest, NothingIsWrittenToAFileThatIsGone) {
+  const auto file = folder_.path() / "test.db";
+  const auto away = folder_.path() / "away.db";
+  std::filesystem::rename(file, away);
+  const absl::Status gone = Append(Progress(1, nullptr));
+  EXPECT_TRUE(HasReason(gone, Reason::kStoreReadOnly)) << gone;
+  EXPECT_THAT(std::string(gone.message()), testing::HasSubstr(file.string()));
+  EXPECT_FALSE(store_->healthy());
+  std::ofstream(file) << "another";
+  EXPECT_TRUE(HasReason(Append(Progress(1, nullptr)), Reason::kStoreReadOnly));
+  std::filesystem::rename(away, file);
+  EXPECT_TRUE(Append(Progress(1, nullptr)).ok());
+  EXPECT_TRUE(store_->healthy());
 }
 
 TEST(OpenStreamsTest, AStreamThatOpensWhileTheServerClosesMustEndItself) {
