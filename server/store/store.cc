@@ -57,6 +57,13 @@ absl::Status BrokenChain(const std::string& task_id) {
 }
 
 absl::StatusOr<std::unique_ptr<Store>> Store::Open(Options options) {
+  const std::string path = options.path;
+  auto store = OpenFile(std::move(options));
+  if (!store.ok()) return Annotate(store.status(), "the store " + path);
+  return store;
+}
+
+absl::StatusOr<std::unique_ptr<Store>> Store::OpenFile(Options options) {
   std::unique_ptr<Store> store(new Store());
   ASSIGN_OR_RETURN(std::unique_ptr<Connection> writer,
                    Connection::Open(options.path, Connection::Mode::kReadWrite));

@@ -81,6 +81,7 @@ class Store : public Journal {
   class EntryJob;
 
   Store() = default;
+  static absl::StatusOr<std::unique_ptr<Store>> OpenFile(Options options);
   Indexes indexes_;
   std::unique_ptr<StoreWriter> writer_;
   std::function<void(const std::string&)> listener_;
