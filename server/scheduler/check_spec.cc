@@ -20,9 +20,8 @@ constexpr int kMaxRuleRoles = 32;
 constexpr size_t kMaxRuleReason = 1000;
 constexpr size_t kMaxRuleSchema = 64 * 1024;
 
-absl::Status Wrong(std::string field, std::string_view what) {
-  return Error(Reason::kInvalidField, fmt::format("{}: {}", field, what),
-               {{"field", std::move(field)}});
+absl::Status Wrong(const std::string& field, std::string_view what) {
+  return Error(Reason::kInvalidField, fmt::format("{}: {}", field, what), {{"field", field}});
 }
 
 bool IsLowerOrDigit(char c) { return absl::ascii_islower(c) || absl::ascii_isdigit(c); }

@@ -176,6 +176,7 @@ TEST_F(WrongInputTest, EveryRowGetsItsCodeAndNamesItsField) {
     EXPECT_EQ(info.domain(), "troupe");
     EXPECT_EQ(info.reason(), row.reason);
     EXPECT_EQ(info.metadata().at("field"), row.field);
+    EXPECT_FALSE(status.error_message().starts_with(":")) << status.error_message();
     if (row.code == StatusCode::INVALID_ARGUMENT) {
       ASSERT_EQ(bad.field_violations_size(), 1);
       EXPECT_EQ(bad.field_violations(0).field(), row.field);
