@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import errno
 import json
+import pathlib
 import random
 import signal
 import sqlite3
@@ -200,6 +201,37 @@ class DirectedTest(unittest.TestCase):
         recorded = record.read(world.data, copied=True)
         self.assertEqual(checks.dense(recorded), [])
         self.assertEqual(world.watcher.sequences, recorded.sequences)
+
+    # --- stops ---
+
+    def test_a_terminal_that_goes_is_a_polite_stop(self):
+        world = self.world(WORD, hold=(1, "received"))
+        self.assertEqual(world.end_life(signal.SIGHUP), 0)
+        world.gate.release()
+        world.restart()
+        self.assertEqual(self.succeeds(world), "said")
+
+    def test_a_stop_while_it_starts(self):
+        world = self.world(WORD, hold=(1, "received"))
+        world.end_life(signal.SIGKILL)
+        world.gate.release()
+        with self.unwritable(world):
+            world.launch()
+            self.wait_until_it_takes_signals(world)  # and then for the store
+            began = time.monotonic()
+            self.assertEqual(world.end_life(signal.SIGTERM), 0)
+            self.assertLess(time.monotonic() - began, patience(2))
+        world.restart()
+        self.assertEqual(self.succeeds(world), "said")
+
+    def wait_until_it_takes_signals(self, world):
+        status = pathlib.Path(f"/proc/{world.server.process.pid}/status")
+        end = time.monotonic() + patience(PATIENCE)
+        while time.monotonic() < end:
+            blocked = next(line for line in status.read_text().splitlines() if line.startswith("SigBlk"))
+            if int(blocked.split()[1], 16) & 1 << signal.SIGTERM - 1:
+                return
+            time.sleep(0.01)
 
     # --- the clock ---
 
