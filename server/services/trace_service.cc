@@ -43,6 +43,18 @@ absl::Status CheckEnum(bool valid, std::string_view field, int value) {
                {{"field", std::string(field)}});
 }
 
+absl::Status NoNotebook(const std::string& name, bool ended) {
+  if (!ended) {
+    return Error(Reason::kTaskNotTerminal,
+                 fmt::format("the task '{}' has left no notebook yet", name), {{"name", name}});
+  }
+  return Error(Reason::kTaskTerminal,
+               fmt::format("the task '{}' has ended and left no notebook: export its trace as JSON "
+                           "lines",
+                           name),
+               {{"name", name}});
+}
+
 UsageGroup GroupOf(v1::GetUsageRequest::GroupBy group) {
   switch (group) {
     case v1::GetUsageRequest::GROUP_BY_ROLE:
@@ -247,16 +259,13 @@ grpc::ServerWriteReactor<v1::ExportTraceResponse>* TraceServiceImpl::ExportTrace
   const absl::Status valid = CheckEnum(v1::ExportTraceRequest::Format_IsValid(request->format()),
                                        "format", request->format());
   if (!valid.ok()) return FailedStream<v1::ExportTraceResponse>(valid);
-  if (const auto task = manager_->Get(*id); !task.ok()) {
-    return FailedStream<v1::ExportTraceResponse>(task.status());
-  }
+  const auto task = manager_->Get(*id);
+  if (!task.ok()) return FailedStream<v1::ExportTraceResponse>(task.status());
   if (request->format() == v1::ExportTraceRequest::FORMAT_NOTEBOOK) {
     std::ifstream file(manager_->WorkspaceOf(*id).artifacts() / kNotebookName);
     if (!file) {
       return FailedStream<v1::ExportTraceResponse>(
-          Error(Reason::kTaskNotTerminal,
-                fmt::format("the task '{}' has left no notebook (yet)", request->name()),
-                {{"name", request->name()}}));
+          NoNotebook(request->name(), task->row.end_time != absl::InfinitePast()));
     }
     std::ostringstream text;
     text << file.rdbuf();

@@ -472,6 +472,12 @@ TEST_F(ServiceTest, AnswersAreCheckedAndTasksCannotBeMisused) {
   EXPECT_TRUE(stream->Finish().ok());
   Expect(Call(tasks_, &v1::TaskService::Stub::CancelTask, cancel), StatusCode::FAILED_PRECONDITION,
          "TASK_TERMINAL");
+  v1::ExportTraceRequest notebook;
+  notebook.set_name("tasks/asking");
+  notebook.set_format(v1::ExportTraceRequest::FORMAT_NOTEBOOK);
+  grpc::ClientContext exporting;
+  Expect(Look(traces_->ExportTrace(&exporting, notebook)->Finish()),
+         StatusCode::FAILED_PRECONDITION, "TASK_TERMINAL");
   grpc::ClientContext beyond;
   watch.set_after_sequence(last + 1);
   auto too_far = tasks_->WatchTask(&beyond, watch);
