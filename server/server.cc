@@ -1,6 +1,7 @@
 #include "server/server.h"
 
 #include <absl/strings/escaping.h>
+#include <absl/strings/numbers.h>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <limits>
 #include <random>
 #include <sstream>
 
@@ -55,6 +57,16 @@ constexpr int kSecretBytes = 32;
 bool IsLoopback(const std::string& address) {
   return address.starts_with("127.") || address.starts_with("localhost:") ||
          address.starts_with("[::1]") || address.starts_with("unix:");
+}
+
+// Whether it is of the form ADDRESS:PORT, or names a socket: gRPC would take a port that is too
+// large for another one.
+bool CanBeListenedOn(const std::string& address) {
+  if (address.starts_with("unix:")) return true;
+  uint32_t port = 0;
+  const size_t colon = address.rfind(':');
+  return colon != std::string::npos && absl::SimpleAtoi(address.substr(colon + 1), &port) &&
+         port <= std::numeric_limits<uint16_t>::max();
 }
 
 // The key that signs page tokens, the same after a restart.
@@ -293,6 +305,13 @@ struct Server::Parts {
   }
 
   absl::Status Listen() {
+    if (!CanBeListenedOn(config.listen)) {
+      return Error(Reason::kInvalidField,
+                   fmt::format("server.listen: '{}' is no address: give it as 127.0.0.1:7433, "
+                               "with a port up to 65535",
+                               config.listen),
+                   {{"field", "server.listen"}});
+    }
     if (!config.allow_remote_plaintext && !IsLoopback(config.listen)) {
       return Error(Reason::kInvalidField,
                    fmt::format("server.listen: {} can be reached from other machines, without "
@@ -344,7 +363,10 @@ struct Server::Parts {
           fmt::format("server.listen: {} cannot be listened on: is it in use?", config.listen),
           {{"field", "server.listen"}});
     }
-    address = config.listen.substr(0, config.listen.rfind(':') + 1) + std::to_string(port);
+    address = config.listen;  // a socket has no port
+    if (!address.starts_with("unix:")) {
+      address = address.substr(0, address.rfind(':') + 1) + std::to_string(port);
+    }
     grpc->GetHealthCheckService()->SetServingStatus(true);
     return absl::OkStatus();
   }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <limits>
 #include <sstream>
 
 #include "server/config/mcp_settings.h"
@@ -25,6 +26,14 @@ std::filesystem::path From(const std::filesystem::path& folder, const std::strin
   return std::filesystem::path(path).is_absolute() ? std::filesystem::path(path) : folder / path;
 }
 
+absl::Status ReadLogLevel(TomlTable& table, std::string& level) {
+  const std::vector<std::string> levels = {"trace", "debug", "info", "warn", "error"};
+  int chosen = -1;
+  RETURN_IF_ERROR(table.ReadChoice("log_level", levels, chosen));
+  if (chosen >= 0) level = levels[static_cast<size_t>(chosen)];
+  return absl::OkStatus();
+}
+
 absl::Status ReadServer(TomlTable table, const std::filesystem::path& folder,
                         ServerConfig& config) {
   RETURN_IF_ERROR(table.Read("listen", config.listen));
@@ -41,14 +50,18 @@ absl::Status ReadServer(TomlTable table, const std::filesystem::path& folder,
   RETURN_IF_ERROR(table.ReadSeconds("rest_after_seconds", config.rest_after));
   RETURN_IF_ERROR(table.Read("max_calls", config.max_calls, 1, 1'000'000));
   RETURN_IF_ERROR(table.Read("max_watchers", config.max_watchers, 1, 1'000'000));
-  RETURN_IF_ERROR(table.Read("log_level", config.log_level));
+  RETURN_IF_ERROR(ReadLogLevel(table, config.log_level));
   return table.CheckAllRead();
 }
 
 absl::Status ReadStore(TomlTable table, ServerConfig& config) {
-  double retention_days = 0;
+  double retention_days = std::numeric_limits<double>::infinity();
   RETURN_IF_ERROR(table.Read("retention_days", retention_days));
-  if (retention_days > 0) config.retention = absl::Hours(24) * retention_days;
+  if (!(retention_days > 0)) {
+    return table.Wrong("retention_days",
+                       "must be more than 0; without it, tasks are kept for ever");
+  }
+  config.retention = absl::Hours(24) * retention_days;
   RETURN_IF_ERROR(table.ReadSeconds("give_up_seconds", config.give_up));
   return table.CheckAllRead();
 }
@@ -269,13 +282,14 @@ absl::StatusOr<ServerConfig> ParseServerConfig(const std::string& text,
 
 absl::StatusOr<ServerConfig> LoadServerConfig(const std::filesystem::path& file) {
   std::ifstream stream(file);
-  if (!stream) {
-    return Error(Reason::kInvalidField,
-                 fmt::format("the configuration {} cannot be opened", file.string()),
-                 {{"file", file.string()}});
-  }
+  if (stream) stream.peek();  // a folder can be opened, but not read
   std::ostringstream text;
   text << stream.rdbuf();
+  if (!stream.is_open() || stream.bad()) {
+    return Error(Reason::kInvalidField,
+                 fmt::format("the configuration {} cannot be read", file.string()),
+                 {{"file", file.string()}});
+  }
   return ParseServerConfig(text.str(), std::filesystem::absolute(file),
                            [](const std::string& name) -> std::string {
                              const char* value = std::getenv(name.c_str());

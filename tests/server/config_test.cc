@@ -50,7 +50,11 @@ TEST(ConfigTest, SaysWhereItIsWrong) {
       {"[server]\nthreads = \"two\"", "server.threads"},
       {"[models.x]\nkind = \"magic\"", "models.x.kind"},
       {"[models.x]\nkind = \"openai\"", "models.x.url"},
+      {"[server]\nlog_level = \"loud\"", "server.log_level"},
       {"[store]\ngive_up_seconds = -1", "store.give_up_seconds"},
+      {"[store]\nretention_days = -1", "store.retention_days"},
+      {"[store]\nretention_days = 0", "store.retention_days"},
+      {"[store]\nretention_days = nan", "store.retention_days"},
       {"[roles]\ndefault = 3", "roles"},
       {"[mcp.Big]\ncommand = \"x\"", "mcp.Big"},
       {"[mcp.x]", "mcp.x.command"},
@@ -79,6 +83,14 @@ TEST(ConfigTest, SaysWhereItIsWrong) {
     EXPECT_EQ(MetadataOf(config.status())["field"], field) << text;
   }
   EXPECT_FALSE(Parse("[server").ok());
+}
+
+TEST(ConfigTest, AFolderIsNoConfiguration) {
+  const TempFolder folder;
+  EXPECT_EQ(ReasonOf(LoadServerConfig(folder.path()).status()), Reason::kInvalidField);
+  EXPECT_EQ(ReasonOf(LoadServerConfig(folder.path() / "none").status()), Reason::kInvalidField);
+  std::ofstream(folder.path() / "empty");
+  EXPECT_TRUE(LoadServerConfig(folder.path() / "empty").ok());
 }
 
 TEST(ConfigTest, ReadsMcpServers) {

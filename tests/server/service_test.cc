@@ -12,6 +12,7 @@
 #include "server/services/open_streams.h"
 #include "tests/support/slowness.h"
 #include "tests/support/temp_folder.h"
+#include "tools/base/error.h"
 #include "tools/base/mutex.h"
 #include "troupe/v1/prompt_service.grpc.pb.h"
 #include "troupe/v1/task_service.grpc.pb.h"
@@ -134,6 +135,28 @@ v1::TaskService::Stub* ServiceTest::tasks_ = nullptr;
 v1::TraceService::Stub* ServiceTest::traces_ = nullptr;
 v1::ToolService::Stub* ServiceTest::tools_ = nullptr;
 v1::PromptService::Stub* ServiceTest::prompts_ = nullptr;
+
+TEST(ListenTest, RefusesWhatIsNoAddress) {
+  for (const char* listen : {"nonsense", "127.0.0.1:", "127.0.0.1:99999", "127.0.0.1:x", ""}) {
+    const TempFolder folder;
+    ServerConfig config;
+    config.data_folder = folder.path();
+    config.listen = listen;
+    const auto server = Server::Start(config, TROUPE_SOURCE_DIR);
+    ASSERT_FALSE(server.ok()) << listen << " became " << (*server)->address();
+    EXPECT_EQ(MetadataOf(server.status())["field"], "server.listen") << server.status();
+  }
+}
+
+TEST(ListenTest, TellsTheSocketThatItListensOn) {
+  const TempFolder folder;
+  ServerConfig config;
+  config.data_folder = folder.path();
+  config.listen = "unix:" + (folder.path() / "socket").string();
+  const auto server = Server::Start(config, TROUPE_SOURCE_DIR);
+  ASSERT_TRUE(server.ok()) << server.status();
+  EXPECT_EQ((*server)->address(), config.listen);
+}
 
 TEST_F(ServiceTest, SubmitRefusesEveryWrongField) {
   const auto wrong = [](std::function<void(v1::SubmitTaskRequest&)> change,
