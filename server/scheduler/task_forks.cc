@@ -85,10 +85,24 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Fork(const v1::ForkTaskRequest& 
     return Error(Reason::kAlreadyExists, fmt::format("the task 'tasks/{}' exists", row.name),
                  {{"field", "task_id"}, {"name", "tasks/" + row.name}});
   }
-  const Workspace from = WorkspaceOf(name.task);
-  const Workspace to = WorkspaceOf(row.name);
-  RETURN_IF_ERROR(ShareInputs(from, to));
-  RETURN_IF_ERROR(CopyArtifacts(copy, *store_, from, to));
+  return AcceptCopy(std::move(row), copy, [&](const Workspace& from, const Workspace& to) {
+    RETURN_IF_ERROR(ShareInputs(from, to));
+    return CopyArtifacts(copy, *store_, from, to);
+  });
+}
+
+absl::StatusOr<LiveTask::Snapshot> TaskManager::AcceptCopy(TaskRow row, const TaskCopy& copy,
+                                                           const CopyFiles& copy_files) {
+  {
+    MutexLock lock(&mutex_);
+    RETURN_IF_ERROR(CheckRoom());
+  }
+  folders_.Begin(row.name);
+  const absl::Status copied = copy_files(WorkspaceOf(copy.source), WorkspaceOf(row.name));
+  if (!copied.ok()) {
+    folders_.Drop(row.name);
+    return copied;
+  }
   return AcceptAndWait(std::move(row), copy);
 }
 
@@ -111,8 +125,9 @@ absl::StatusOr<LiveTask::Snapshot> TaskManager::Replay(const v1::ReplayTaskReque
   replay.request_id = request.request_id();
   replay.request_hash = request_hash;
   replay.replay_of = "tasks/" + name.task;
-  RETURN_IF_ERROR(CopyArtifacts(copy, *store_, WorkspaceOf(name.task), WorkspaceOf(replay.name)));
-  return AcceptAndWait(std::move(replay), copy);
+  return AcceptCopy(std::move(replay), copy, [&](const Workspace& from, const Workspace& to) {
+    return CopyArtifacts(copy, *store_, from, to);
+  });
 }
 
 absl::StatusOr<std::string> TaskManager::ReplacedIn(const std::string& id) {

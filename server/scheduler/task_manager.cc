@@ -45,6 +45,7 @@ TaskManager::TaskManager(TaskManagerOptions options, RunServices services, Store
       services_(std::move(services)),
       store_(store),
       kinds_(std::move(kinds)),
+      folders_(options_.data_folder),
       threads_(static_cast<size_t>(options_.threads)) {
   store_->SetListener([this](const std::string& task_id) { hub_.Notify(task_id); });
 }
@@ -72,21 +73,10 @@ const TaskKind* TaskManager::KindOf(const std::string& name) const {
   return nullptr;
 }
 
-Workspace TaskManager::WorkspaceOf(const std::string& id) const {
-  return {options_.data_folder / "tasks" / id};
-}
-
-void TaskManager::RemoveOrphans() {
-  std::error_code error;
-  for (const auto& folder :
-       std::filesystem::directory_iterator(options_.data_folder / "tasks", error)) {
-    if (ReadRow(folder.path().filename()).status().code() != absl::StatusCode::kNotFound) continue;
-    std::filesystem::remove_all(folder.path(), error);
-  }
-}
+Workspace TaskManager::WorkspaceOf(const std::string& id) const { return {folders_.Of(id)}; }
 
 absl::Status TaskManager::Recover() {
-  RemoveOrphans();
+  folders_.Settle([this](const std::string& id) { return ReadRow(id).status(); });
   std::vector<std::string> names;
   RETURN_IF_ERROR(store_->Read([&](Connection& connection) -> absl::Status {
     ASSIGN_OR_RETURN(names, UnfinishedTasks(connection));
@@ -304,6 +294,7 @@ absl::StatusOr<TaskRow> TaskManager::NewRow(const v1::SubmitTaskRequest& request
   row.state = v1::Task::STATE_PENDING;
   row.seed = spec.seed() != 0 ? spec.seed() : RandomBits() >> 1;
   for (const auto& [key, value] : spec.labels()) row.labels[key] = value;
+  if (!spec.inputs().empty()) folders_.Begin(id);
   RETURN_IF_ERROR(StoreInputs(WorkspaceOf(id), options_.allowed_input_folders, spec));
   PinPrompts(*KindOf(row.kind), spec);
   row.spec = spec.SerializeAsString();
@@ -325,7 +316,10 @@ void TaskManager::Accept(TaskRow row, const TaskCopy* copy, Accepted done) {
     room = CheckRoom();
     if (room.ok()) accepting_.insert(row.name);
   }
-  if (!room.ok()) return done(room);
+  if (!room.ok()) {
+    folders_.Drop(row.name);
+    return done(room);
+  }
   auto shared = std::make_shared<TaskRow>(std::move(row));
   const int64_t first_sequence = (copy == nullptr ? 0 : copy->last_sequence) + 1;
   store_->Write(
@@ -360,16 +354,16 @@ void TaskManager::OnAccepted(TaskRow row, int64_t last_sequence, bool is_new,
   LiveTask::Snapshot snapshot;
   snapshot.row = row;
   snapshot.last_sequence = last_sequence;
-  if (written.ok()) Launch({std::move(row), is_new ? last_sequence : 0});
+  if (written.ok()) {
+    folders_.Keep(row.name);
+    Launch({std::move(row), is_new ? last_sequence : 0});
+  }
   {
     MutexLock lock(&mutex_);
     accepting_.erase(accepting_.find(snapshot.row.name));
   }
   if (written.ok()) return done(std::move(snapshot));
-  if (written.code() != absl::StatusCode::kAlreadyExists) {
-    std::error_code ignored;
-    std::filesystem::remove_all(WorkspaceOf(snapshot.row.name).root, ignored);
-  }
+  if (written.code() != absl::StatusCode::kAlreadyExists) folders_.Drop(snapshot.row.name);
   // Two calls with one request id at once: the other one made the task.
   const auto earlier = EarlierSubmission(snapshot.row.request_id, snapshot.row.request_hash);
   if (earlier.ok() && earlier->has_value()) return done(Get((*earlier)->name));
@@ -636,9 +630,13 @@ absl::Status TaskManager::Delete(const std::string& id, bool force) {
                    {{"name", "tasks/" + id}});
     }
   }
-  RETURN_IF_ERROR(store_->Delete(id));
-  std::error_code ignored;
-  std::filesystem::remove_all(WorkspaceOf(id).root, ignored);
+  folders_.Begin(id);
+  const absl::Status deleted = store_->Delete(id);
+  if (!deleted.ok()) {
+    folders_.Keep(id);
+    return deleted;
+  }
+  folders_.Drop(id);
   hub_.Notify(id);
   return store_->Vacuum();
 }

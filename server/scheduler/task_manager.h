@@ -24,6 +24,7 @@
 #include "server/scheduler/live_task.h"
 #include "server/scheduler/resource_name.h"
 #include "server/scheduler/task_copy.h"
+#include "server/scheduler/task_folders.h"
 #include "server/store/store.h"
 #include "tools/base/mutex.h"
 #include "troupe/v1/task_service.pb.h"
@@ -107,11 +108,14 @@ class TaskManager {
   // Makes the task durable and starts it. `copy` lives until `done` is called.
   void Accept(TaskRow row, const TaskCopy* copy, Accepted done);
   absl::StatusOr<LiveTask::Snapshot> AcceptAndWait(TaskRow row, const TaskCopy& copy);
+  using CopyFiles = std::function<absl::Status(const Workspace& from, const Workspace& to)>;
+  // The same, with files that are copied first.
+  absl::StatusOr<LiveTask::Snapshot> AcceptCopy(TaskRow row, const TaskCopy& copy,
+                                                const CopyFiles& copy_files);
   absl::Status CheckRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // `is_new`: nothing was written of the task but its first event.
   void OnAccepted(TaskRow row, int64_t last_sequence, bool is_new, const absl::Status& written,
                   const Accepted& done);
-  void RemoveOrphans();
   absl::StatusOr<TaskCopy> CopyForFork(const v1::ForkTaskRequest& request, const SpanName& name);
   absl::StatusOr<TaskRow> ReadRow(const std::string& id);
   // The task that an earlier call of the same request made; none if there was no such call, or the
@@ -158,6 +162,7 @@ class TaskManager {
   const RunServices services_;
   Store* const store_;
   const std::vector<std::unique_ptr<TaskKind>> kinds_;
+  const TaskFolders folders_;
   EventHub hub_;
   Mutex mutex_;
   std::map<std::string, std::shared_ptr<LiveTask>> live_ ABSL_GUARDED_BY(mutex_);

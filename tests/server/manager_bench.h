@@ -46,6 +46,7 @@ class ManagerBench {
   }
   void CloseManager() { manager_.reset(); }
 
+  const std::filesystem::path& folder() const { return folder_.path(); }
   std::string database() const { return (folder_.path() / "test.db").string(); }
   TaskManager& manager() { return *manager_; }
   Store& store() { return *store_; }
@@ -60,6 +61,7 @@ class ManagerBench {
   Script script;
   // From the next restart on.
   size_t max_running = 20'000;
+  size_t max_pending = 100'000;
   absl::Duration give_up = absl::Seconds(60);
   absl::Duration rest_after = absl::Seconds(60);
   size_t max_batch = 1024;
@@ -190,6 +192,7 @@ class ManagerBench {
     TaskManagerOptions manager_options;
     manager_options.data_folder = folder_.path();
     manager_options.max_running = max_running;
+    manager_options.max_pending = max_pending;
     manager_options.rest_after = rest_after;
     std::vector<std::unique_ptr<TaskKind>> kinds;
     kinds.push_back(std::make_unique<ScriptKind>(&script));

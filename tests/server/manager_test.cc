@@ -2,7 +2,9 @@
 // to it while it goes.
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <future>
+#include <set>
 
 #include "server/store/task_table.h"
 #include "tests/server/manager_bench.h"
@@ -156,6 +158,51 @@ TEST_F(ManagerTest, WhoIsToldOfAStateFindsIt) {
 }
 
 // The manager is told when what its tasks wrote is durable: it must not go before.
+// Whose files are there, below tasks/ or elsewhere in the data folder.
+std::set<std::string> NamesIn(const std::filesystem::path& folder) {
+  std::set<std::string> names;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    names.insert(entry.path().filename());
+  }
+  return names;
+}
+
+TEST_F(ManagerTest, WhatAKilledServerWasAboutToAcceptOrDeleteIsRemoved) {
+  const std::string kept = bench_.Submit();
+  bench_.WaitForQuestion(kept);
+  const TaskFolders folders(bench_.folder());
+  for (const std::string& id : {kept, std::string("half")}) {
+    folders.Begin(id);
+    std::filesystem::create_directories(folders.Of(id) / "files");
+  }
+  bench_.Restart();
+  EXPECT_EQ(NamesIn(bench_.folder() / "tasks"), std::set<std::string>{kept});
+  EXPECT_TRUE(NamesIn(bench_.folder() / "passing").empty());
+  EXPECT_TRUE(NamesIn(bench_.folder() / "lost").empty());
+}
+
+TEST_F(ManagerTest, FilesOfTasksThatTheStoreDoesNotKnowArePutAside) {
+  const auto folder = bench_.folder() / "tasks/other/artifacts";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder / "report.md") << "dear";
+  bench_.Restart();
+  EXPECT_TRUE(std::filesystem::exists(bench_.folder() / "lost/other/artifacts/report.md"));
+  EXPECT_TRUE(SubmitAs("other").get());
+}
+
+TEST_F(ManagerTest, AForkThatIsRefusedLeavesNoFiles) {
+  const std::string id = bench_.Submit();
+  bench_.WaitForQuestion(id);
+  bench_.max_running = 1;
+  bench_.max_pending = 0;
+  bench_.Restart();
+  const auto fork = bench_.manager().Fork(bench_.ForkAt(id, "-"));
+  EXPECT_EQ(ReasonOf(fork.status()), Reason::kQueueFull);
+  EXPECT_EQ(NamesIn(bench_.folder() / "tasks").size(),
+            NamesIn(bench_.folder() / "tasks").count(id));
+}
+
 TEST_F(ManagerTest, GoesAfterWhatItsTasksWroteLast) {
   const std::string id = bench_.Submit();
   bench_.WaitForQuestion(id);
