@@ -261,6 +261,7 @@ std::string StateText(v1::Task::State state) {
 std::string DurationText(const v1::Span& span) {
   if (!span.has_end_time()) return "";
   const double seconds = Seconds(span.begin_time(), span.end_time());
+  if (seconds < 0) return "";  // the clock was set back meanwhile
   return seconds < 1 ? fmt::format("{:.0f} ms", seconds * 1000) : fmt::format("{:.1f} s", seconds);
 }
 
@@ -311,6 +312,9 @@ std::string TaskText(const v1::Task& task) {
   for (const v1::PendingQuestion& question : task.pending_questions()) {
     text += fmt::format("\nIt asks ({}):\n{}", question.name(), Indented(question.prompt(), "  "));
     const bool approval = question.kind() == v1::PendingQuestion::KIND_APPROVAL;
+    if (question.kind() == v1::PendingQuestion::KIND_INTERRUPTED_CALL) {
+      text += "  The call: " + question.detail_json() + "\n";
+    }
     text += fmt::format("  Answer with: {}\n", AnswerHint(question.name(), approval));
   }
   if (task.result().has_cellagent()) AddSteps(task.result().cellagent(), text);

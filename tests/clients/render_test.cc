@@ -35,6 +35,15 @@ TEST(TaskTextTest, WithoutPricesNoMoneyIsToldOf) {
   EXPECT_THAT(TaskText(TaskOfSpo(0)), Not(HasSubstr("$")));
 }
 
+TEST(TaskTextTest, ShowsTheCallThatWasInterrupted) {
+  v1::Task task;
+  v1::PendingQuestion& question = *task.add_pending_questions();
+  question.set_kind(v1::PendingQuestion::KIND_INTERRUPTED_CALL);
+  question.set_prompt("A call of pay had begun.");
+  question.set_detail_json(R"({"arguments":{"amount":5},"tool":"pay"})");
+  EXPECT_THAT(TaskText(task), HasSubstr(R"(The call: {"arguments":{"amount":5},"tool":"pay"})"));
+}
+
 TEST(TaskTextTest, ShowsWhatOfAnAnswerWasJudged) {
   v1::Task task;
   v1::RunResult& run = *task.mutable_result()->mutable_evaluate()->add_runs();
