@@ -47,24 +47,37 @@ std::unique_ptr<grpc::ClientContext> CallContext() {
   return context;
 }
 
+ErrorFacts FactsOf(const grpc::Status& status) {
+  ErrorFacts facts;
+  google::rpc::Status details;
+  if (!details.ParseFromString(status.error_details())) return facts;
+  for (const auto& detail : details.details()) {
+    google::rpc::ErrorInfo info;
+    google::rpc::RetryInfo retry;
+    if (detail.UnpackTo(&info)) {
+      facts.reason = info.reason();
+      for (const auto& [key, value] : info.metadata()) facts.metadata[key] = value;
+    } else if (detail.UnpackTo(&retry)) {
+      facts.retry_seconds =
+          static_cast<double>(retry.retry_delay().seconds()) + retry.retry_delay().nanos() / 1e9;
+    }
+  }
+  return facts;
+}
+
 int Report(const grpc::Status& status, bool json) {
   if (status.ok()) return kExitOk;
   const std::string code = kCodeNames[std::min<int>(status.error_code(), 16)];
-  std::string reason;
-  std::map<std::string, std::string> metadata;
-  google::rpc::Status details;
-  if (details.ParseFromString(status.error_details())) {
-    for (const auto& detail : details.details()) {
-      google::rpc::ErrorInfo info;
-      if (!detail.UnpackTo(&info)) continue;
-      reason = info.reason();
-      for (const auto& [key, value] : info.metadata()) metadata[key] = value;
-    }
-  }
+  const ErrorFacts facts = FactsOf(status);
+  const std::string& reason = facts.reason;
   if (json) {
-    std::cerr << ErrorJson(code, reason, status.error_message(), metadata) << std::endl;
+    std::cerr << ErrorJson(code, reason, status.error_message(), facts.metadata,
+                           facts.retry_seconds)
+              << std::endl;
   } else {
-    std::cerr << "troupe: " << Printable(status.error_message()) << " ["
+    const std::string again =
+        facts.retry_seconds > 0 ? fmt::format(" (after {} s)", facts.retry_seconds) : "";
+    std::cerr << "troupe: " << Printable(status.error_message()) << again << " ["
               << (reason.empty() ? code : reason) << "]" << std::endl;
     if (status.error_code() == grpc::StatusCode::UNAVAILABLE && reason.empty()) {
       std::cerr << "Is the server running? --server or TROUPE_SERVER says where." << std::endl;
@@ -75,10 +88,11 @@ int Report(const grpc::Status& status, bool json) {
 
 std::string ErrorJson(const std::string& code, const std::string& reason,
                       const std::string& message,
-                      const std::map<std::string, std::string>& metadata) {
-  const nlohmann::json error = {
+                      const std::map<std::string, std::string>& metadata, double retry_seconds) {
+  nlohmann::json error = {
       {"error",
        {{"code", code}, {"reason", reason}, {"message", message}, {"metadata", metadata}}}};
+  if (retry_seconds > 0) error["error"]["retry_seconds"] = retry_seconds;
   // What a server says may hold bytes that are no text.
   return error.dump(2, ' ', false, nlohmann::json::error_handler_t::replace);
 }

@@ -47,6 +47,14 @@ class Connection {
 // A context with the deadline of an ordinary call.
 std::unique_ptr<grpc::ClientContext> CallContext();
 
+// What the server adds to an error that it tells.
+struct ErrorFacts {
+  std::string reason;  // of troupe.v1.ErrorReason, without its prefix; empty: not told
+  std::map<std::string, std::string> metadata;
+  double retry_seconds = 0;  // when to try again; 0: not told
+};
+ErrorFacts FactsOf(const grpc::Status& status);
+
 // Prints the error, its reason and the field at fault to standard error (as JSON if `json`), and
 // says how to exit.
 int Report(const grpc::Status& status, bool json);
@@ -54,10 +62,12 @@ int Report(const grpc::Status& status, bool json);
 // "tasks/x" for "x" and for "tasks/x".
 std::string TaskName(const std::string& given);
 
-// An error as a JSON object: {"error": {"code", "reason", "message", "metadata"}}.
+// An error as a JSON object: {"error": {"code", "reason", "message", "metadata"}}, and
+// "retry_seconds" unless it is 0.
 std::string ErrorJson(const std::string& code, const std::string& reason,
                       const std::string& message,
-                      const std::map<std::string, std::string>& metadata = {});
+                      const std::map<std::string, std::string>& metadata = {},
+                      double retry_seconds = 0);
 
 // Texts by name as a JSON object.
 std::string JsonOf(const std::map<std::string, std::string>& texts);

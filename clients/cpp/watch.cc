@@ -48,9 +48,11 @@ Outcome Follow(Connection& connection, const WatchSettings& settings, EventView&
     }
     const grpc::Status status = stream->Finish();
     if (ended || (status.ok() && outcome.state != v1::Task::STATE_UNSPECIFIED)) return outcome;
-    // A call that meets a server on its way out may come back as cancelled.
+    // A call that meets a server on its way out may come back as cancelled. Who reads what this
+    // prints may rest for longer than the server waits.
     const bool lost = status.error_code() == grpc::StatusCode::UNAVAILABLE ||
-                      status.error_code() == grpc::StatusCode::CANCELLED;
+                      status.error_code() == grpc::StatusCode::CANCELLED ||
+                      FactsOf(status).reason == "WATCHER_BEHIND";
     const bool never_there = last == settings.after_sequence && reconnects == 0;
     if (!settings.reconnect || !lost || never_there || reconnects >= kMostReconnects) {
       outcome.error = status;
