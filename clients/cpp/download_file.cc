@@ -9,7 +9,19 @@
 
 namespace troupe::client {
 
-DownloadFile::DownloadFile(const std::string& path) : path_(path), partial_(path + ".partial") {
+namespace {
+
+// A device or a pipe, as /dev/stdout, is written to; a file is replaced when all is there.
+std::string PartialOf(const std::string& path) {
+  std::error_code error;
+  const auto status = std::filesystem::status(path, error);
+  const bool is_file = !std::filesystem::exists(status) || std::filesystem::is_regular_file(status);
+  return is_file ? path + ".partial" : path;
+}
+
+}  // namespace
+
+DownloadFile::DownloadFile(const std::string& path) : path_(path), partial_(PartialOf(path)) {
   if (path_.empty()) return;
   file_.open(partial_, std::ios::binary | std::ios::trunc);
   if (!file_) throw CLI::ValidationError(path_, "cannot be written");
@@ -17,7 +29,7 @@ DownloadFile::DownloadFile(const std::string& path) : path_(path), partial_(path
 
 DownloadFile::~DownloadFile() {
   std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove(partial_, ignored);
+  if (partial_ != path_) std::filesystem::remove(partial_, ignored);
 }
 
 void DownloadFile::Write(const std::string& bytes) {
@@ -33,7 +45,7 @@ int DownloadFile::Finish(const grpc::Status& status, const GlobalOptions& global
   }
   file_.close();
   std::error_code error;
-  std::filesystem::rename(partial_, path_, error);
+  if (partial_ != path_) std::filesystem::rename(partial_, path_, error);
   if (file_.fail() || error) {
     const std::string what = path_ + " could not be written: is the disk full?";
     if (global.json) {

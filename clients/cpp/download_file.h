@@ -29,7 +29,7 @@ class DownloadFile {
 
  private:
   const std::string path_;
-  const std::string partial_;  // what it is called until it is whole
+  const std::string partial_;  // what it is called until it is whole; path_: it is no file
   std::ofstream file_;
   int64_t bytes_ = 0;
 };

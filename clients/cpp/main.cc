@@ -77,6 +77,12 @@ int Run(int argc, char** argv) {
     }
     return is_error ? kExitUsage : kExitOk;
   }
+  // What was asked for is lost if the disk that it goes to is full.
+  if (!std::cout.flush() && exit_code == kExitOk) {
+    const std::string what = "the output could not be written: is the disk full?";
+    std::cerr << (options.json ? ErrorJson("INTERNAL", "", what) : "troupe: " + what) << std::endl;
+    return kExitFailed;
+  }
   return exit_code;
 }
 

@@ -76,14 +76,15 @@ void Apply(const SubmitOptions& options, v1::TaskSpec& spec) {
   AddRules(options.ask, v1::PermissionRule::DECISION_ASK, spec);
   AddRules(options.allow, v1::PermissionRule::DECISION_ALLOW, spec);
   v1::Budget& budget = *spec.mutable_budget();
-  if (options.max_calls > 0) budget.set_max_model_calls(options.max_calls);
-  if (options.max_tool_calls > 0) budget.set_max_tool_calls(options.max_tool_calls);
-  if (options.max_tokens > 0) budget.set_max_tokens(options.max_tokens);
-  if (options.max_cost > 0) {
+  // What is below 0 is for the server to refuse: left out, it would be no limit.
+  if (options.max_calls != 0) budget.set_max_model_calls(options.max_calls);
+  if (options.max_tool_calls != 0) budget.set_max_tool_calls(options.max_tool_calls);
+  if (options.max_tokens != 0) budget.set_max_tokens(options.max_tokens);
+  if (options.max_cost != 0) {
     budget.set_max_cost_microusd(static_cast<int64_t>(options.max_cost * 1e6));
   }
   for (const std::string& text : options.role_budgets) AddRoleBudget(text, budget);
-  if (options.timeout > 0) spec.mutable_timeout()->set_seconds(options.timeout);
+  if (options.timeout != 0) spec.mutable_timeout()->set_seconds(options.timeout);
   if (options.seed > 0) spec.set_seed(options.seed);
   AddInputs(options, spec);
 }
@@ -114,7 +115,9 @@ std::string ReadFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw CLI::ValidationError(path, "cannot be opened");
   std::ostringstream bytes;
+  file.peek();  // a folder can be opened, but not read
   bytes << file.rdbuf();
+  if (file.bad()) throw CLI::ValidationError(path, "cannot be read: is it a folder?");
   return bytes.str();
 }
 
@@ -174,7 +177,8 @@ void AddCommonOptions(CLI::App& command, SubmitOptions& options) {
   AddList(command, "--role-budget", options.role_budgets,
           "Budget of a role: ROLE.calls=N, ROLE.tokens=N, ROLE.cost=DOLLARS or ROLE.seconds=N");
   command.add_option("--timeout", options.timeout, "Seconds that the task may take");
-  command.add_option("--seed", options.seed, "What random draws derive from");
+  command.add_option("--seed", options.seed, "What random draws derive from")
+      ->check(CLI::NonNegativeNumber);
   command.add_flag("-w,--watch", options.watch, "Watch it to its end and show the result");
 }
 

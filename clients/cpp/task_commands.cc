@@ -183,13 +183,12 @@ void AddFork(CLI::App& app, GlobalOptions& global, int& exit_code) {
       ->required();
   CLI::Option* text = command->add_option(
       "--text", options->text, "What the model replies, the tool shows or the person says there");
-  command
-      ->add_option("--value-json", options->json,
-                   "The same as JSON, of a tool by its result schema")
-      ->excludes(text);
+  CLI::Option* json = command->add_option("--value-json", options->json,
+                                          "The same as JSON, of a tool by its result schema");
+  json->excludes(text);
   AddList(*command, "--model", options->models, "A model for a role: ROLE=NAME");
   AddList(*command, "--prompt", options->prompts, "A prompt's version: PROMPT=VERSION");
-  command->add_option("--seed", options->seed, "Another seed");
+  command->add_option("--seed", options->seed, "Another seed")->check(CLI::NonNegativeNumber);
   command->add_option("--task-id", options->task_id, "The new task's id");
   command->callback([=, &global, &exit_code] {
     Connection connection(global.server);
@@ -199,7 +198,7 @@ void AddFork(CLI::App& app, GlobalOptions& global, int& exit_code) {
     request.set_task_id(options->task_id);
     request.set_seed(options->seed);
     if (text->count() > 0) request.set_text(options->text);
-    if (!options->json.empty()) request.set_value_json(options->json);
+    if (json->count() > 0) request.set_value_json(options->json);
     for (const std::string& text : options->models) {
       const auto [role, model] = KeyValue(text);
       (*request.mutable_models())[role] = model;

@@ -158,6 +158,30 @@ class CommandLineTest(unittest.TestCase):
         self.assertIn("troupe: ", said.stderr)
         self.assertIn("none", said.stderr)
 
+    def test_output_that_cannot_be_written(self):
+        for words in (["tasks"], ["--json", "tasks"], ["export", "t"]):
+            with open("/dev/full", "w") as full:
+                done = subprocess.run([TROUPE, "--server", self.server.address, *words], stdout=full,
+                                      stderr=subprocess.PIPE, text=True, timeout=patience(60))
+            self.assertEqual(done.returncode, 1, words)
+            self.assertIn("could not be written", done.stderr)
+
+    def test_output_to_what_is_no_file(self):
+        pipe = self.server.folder / "pipe"
+        os.mkfifo(pipe)
+        with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE, text=True) as reader:
+            self.assertEqual(self.at("export", "t", "-o", pipe).returncode, 0)
+            self.assertIn('"path"', reader.stdout.read())
+        self.assertTrue(pipe.is_fifo())
+        done = self.at("--json", "export", "none", "-o", pipe / "x")
+        self.assertEqual(done.returncode, 2)
+
+    def test_an_empty_replacement_is_no_replacement_left_out(self):
+        span = json.loads(self.at("--json", "trace", "t").stdout)["spans"][1]["name"]
+        done = self.at("fork", span, "--value-json", "")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("INVALID_ARGUMENT_FIELD", done.stderr)
+
     def test_budgets(self):
         budget = self.server.troupe("submit", "x", "--toolbox", "plain", "--max-calls", 9, "--max-tool-calls", 8,
                                     "--max-cost", 0.5, "--role-budget", "planner.calls=1", "--role-budget",
@@ -168,6 +192,12 @@ class CommandLineTest(unittest.TestCase):
                       "programmer": {"max_cost_microusd": "250000"}}})
         for wrong in ("planner=1", "planner.moons=1", "planner.calls=many", "planner.calls=-1"):
             self.assertEqual(self.at("submit", "x", "--role-budget", wrong).returncode, 2, wrong)
+        for limit in ("--max-calls", "--max-tool-calls", "--max-tokens", "--max-cost", "--timeout"):
+            done = self.at("submit", "x", "--toolbox", "plain", limit, "-1")
+            self.assertEqual(done.returncode, 1, limit)
+            self.assertIn("must not be negative", done.stderr)
+        self.assertEqual(self.at("submit", "x", "--seed", "-1").returncode, 2)
+        self.assertEqual(self.at("submit", "x", "-i", self.server.folder).returncode, 2)
 
     def test_tasks_page_by_page(self):
         first = json.loads(self.at("--json", "tasks", "-n", "1").stdout)
