@@ -7,6 +7,7 @@
 #include "clients/cpp/commands.h"
 #include "clients/cpp/connection.h"
 #include "clients/cpp/item_options.h"
+#include "clients/cpp/prompt_view.h"
 #include "clients/cpp/submit.h"
 
 namespace troupe::client {
@@ -49,7 +50,7 @@ void NameAfterFile(const std::string& given, v1::PromptVariant& variant) {
 // "solve.solver" or "solve.solver@2".
 std::string RegisteredName(const std::string& given) {
   const size_t at = given.find('@');
-  const std::string prompt = "prompts/" + given.substr(0, at);
+  const std::string prompt = "prompts/" + PromptId(given.substr(0, at));
   return at == std::string::npos ? prompt : prompt + "/versions/" + given.substr(at + 1);
 }
 
@@ -110,7 +111,7 @@ void SetTarget(const EvaluateOptions& options, v1::EvaluateSpec& spec) {
   const auto parsed =
       google::protobuf::util::JsonStringToMessage(TextOrFile(options.agent), target.mutable_task());
   if (!parsed.ok()) throw CLI::ValidationError("--agent", std::string(parsed.message()));
-  target.set_prompt_name(options.agent_prompt);
+  target.set_prompt_name(PromptId(options.agent_prompt));
 }
 
 v1::TaskSpec SpecOf(const EvaluateOptions& options) {

@@ -52,11 +52,6 @@ struct Conclusion {
   bool promoted = false;
 };
 
-std::string PromptId(const std::string& name) {
-  constexpr std::string_view kPrefix = "prompts/";
-  return name.rfind(kPrefix, 0) == 0 ? name.substr(kPrefix.size()) : name;
-}
-
 std::string WholeFile(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) throw CLI::ValidationError(path, "cannot be opened");
@@ -80,7 +75,10 @@ std::string AgentJson(const OptimizeOptions& options) {
     return is_file ? WholeFile(options.agent) : options.agent;
   }
   const std::string id = PromptId(options.prompt);
-  if (id.rfind("solve.", 0) == 0) return R"({"solve": {"request": "{{question}}"}})";
+  for (const char* const kind : {"solve", "cellagent"}) {
+    if (!id.starts_with(fmt::format("{}.", kind))) continue;
+    return fmt::format(R"({{"{}": {{"request": "{{{{question}}}}"}}}})", kind);
+  }
   throw CLI::ValidationError(
       "--agent",
       "say which task a question makes, as {\"solve\": {\"request\": \"{{question}}\"}}");
@@ -236,11 +234,34 @@ int Conclude(Connection& connection, const OptimizeOptions& options, const std::
   return kExitOk;
 }
 
+// The task that --from names; "" where an error was reported. Another kind of task has no win
+// either, which must not look like a search in vain.
+std::string SearchBegunBefore(Connection& connection, const OptimizeOptions& options,
+                              const GlobalOptions& global, int& exit_code) {
+  v1::GetTaskRequest get;
+  get.set_name(TaskName(options.from));
+  v1::GetTaskResponse got;
+  const auto status = connection.tasks().GetTask(CallContext().get(), get, &got);
+  if (!status.ok()) {
+    exit_code = Report(status, global.json);
+    return "";
+  }
+  const std::string prompt = PromptId(options.prompt);
+  if (got.task().spec().spo().registered_prompt() != prompt) {
+    throw CLI::ValidationError("--from",
+                               fmt::format("{} is no search for a better {}", get.name(), prompt));
+  }
+  return get.name();
+}
+
 int OptimizePrompt(const GlobalOptions& global, const OptimizeOptions& options) {
   Connection connection(global.server);
-  std::string task = options.from.empty() ? "" : TaskName(options.from);
+  std::string task;
   int exit_code = kExitOk;
-  if (task.empty()) {
+  if (!options.from.empty()) {
+    task = SearchBegunBefore(connection, options, global, exit_code);
+    if (task.empty()) return exit_code;
+  } else {
     if (options.tasks.empty() && options.dataset.empty()) {
       throw CLI::RequiredError("--tasks, --dataset or --from");
     }
@@ -279,9 +300,10 @@ void AddOptimizeCommand(CLI::App& app, GlobalOptions& global, int& exit_code) {
   AddFieldOptions(*command, options->fields);
   command->add_option("--requirements", options->requirements,
                       "What good answers are, for the judge");
-  command->add_option("--agent", options->agent,
-                      "The task that a question makes: JSON or a file; for prompts of solve, "
-                      "{\"solve\": {\"request\": \"{{question}}\"}}");
+  command->add_option(
+      "--agent", options->agent,
+      "The task that a question makes: JSON or a file; without, for prompts of solve "
+      "{\"solve\": {\"request\": \"{{question}}\"}}, and the like for cellagent");
   command->add_option("--from", options->from, "A search that was begun before, to be concluded")
       ->excludes(tasks)
       ->excludes(dataset);

@@ -30,9 +30,7 @@ struct PromptOptions {
   std::string evaluation;
 };
 
-std::string PromptResource(const std::string& name) {
-  return name.rfind("prompts/", 0) == 0 ? name : "prompts/" + name;
-}
+std::string PromptResource(const std::string& name) { return "prompts/" + PromptId(name); }
 
 std::string TaskOrNothing(const std::string& name) { return name.empty() ? "" : TaskName(name); }
 
@@ -179,6 +177,10 @@ int PrintActive(const grpc::Status& status, const v1::Prompt& prompt, const Glob
 }
 
 int PromoteVersion(const GlobalOptions& global, const PromptOptions& options) {
+  // The active version would stay the active one, which looks like a success.
+  if (options.version.find_first_of("@/") == std::string::npos) {
+    throw CLI::ValidationError(options.version, "say which version, as " + options.version + "@2");
+  }
   Connection connection(global.server);
   v1::PromotePromptRequest request;
   request.set_name(VersionName(options.version));

@@ -70,8 +70,16 @@ const char* ColorOfLine(std::string_view line) {
 
 }  // namespace
 
+std::string PromptId(const std::string& given) {
+  constexpr std::string_view kPrefix = "prompts/";
+  std::string id = given.starts_with(kPrefix) ? given.substr(kPrefix.size()) : given;
+  // A family and what is of it are often written like a path.
+  if (id.find("/versions/") == std::string::npos) std::replace(id.begin(), id.end(), '/', '.');
+  return id;
+}
+
 std::string VersionName(const std::string& given) {
-  std::string name = given.rfind("prompts/", 0) == 0 ? given : "prompts/" + given;
+  const std::string name = "prompts/" + PromptId(given);
   if (const size_t at = name.find('@'); at != std::string::npos) {
     return name.substr(0, at) + "/versions/" + name.substr(at + 1);
   }

@@ -8,6 +8,10 @@
 
 namespace troupe::client {
 
+// "cellagent.planner" for "prompts/cellagent.planner" and for "cellagent/planner"; what names a
+// version ("x/versions/2") stays as it is behind "prompts/".
+std::string PromptId(const std::string& given);
+
 // "prompts/x/versions/2" for "x@2", "x/versions/2" and what is whole already; of a prompt alone the
 // active version.
 std::string VersionName(const std::string& given);

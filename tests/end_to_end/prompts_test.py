@@ -89,6 +89,10 @@ class PromptsTest(unittest.TestCase):
         wrong = self.refused("prompts", "add", "quiz.answer", self.write("{{#each question}}{{/each}}"))
         self.assertIn("'question' is declared as text: each goes through a list", wrong["message"])
         self.assertIn("line 1, column 1", wrong["message"])
+        # A path is a way to write a name, and a prompt alone is no version to promote.
+        self.assertEqual(self.server.troupe("prompts", "show", "quiz/answer@2")["version"], 2)
+        wrong = self.refused("prompts", "promote", "quiz.answer", "--reason", "x")
+        self.assertIn("say which version, as quiz.answer@2", wrong["message"])
         bad = subprocess.run([BINARIES / "troupe", "--server", self.server.address, "prompts", "create", "x.y", first,
                               "--var", "a:map"], capture_output=True, text=True, timeout=patience(30))
         self.assertEqual(bad.returncode, 2, bad.stderr)
@@ -198,10 +202,20 @@ class OptimizeTest(unittest.TestCase):
             self.assertIn("put in another's place", error["message"])
         self.assertEqual(self.server.troupe(*promote, "tried")["active_version"], 2)
 
+    def test_prompts_of_cellagent_need_no_task_to_be_written(self):
+        # All that is wrong is what is made wrong here; nothing is run.
+        wrong = self.server.troupe("optimize-prompt", "cellagent/planner", "--tasks", self.tasks, "--requirements", "short",
+                                   "--rounds", 101, check=False)["error"]
+        self.assertEqual(wrong["metadata"]["field"], "spec.spo.rounds")
+
     def test_a_version_alone_and_the_rest_later(self):
         self.assertIn("was made", self.optimize("--task-id", "search", "--no-promote"))
         self.assertEqual(self.server.troupe("prompts", "history", "solve.task")["active_version"], 1)
-        shown = self.server.print("optimize-prompt", "solve.task", "--from", "search")
+        self.solve("other")
+        for other in ("search", "other"):
+            wrong = self.server.troupe("optimize-prompt", "solve.solver", "--from", other, check=False)["error"]
+            self.assertIn(f"tasks/{other} is no search for a better solve.solver", wrong["message"])
+        shown = self.server.print("optimize-prompt", "solve/task", "--from", "search")
         self.assertIn("prompts/solve.task/versions/2 is active now", shown)
         self.assertEqual(len(self.server.troupe("prompts", "history", "solve.task")["versions"]), 2)
 
