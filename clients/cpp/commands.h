@@ -44,6 +44,12 @@ struct QuestionFields;  // spo_template.h
 // The options that say which fields and how many items of a data set are meant.
 void AddFieldOptions(CLI::App& command, QuestionFields& fields);
 
+// What an option that is a limit must be: 0 and less would be taken for no limit at all.
+CLI::Validator AboveZero();
+
+// US dollars above 0 in millionths, 1 at the least, as 0 would be no limit.
+int64_t MicroUsd(double dollars);
+
 // "key=value" in its two parts; throws CLI's error, which is printed as a usage error.
 std::pair<std::string, std::string> KeyValue(const std::string& text);
 

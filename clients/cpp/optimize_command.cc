@@ -113,7 +113,9 @@ v1::TaskSpec SearchSpec(const OptimizeOptions& options, const v1::PromptVersion&
   }
   spec.set_seed(options.seed);
   spec.mutable_budget()->set_max_model_calls(options.max_calls);
-  spec.mutable_budget()->set_max_cost_microusd(static_cast<int64_t>(options.max_cost * 1e6));
+  if (options.max_cost > 0) {
+    spec.mutable_budget()->set_max_cost_microusd(MicroUsd(options.max_cost));
+  }
   return spec;
 }
 
@@ -316,8 +318,8 @@ void AddOptimizeCommand(CLI::App& app, GlobalOptions& global, int& exit_code) {
   command->add_option("--votes", options->votes, "Rounds that a prompt is tried in at most");
   AddList(*command, "--model", options->models, "A model for a role: ROLE=NAME");
   command->add_option("--task-id", options->task_id, "The search's id");
-  command->add_option("--max-calls", options->max_calls, "Budget: model calls");
-  command->add_option("--max-cost", options->max_cost, "Budget: US dollars");
+  command->add_option("--max-calls", options->max_calls, "Budget: model calls")->check(AboveZero());
+  command->add_option("--max-cost", options->max_cost, "Budget: US dollars")->check(AboveZero());
   command->add_option("--seed", options->seed, "What random draws derive from");
   command->callback([=, &global, &exit_code] { exit_code = OptimizePrompt(global, *options); });
 }

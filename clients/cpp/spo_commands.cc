@@ -75,7 +75,7 @@ v1::TaskSpec SpecOf(const SpoOptions& options) {
   spo.set_votes(options.votes);
   spo.set_challengers(options.challengers);
   spo.set_patience(options.patience);
-  if (options.max_words > 0) spo.set_max_prompt_words(options.max_words);
+  if (options.max_words != 0) spo.set_max_prompt_words(options.max_words);
   return spec;
 }
 

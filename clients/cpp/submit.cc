@@ -1,5 +1,7 @@
 #include "clients/cpp/submit.h"
 
+#include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -76,15 +78,14 @@ void Apply(const SubmitOptions& options, v1::TaskSpec& spec) {
   AddRules(options.ask, v1::PermissionRule::DECISION_ASK, spec);
   AddRules(options.allow, v1::PermissionRule::DECISION_ALLOW, spec);
   v1::Budget& budget = *spec.mutable_budget();
-  // What is below 0 is for the server to refuse: left out, it would be no limit.
-  if (options.max_calls != 0) budget.set_max_model_calls(options.max_calls);
-  if (options.max_tool_calls != 0) budget.set_max_tool_calls(options.max_tool_calls);
-  if (options.max_tokens != 0) budget.set_max_tokens(options.max_tokens);
-  if (options.max_cost != 0) {
-    budget.set_max_cost_microusd(static_cast<int64_t>(options.max_cost * 1e6));
+  if (options.max_calls > 0) budget.set_max_model_calls(options.max_calls);
+  if (options.max_tool_calls > 0) budget.set_max_tool_calls(options.max_tool_calls);
+  if (options.max_tokens > 0) budget.set_max_tokens(options.max_tokens);
+  if (options.max_cost > 0) {
+    budget.set_max_cost_microusd(MicroUsd(options.max_cost));
   }
   for (const std::string& text : options.role_budgets) AddRoleBudget(text, budget);
-  if (options.timeout != 0) spec.mutable_timeout()->set_seconds(options.timeout);
+  if (options.timeout > 0) spec.mutable_timeout()->set_seconds(options.timeout);
   if (options.seed > 0) spec.set_seed(options.seed);
   AddInputs(options, spec);
 }
@@ -170,13 +171,15 @@ void AddCommonOptions(CLI::App& command, SubmitOptions& options) {
   command.add_option("--title", options.title, "One line for people");
   command.add_option("--task-id", options.task_id, "The task's id");
   command.add_option("--request-id", options.request_id, "UUID that makes the call idempotent");
-  command.add_option("--max-calls", options.max_calls, "Budget: model calls");
-  command.add_option("--max-tool-calls", options.max_tool_calls, "Budget: tool calls");
-  command.add_option("--max-tokens", options.max_tokens, "Budget: tokens");
-  command.add_option("--max-cost", options.max_cost, "Budget: US dollars");
+  command.add_option("--max-calls", options.max_calls, "Budget: model calls")->check(AboveZero());
+  command.add_option("--max-tool-calls", options.max_tool_calls, "Budget: tool calls")
+      ->check(AboveZero());
+  command.add_option("--max-tokens", options.max_tokens, "Budget: tokens")->check(AboveZero());
+  command.add_option("--max-cost", options.max_cost, "Budget: US dollars")->check(AboveZero());
   AddList(command, "--role-budget", options.role_budgets,
           "Budget of a role: ROLE.calls=N, ROLE.tokens=N, ROLE.cost=DOLLARS or ROLE.seconds=N");
-  command.add_option("--timeout", options.timeout, "Seconds that the task may take");
+  command.add_option("--timeout", options.timeout, "Seconds that the task may take")
+      ->check(AboveZero());
   command.add_option("--seed", options.seed, "What random draws derive from")
       ->check(CLI::NonNegativeNumber);
   command.add_flag("-w,--watch", options.watch, "Watch it to its end and show the result");
@@ -186,6 +189,19 @@ CLI::Option* AddList(CLI::App& command, const std::string& name, std::vector<std
                      const std::string& help) {
   return command.add_option(name, values, help)->allow_extra_args(false);
 }
+
+CLI::Validator AboveZero() {
+  return CLI::Validator(
+      [](const std::string& given) {
+        double number = 0;
+        const bool above = CLI::detail::lexical_cast(given, number) && number > 0;
+        return std::string(above ? ""
+                                 : "give more than 0, or leave it out: then there is no limit");
+      },
+      "");
+}
+
+int64_t MicroUsd(double dollars) { return std::max<int64_t>(1, std::llround(dollars * 1e6)); }
 
 std::pair<std::string, std::string> KeyValue(const std::string& text) {
   const size_t equals = text.find('=');
