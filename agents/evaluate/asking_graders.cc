@@ -26,7 +26,7 @@ constexpr double kMostPoints = 10;
 constexpr char kVerdict[] = "GraderVerdict";
 
 // What a code grader runs. SIGALRM with its default action ends the cell wherever it is.
-constexpr char kProgram[] = R"py(import json, signal
+constexpr char kProgram[] = R"py(import json, math, signal
 signal.signal(signal.SIGALRM, signal.SIG_DFL)
 signal.alarm({seconds})
 class {verdict}(Exception):
@@ -35,10 +35,17 @@ def _verdict(given):
     names = given["names"]
     try:
         for code in given["codes"]:
-            exec(compile(code["text"], code["name"], "exec"), names)
+            try:
+                compiled = compile(code["text"], code["name"], "exec")
+            except SyntaxError as error:
+                if given["scored"]:
+                    return {{"broken": "its code is no Python: " + str(error)}}
+                raise
+            exec(compiled, names)
         score = names.get("score") if given["scored"] else 1
-        if not isinstance(score, (bool, int, float)):
-            return {{"score": 0, "reason": "the grader set no score"}}
+        if not isinstance(score, (bool, int, float)) or not math.isfinite(score):
+            said = "no score" if score is None else "the score " + repr(score)[:100]
+            return {{"broken": "its code set " + said + ", not a number from 0 to 1 or a bool"}}
         return {{"score": float(score), "reason": str(names.get("reason", ""))[:1000]}}
     except BaseException as error:
         return {{"score": 0, "reason": (type(error).__name__ + ": " + str(error))[:1000]}}
@@ -86,6 +93,11 @@ class CodeGrader : public AnswerGrader {
       if (JsonString(output, "ename") != kVerdict) continue;
       ASSIGN_OR_RETURN(const Json verdict,
                        ParseJson(JsonString(output, "evalue"), "the grader's verdict"));
+      if (const std::string broken = JsonString(verdict, "broken"); !broken.empty()) {
+        // The answer may be right or wrong: a grade of 0 would be made up.
+        return Error(Reason::kInvalidField, fmt::format("the grader cannot be used: {}", broken),
+                     {{"field", "spec.evaluate.graders"}});
+      }
       const double score = std::clamp(JsonDouble(verdict, "score"), 0.0, 1.0);
       return GivenGrade{"", score, score >= 1, JsonString(verdict, "reason"), ""};
     }

@@ -140,7 +140,8 @@ void AddEvaluateCommand(CLI::App& app, GlobalOptions& global, int& exit_code) {
       "evaluate",
       "Try prompts, an agent or a workflow on the items of a data set, and watch to the result");
   command
-      ->add_option("dataset", evaluate->items.dataset, "NAME, or NAME@DIGEST for an older version")
+      ->add_option("dataset", evaluate->items.dataset,
+                   "NAME or NAME:SPLIT; NAME@DIGEST for an older version")
       ->required();
   command->add_option("--split", evaluate->split, "Items of this split alone");
   command->add_option("-n,--limit", evaluate->limit, "Items at most, drawn by their content");

@@ -1,6 +1,7 @@
 #include "clients/cpp/grader_option.h"
 
 #include <CLI/CLI.hpp>
+#include <set>
 
 #include "clients/cpp/submit.h"
 
@@ -22,6 +23,10 @@ v1::Grader GraderOf(const std::string& text) {
   const size_t equals = text.find('=');
   const std::string kind = text.substr(0, equals);
   const std::string value = equals == std::string::npos ? "" : text.substr(equals + 1);
+  static const std::set<std::string> kPlain = {"exact", "normalized", "contains"};
+  if (equals != std::string::npos && kPlain.contains(kind)) {
+    throw CLI::ValidationError(text, kind + " takes nothing behind it");
+  }
   v1::Grader grader;
   if (kind == "exact") {
     grader.mutable_exact();

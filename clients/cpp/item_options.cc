@@ -13,9 +13,14 @@ void AddFieldOptions(CLI::App& command, ItemOptions& options) {
 
 v1::DatasetSelection SelectionOf(const ItemOptions& options, const std::string& split, int limit) {
   v1::DatasetSelection selection;
-  const bool whole = options.dataset.starts_with("datasets/");
-  selection.set_dataset(whole ? options.dataset : "datasets/" + options.dataset);
-  selection.set_split(split);
+  // NAME:SPLIT, as elsewhere; --split says the same.
+  const size_t colon = options.dataset.find(':');
+  const std::string name = options.dataset.substr(0, colon);
+  selection.set_dataset(name.starts_with("datasets/") ? name : "datasets/" + name);
+  selection.set_split(colon == std::string::npos ? split : options.dataset.substr(colon + 1));
+  if (!split.empty() && split != selection.split()) {
+    throw CLI::ValidationError("--split", options.dataset + " names another split");
+  }
   selection.set_limit(limit);
   selection.set_question_field(options.question_field);
   selection.set_answer_field(options.answer_field);

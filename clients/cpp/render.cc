@@ -148,13 +148,22 @@ std::string SecondsText(const google::protobuf::Duration& time) {
 }
 
 // The table is the task's answer, shown below; these are runs that say why it is as it is.
-void AddEvaluation(const v1::EvaluateResult& result, std::string& text) {
+void AddEvaluation(const v1::EvaluateSpec& spec, const v1::EvaluateResult& result,
+                   std::string& text) {
   const std::string version = result.dataset().substr(0, result.dataset().find('@') + 13);
   const std::string split = result.split().empty() ? "" : " [" + result.split() + "]";
   text += fmt::format("\n{}{}: {}, {} done", version, split, Counted(result.items(), "item"),
                       Counted(result.runs_done(), "run"));
   if (result.repeats() > 1) text += fmt::format(", {} on each item", result.repeats());
   text += "\n";
+  for (int i = 0; i < result.variants_size() && i < spec.variants_size(); ++i) {
+    // Of a digest nobody knows what it is of.
+    const v1::PromptVariant& variant = spec.variants(i);
+    if (!variant.name().empty()) continue;
+    const std::string& said = variant.has_template_() ? variant.template_() : variant.text();
+    if (said.empty()) continue;
+    text += fmt::format("  {} is \"{}\"\n", result.variants(i).name(), OneLine(said, kRunWidth));
+  }
   for (const v1::VariantResult& variant : result.variants()) {
     text += fmt::format("  {}: a run took {} (median), {} (95th percentile)", variant.name(),
                         SecondsText(variant.latency_median()), SecondsText(variant.latency_p95()));
@@ -320,7 +329,9 @@ std::string TaskText(const v1::Task& task) {
   if (task.result().has_cellagent()) AddSteps(task.result().cellagent(), text);
   if (task.result().has_solve()) AddSolve(task.result().solve(), text);
   if (task.result().has_spo()) AddSpo(task.result().spo(), text);
-  if (task.result().has_evaluate()) AddEvaluation(task.result().evaluate(), text);
+  if (task.result().has_evaluate()) {
+    AddEvaluation(task.spec().evaluate(), task.result().evaluate(), text);
+  }
   if (task.result().has_chat()) AddTurns(task.result().chat(), text);
   if (!task.result().text().empty()) text += "\n" + task.result().text() + "\n";
   if (task.result().artifacts_size() > 0) {

@@ -138,6 +138,28 @@ class EvaluateTest(unittest.TestCase):
         self.assertIn("AssertionError", runs[3]["grades"][0]["reason"])
         self.assertIn("SystemExit", runs[4]["grades"][0]["reason"])
 
+    def test_code_that_cannot_grade_gives_no_grade(self):
+        self.upload("numbers.jsonl", numbers(4))
+        for code, what in (("score = (", "is no Python"), ("scor = 1", "set no score"),
+                           ("score = 'all'", "set the score 'all'"), ("score = float('nan')", "set the score nan")):
+            name = self.evaluate("numbers", "--grader", "code=" + code)["name"].removeprefix("tasks/")
+            task = self.server.wait(name)
+            self.assertEqual(task["state"], "STATE_FAILED", code)
+            self.assertIn(f"the grader cannot be used: its code {what}", task["error"]["message"])
+        name = self.evaluate("numbers", "--grader", "code=assert answer == '1'\nscore = True")["name"]
+        task = self.server.wait(name.removeprefix("tasks/"))
+        self.assertEqual(task["result"]["evaluate"]["variants"][0]["passed"], 1)
+
+    def test_a_split_stands_behind_the_name_and_texts_are_told(self):
+        self.upload("numbers.jsonl", numbers(20), "--share", "train=0.5", "--share", "test=0.5")
+        shown = self.server.print("evaluate", "numbers:test", "--text", "Answer.", "--task-id", "t")
+        self.assertRegex(shown, r'sha256:[0-9a-f]{12} is "Answer."')
+        self.assertEqual(self.server.troupe("show", "t")["spec"]["evaluate"]["items"],
+                         {"dataset": "datasets/numbers", "split": "test"})
+        for wrong, what in ((["numbers:test", "--split", "train"], "names another split"),
+                            (["numbers", "--grader", "exact=3"], "exact takes nothing behind it")):
+            self.assertIn(what, self.evaluate(*wrong, check=False)["error"]["message"])
+
     def test_an_agent_is_evaluated(self):
         self.upload("numbers.jsonl", numbers(6))
         self.evaluate("numbers", "--agent", json.dumps({"solve": {"request": "{{question}} Think carefully.",
