@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kMaxParallel = 16;
 constexpr size_t kFewer = 4;               // times fewer runs at once after some were refused
+constexpr int64_t kFirstRuns = 3;          // if all fail there is no use in more
 constexpr size_t kShownBytes = 16 * 1024;  // of one answer
 constexpr size_t kShownQuestion = 80;      // in a title
 
@@ -24,10 +25,10 @@ Async<AnswerBook::Run> AnswerBook::Answer(const Target* executor, Scope scope, I
   scope.UseRoom();  // an agent finds nothing of what others left
   auto answer = co_await executor->Run(scope, std::move(item), std::move(prompt));
   scope.End(answer.status());
-  if (answer.ok()) co_return Run{std::move(answer->text), scope.usage().model_calls};
+  if (answer.ok()) co_return Run{std::move(answer->text), scope.usage().model_calls, {}};
   if (!IsFailureOfRun(answer.status())) co_return answer.status();
   co_return Run{fmt::format("(There is no answer: {})", MessageOf(answer.status())),
-                scope.usage().model_calls};
+                scope.usage().model_calls, answer.status()};
 }
 
 int64_t AnswerBook::CallsPerRun() const {
@@ -65,14 +66,22 @@ AsyncStatus AnswerBook::Fill(const Scope& scope, std::map<int, std::string> text
     }
     auto answers = co_await All(scope, std::move(branches), at_once);
     absl::Status first;
+    absl::Status failure;
     for (size_t i = 0; i < answers.size(); ++i) {
       if (answers[i].ok()) {
         ++runs_;
         calls_ += answers[i]->model_calls;
+        if (!answers[i]->failure.ok()) {
+          ++failed_;
+          failure = answers[i]->failure;
+        }
         answers_[keys[i]] = std::move(answers[i]->answer);
       } else if (first.ok()) {
         first = answers[i].status();
       }
+    }
+    if (failed_ == runs_ && runs_ >= kFirstRuns) {
+      co_return Annotate(failure, "the first answers all failed");
     }
     if (!HasReason(first, Reason::kBudgetExceeded) || at_once == 1) co_return first;
     at_once = std::max<size_t>(1, at_once / kFewer);

@@ -31,9 +31,11 @@ class AnswerBook {
 
   // Runs what is missing of `texts` (a prompt's number to its text) on `items`, side by side, each
   // in a span "answer:{number}.{item}" of `scope`. A run that fails has what is wrong as its
-  // answer; a status is the task's own (a limit, a cancellation), after which what was answered is
-  // kept. What a call may cost at most is held while it is made: runs that the budget refuses
-  // beside others are made again beside fewer ("answer:{number}.{item}.again:1" ...).
+  // answer, unless all so far failed and they are three at the least: then nobody answers (a wrong
+  // key, a model that is not there), and what is wrong is the status. Another status is the task's
+  // own (a limit, a cancellation), after which what was answered is kept. What a call may cost at
+  // most is held while it is made: runs that the budget refuses beside others are made again beside
+  // fewer ("answer:{number}.{item}.again:1" ...).
   AsyncStatus Fill(const Scope& scope, std::map<int, std::string> texts, Items items);
 
   const std::string& Of(int prompt, const Item& item) const;
@@ -42,11 +44,13 @@ class AnswerBook {
   struct Run {
     std::string answer;
     int64_t model_calls = 0;
+    absl::Status failure;
   };
   static Async<Run> Answer(const Target* executor, Scope scope, Item item, PromptUnderTest prompt);
 
   const Target* const executor_;
   int64_t runs_ = 0;
+  int64_t failed_ = 0;                                          // of these runs
   int64_t calls_ = 0;                                           // of models, in these runs
   std::map<std::pair<int, std::string>, std::string> answers_;  // by prompt and item
 };

@@ -24,7 +24,6 @@ class Climb {
 
   Async<SpoOutcome> Run() {
     outcome_.ending = SpoEnding::kRounds;
-    outcome_.choice = "The latest prompt that won against the one before it.";
     for (int number = 1; number <= options_.rounds; ++number) {
       Scope round = task_->Open("round", fmt::format("round:{}", number), std::to_string(number));
       absl::Status done;
@@ -43,6 +42,8 @@ class Climb {
       CO_ASSIGN_OR_RETURN(const Belief belief, Belief::Of(outcome_, Evidence::kAll));
       ReportRound(*task_, outcome_, belief, number, outcome_.best);
     }
+    outcome_.choice = outcome_.best == 1 ? "No prompt won against the first one."
+                                         : "The latest prompt that won against the one before it.";
     co_return std::move(outcome_);
   }
 
