@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <set>
 #include <string>
 #include <utility>
 
@@ -72,7 +73,30 @@ AsyncStatus AddItems(const Scope& task, const DatasetSource* datasets, std::stri
   co_return absl::OkStatus();
 }
 
+// Keeps those that `seen` has not, and adds them to it.
+void KeepNew(std::set<std::string>& seen, Questions& questions) {
+  Questions kept;
+  for (v1::SpoQuestion& question : questions) {
+    if (seen.insert(question.question()).second) *kept.Add() = std::move(question);
+  }
+  questions = std::move(kept);
+}
+
 }  // namespace
+
+absl::StatusOr<int> LeaveOutRepeated(v1::SpoSpec& spec) {
+  const int before = spec.questions_size() + spec.held_out_size();
+  const bool any = spec.questions_size() > 0;
+  std::set<std::string> seen;
+  KeepNew(seen, *spec.mutable_held_out());
+  KeepNew(seen, *spec.mutable_questions());
+  if (any && spec.questions().empty()) {
+    return Error(Reason::kInvalidField,
+                 "spec.spo.questions: all of them are held out too: give others to search with",
+                 {{"field", "spec.spo.questions"}});
+  }
+  return before - spec.questions_size() - spec.held_out_size();
+}
 
 absl::Status CheckQuestionSets(const v1::SpoSpec& spec, const DatasetSource& datasets) {
   if (spec.has_items()) RETURN_IF_ERROR(CheckSelection(kItems, spec.items(), datasets));

@@ -25,6 +25,10 @@ constexpr int kMaxQuestions = 10'000;
 constexpr int kFaithfulVotes = 4;
 constexpr int kFaithfulSample = 3;
 constexpr int kDraftedQuestions = 24;
+// A lead of two on held-out questions is the least that proves anything; they are four tenths of
+// all.
+constexpr int kLeastHeldOut = 2;
+constexpr int kLeastQuestions = 5;
 
 absl::Status Wrong(std::string_view field, std::string_view what) {
   const std::string full = fmt::format("spec.spo.{}", field);
@@ -157,6 +161,17 @@ Async<bool> FillIn(const Scope& scope, v1::SpoSpec* spec) {
   co_return true;
 }
 
+// Says before money is spent what the result says behind it.
+void WarnOfFewQuestions(const Scope& scope, const v1::SpoSpec& spec) {
+  const bool few = spec.held_out().empty() ? spec.questions_size() < kLeastQuestions
+                                           : spec.held_out_size() < kLeastHeldOut;
+  if (!few) return;
+  scope.Progress(fmt::format(
+      "Too few questions to prove anything: the first prompt will be the result. It takes {} to be "
+      "held out, or {} in all",
+      kLeastHeldOut, kLeastQuestions));
+}
+
 // An agent in the executor's place has roles of its own: what is neither the optimizer's nor the
 // evaluator's is counted as the executor's.
 Usage SpentInRole(const Scope& scope, const std::string& role, bool agent) {
@@ -217,6 +232,10 @@ absl::Status SpoKind::Validate(const v1::TaskSpec& spec) const {
   RETURN_IF_ERROR(CheckTexts(spo));
   RETURN_IF_ERROR(CheckNumbers(spo));
   RETURN_IF_ERROR(CheckQuestionSets(spo, *datasets_));
+  if (!IsFaithful(spo) && !spo.has_items()) {
+    v1::SpoSpec given = spo;
+    RETURN_IF_ERROR(LeaveOutRepeated(given).status());
+  }
   if (spo.registered_prompt().empty()) {
     if (!spo.has_agent()) return absl::OkStatus();
     return Wrong("agent", "name the registered_prompt that the agent is to use new prompts for");
@@ -233,6 +252,13 @@ Async<v1::TaskResult> SpoKind::Run(Scope& scope, v1::TaskSpec spec) const {
   v1::TaskResult result;
   v1::SpoResult& detail = *result.mutable_spo();
   CO_RETURN_IF_ERROR(co_await AddQuestionSets(scope, datasets_, &spo));
+  if (!IsFaithful(spo)) {
+    CO_ASSIGN_OR_RETURN(const int repeated, LeaveOutRepeated(spo));
+    if (repeated > 0) {
+      scope.Progress(fmt::format("{} left out: given twice, or held out too",
+                                 CountText(repeated, "question")));
+    }
+  }
   const auto drafted = co_await FillIn(scope, &spo);
   if (IsLimit(drafted.status())) {
     result.set_stop_reason(StopReasonOf(drafted.status()));
@@ -240,6 +266,7 @@ Async<v1::TaskResult> SpoKind::Run(Scope& scope, v1::TaskSpec spec) const {
   }
   CO_RETURN_IF_ERROR(drafted.status());
   const bool faithful = IsFaithful(spo);
+  if (!faithful) WarnOfFewQuestions(scope, spo);
   const ModelOptimizer optimizer(faithful ? ModelOptimizer::Form::kTags
                                           : ModelOptimizer::Form::kJson);
   CO_ASSIGN_OR_RETURN(const std::shared_ptr<const Target> executor, ExecutorOf(spo));

@@ -171,6 +171,50 @@ class SpoTest(unittest.TestCase):
         task = self.server.wait("few")
         self.assertEqual(task["result"]["text"], "Quality 1.")
         self.assertIn("give more questions", task["result"]["spo"]["choice"])
+        # It is said before anything is spent, too.
+        self.assertIn("the first prompt will be the result", self.server.print("watch", "few").split("Round 1")[0])
+
+    def test_no_question_is_searched_with_and_held_out(self):
+        self.start()
+        both = spec("Alpha")
+        both["spo"]["held_out"] += both["spo"]["questions"][:5] + both["spo"]["held_out"][:1]
+        self.server.submit_spec(both)
+        result = self.server.wait()["result"]["spo"]
+        self.assertEqual((len(result["questions"]), len(result["held_out"])), (7, 35))
+        self.assertFalse({each["question"] for each in result["questions"]} &
+                         {each["question"] for each in result["held_out"]})
+        self.assertIn("6 questions left out", self.server.print("watch", "t"))
+        both["spo"]["held_out"] = both["spo"]["questions"]
+        file = self.server.folder / "both.json"
+        file.write_text(json.dumps(both))
+        error = self.server.troupe("submit", "--spec", file, check=False)["error"]
+        self.assertIn("all of them are held out too", error["message"])
+        # Of data sets that is known when they are read.
+        items = self.server.folder / "items.jsonl"
+        items.write_text("".join(json.dumps({"question": f"Item {i}?"}) + "\n" for i in range(8)))
+        self.server.troupe("dataset", "upload", items)
+        self.server.troupe("spo", "--start", "Quality 1.", "--requirements", "r", "--dataset", "items", "--held-out-dataset",
+                           "items", "--no-watch", "--task-id", "same")
+        self.assertIn("all of them are held out too", self.server.wait("same")["error"]["message"])
+
+    def test_a_search_in_which_nobody_answers_fails(self):
+        self.start()
+        answers = self.model.url
+        self.server.close()
+        self.server = Server({"main": {"kind": "openai", "url": answers, "model": "m"},
+                              "gone": {"kind": "openai", "url": "http://127.0.0.1:9/v1", "model": "m", "attempts": 1}},
+                             roles={"default": "main", "executor": "gone"})
+        self.addCleanup(self.server.close)
+        for preset, calls in (("PRESET_FAITHFUL", 0), ("PRESET_IMPROVED", 1)):
+            before = len(self.model.requests)
+            settings = spec("Alpha", preset=preset)
+            if preset == "PRESET_FAITHFUL":
+                del settings["spo"]["held_out"], settings["spo"]["challengers"]
+            self.server.submit_spec(settings, task_id=preset.lower().replace("_", "-"))
+            task = self.server.wait(preset.lower().replace("_", "-"))
+            self.assertEqual(task["state"], "STATE_FAILED", task.get("result"))
+            self.assertIn("the first answers all failed", task["error"]["message"])
+            self.assertEqual(len(self.model.requests) - before, calls)
 
     def test_the_best_prompt_wins_on_held_out_questions(self):
         self.start()
