@@ -39,7 +39,7 @@ struct Ground {
   SpoOutcome outcome;
   RoundSize round_size;        // of the rounds to come
   int last_join = 0;           // the prompt that was made for the tournament; 0: none
-  std::vector<int> finalists;  // of the tournament, once it has begun; without the first prompt
+  std::vector<int> finalists;  // of the tournament so far; without the first prompt
   int matches = 0;             // of the tournament
 };
 

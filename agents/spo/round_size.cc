@@ -21,6 +21,7 @@ RoundSize UsualRounds(const SpoOptions& options) {
 RoundSize RoundsFor(const SpoOptions& options, int64_t calls) {
   RoundSize size = UsualRounds(options);
   if (calls >= kFewCalls) return size;
+  size.few_calls = true;
   if (options.sample == 0) size.sample = 1;
   if (options.challengers == 0) size.challengers = kMostChallengers;
   return size;

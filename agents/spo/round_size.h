@@ -10,8 +10,9 @@
 namespace troupe {
 
 struct RoundSize {
-  int sample = 2;        // questions that are compared at a time
-  int challengers = 10;  // prompts that meet the best one and the first one
+  int sample = 2;          // questions that are compared at a time
+  int challengers = 10;    // prompts that meet the best one and the first one
+  bool few_calls = false;  // the task has fewer than 200
 };
 
 // Of two questions and ten challengers, unless something else was asked for.

@@ -8,6 +8,7 @@
 
 #include "agents/spo/belief.h"
 #include "agents/spo/guards.h"
+#include "agents/spo/round_plan.h"
 #include "tools/base/status_macros.h"
 
 namespace troupe {
@@ -93,17 +94,25 @@ int LeaderOf(const Ground& ground, const Belief& all, const std::vector<int>& fi
   });
 }
 
-// Who meets next: the first prompt until the leader is surely above it, the leader, those that may
-// yet be better, and more until there are some, as it takes no more calls of the judge and a judge
-// that ranks several shows whether it looked. As many as calls are left for; nobody if the matter
-// is settled.
-std::vector<int> NextMatch(const Ground& ground, const Belief& all, const Items& items) {
-  const int leader = LeaderOf(ground, all, ground.finalists);
+// Adds those that are not among the finalists yet.
+void AddFinalists(Ground& ground, const std::vector<int>& numbers) {
+  for (const int number : numbers) {
+    if (!IsAmong(ground.finalists, number)) ground.finalists.push_back(number);
+  }
+}
+
+// Who of the `strongest` meets next: the first prompt until the leader is surely above it, the
+// leader, those that may yet be better, and more until there are some, as it takes no more calls of
+// the judge and a judge that ranks several shows whether it looked. As many as calls are left for;
+// nobody if the matter is settled.
+std::vector<int> NextMatch(const Ground& ground, const Belief& all,
+                           const std::vector<int>& strongest, const Items& items) {
+  const int leader = LeaderOf(ground, all, strongest);
   std::vector<int> prompts;
   if (!SurelyAboveFirst(ground, all, leader, kWantedLead)) prompts.push_back(1);
   prompts.push_back(leader);
   std::vector<int> others;
-  for (const int number : ground.finalists) {
+  for (const int number : strongest) {
     if (number == leader) continue;
     const double behind = Worth(ground, all, leader) - Worth(ground, all, number);
     auto& whom = behind < kBehind * all.deviation(leader, number) ? prompts : others;
@@ -124,8 +133,7 @@ std::vector<int> NextMatch(const Ground& ground, const Belief& all, const Items&
 
 // What became of the prompt that was made for the tournament; the search settled the others.
 void SettleLastJoin(Ground& ground, const Belief& all) {
-  const auto& finalists = ground.finalists;
-  if (std::find(finalists.begin(), finalists.end(), ground.last_join) == finalists.end()) return;
+  if (!IsAmong(ground.finalists, ground.last_join)) return;
   Candidate& join = ground.candidate(ground.last_join);
   if (join.fate != PromptFate::kOpen || ground.matches == 0) return;
   const bool better = Worth(ground, all, join.number) > Worth(ground, all, join.parent);
@@ -146,8 +154,8 @@ int64_t TournamentReserve(const Ground& ground, int64_t allowed) {
 
 AsyncStatus RunTournament(Ground& ground) {
   CO_ASSIGN_OR_RETURN(Belief all, Belief::Of(ground.outcome, Evidence::kAll));
-  ground.finalists = FinalistsOf(ground, all);
-  if (ground.finalists.empty()) co_return absl::OkStatus();
+  std::vector<int> strongest = FinalistsOf(ground, all);
+  if (strongest.empty()) co_return absl::OkStatus();
   const std::vector<Item>& held_out = ground.outcome.held_out;
   const size_t sample = MatchSize(ground);
   Scope tournament = ground.task->Open("tournament", "tournament", "Held-out questions");
@@ -157,7 +165,8 @@ AsyncStatus RunTournament(Ground& ground) {
     for (size_t i = at; i < std::min(at + sample, held_out.size()); ++i) {
       items.push_back(&held_out[i]);
     }
-    auto prompts = NextMatch(ground, all, items);
+    AddFinalists(ground, strongest);
+    auto prompts = NextMatch(ground, all, strongest, items);
     if (prompts.empty()) break;
     const int number = ground.matches + 1;
     Scope match = tournament.Open("match", fmt::format("match:{}", number),
@@ -167,8 +176,12 @@ AsyncStatus RunTournament(Ground& ground) {
     if (!done.ok()) break;
     ground.matches = number;
     CO_ASSIGN_OR_RETURN(all, Belief::Of(ground.outcome, Evidence::kAll));
+    // A match tells of changes too, and so of prompts that were not in it. With few calls it is the
+    // same ones all the same: none could be proven better if each had but some of the matches.
+    if (!ground.round_size.few_calls) strongest = FinalistsOf(ground, all);
+    if (strongest.empty()) break;
     tournament.Progress(fmt::format("Tournament, match {}: prompt {} leads", number,
-                                    LeaderOf(ground, all, ground.finalists)));
+                                    LeaderOf(ground, all, strongest)));
   }
   tournament.End(done);
   co_return done;

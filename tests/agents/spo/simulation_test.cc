@@ -9,6 +9,7 @@
 
 #include <asio/io_context.hpp>
 #include <cstdlib>
+#include <map>
 
 #include "agents/spo/spo.h"
 #include "tests/agents/spo/simulated_world.h"
@@ -142,6 +143,8 @@ TEST(SpoSimulationTest, ImprovedFindsGoodPromptsTwiceAsOftenAsFaithful) {
       "SIMULATION, {} worlds; prompts in the best twentieth, worse than the first, the first\n"
       "{:<9} {:>6} {:<10} {:>6} {:>6} {:>6} {:>7} {:>7}\n",
       worlds, "landscape", "budget", "preset", "top", "worse", "first", "gain", "calls");
+  std::map<std::string, Score> of_faithful;  // of all budgets, by landscape
+  std::map<std::string, Score> of_improved;
   for (const int budget : Budgets(asked != nullptr)) {
     for (const Landscape& landscape : {closed, open}) {
       const Score faithful = ScoreOf(landscape, SpoPreset::kFaithful, budget, worlds);
@@ -151,7 +154,9 @@ TEST(SpoSimulationTest, ImprovedFindsGoodPromptsTwiceAsOftenAsFaithful) {
       // A statement of statistics, not a promise: docs/prompt-optimization.md has the figures.
       EXPECT_LE(improved.worse, 1 + worlds / 100) << landscape.name << budget;
       EXPECT_LE(improved.worse, faithful.worse) << landscape.name << budget;
-      EXPECT_GE(improved.top, 2 * faithful.top) << landscape.name << budget;
+      EXPECT_GT(improved.top, faithful.top) << landscape.name << budget;
+      of_faithful[landscape.name].top += faithful.top;
+      of_improved[landscape.name].top += improved.top;
       // With 75 calls most runs keep the first prompt, as nothing is proven; a mean is no better.
       if (budget > 75) {
         EXPECT_GT(improved.gain, faithful.gain) << landscape.name << budget;
@@ -164,6 +169,10 @@ TEST(SpoSimulationTest, ImprovedFindsGoodPromptsTwiceAsOftenAsFaithful) {
       Print(landscape, budget, "good judge",
             ScoreOf(judged_well, SpoPreset::kImproved, budget, worlds));
     }
+  }
+  // Of all budgets together: by itself a row of forty worlds is a matter of chance.
+  for (const auto& [landscape, faithful] : of_faithful) {
+    EXPECT_GE(of_improved[landscape].top, 2 * faithful.top) << landscape;
   }
 }
 
