@@ -220,5 +220,55 @@ class OptimizeTest(unittest.TestCase):
         self.assertEqual(len(self.server.troupe("prompts", "history", "solve.task")["versions"]), 2)
 
 
+class OptimizePlannerTest(unittest.TestCase):
+    """troupe optimize-prompt of CellAgent's planner, with a model that plans a step too many unless it is told not
+    to, and a judge that likes short reports."""
+
+    def setUp(self):
+        self.model = ModelServer(self.answer)
+        self.server = Server({"m": {"url": self.model.url}})
+        self.template = self.server.troupe("prompts", "show", "cellagent.planner")["template"]
+
+    def tearDown(self):
+        self.server.close()
+        self.model.close()
+
+    def answer(self, request):
+        text = "\n".join(str(message["content"]) for message in request["messages"])
+        schema = request["response_format"]["json_schema"]
+        if schema["name"] == "proposals":
+            better = {"analysis": "a step too many", "modification": "asks for one step",
+                      "prompt": self.template + "\nPlan one step alone.\n"}
+            reply = {"proposals": [better], "joined": []}
+            return json.dumps({name: reply[name] for name in schema["schema"]["properties"]})
+        if schema["name"] == "comparison":
+            first, second = (len(text.split(f"<text_{name}>")[1].split(f"</text_{name}>")[0]) for name in "ab")
+            better = "same" if first == second else "A" if first < second else "B"
+            return json.dumps({"a": "", "b": "", "better": better})
+        if schema["name"] == "plan":
+            titles = ["Add"] if "Plan one step alone." in text else ["Add", "Add once more"]
+            return json.dumps({"question": None, "steps": [{"title": title, "kind": "work", "description": "It is to be added."}
+                                                           for title in titles]})
+        if schema["name"] == "solution":
+            return json.dumps({"analysis": "an addition", "code": "print(1 + 1)"})
+        if schema["name"] == "verdict":
+            return json.dumps({"critique": "good", "score": 9, "ok": True, "next": ""})
+        return json.dumps({"report": "It is so. And again it is so." if "Add once more" in text else "It is so."})
+
+    def test_what_wins_is_used_by_later_tasks(self):
+        tasks = self.server.folder / "tasks.jsonl"
+        tasks.write_text("".join(json.dumps({"question": f"How much is {i} and {i}?"}) + "\n" for i in range(40)))
+        agent = self.server.folder / "agent.json"
+        agent.write_text(json.dumps({"cellagent": {"request": "{{question}}", "toolbox": "plain"}}))
+        shown = self.server.print("optimize-prompt", "cellagent/planner", "--tasks", tasks, "--agent", agent,
+                                  "--requirements", "short", "--rounds", 2, "--challengers", 1, "--sample", 2)
+        self.assertIn("won 6, lost 0 of 6 comparisons on 12 held-out items", shown)
+        self.assertIn("prompts/cellagent.planner/versions/2 is active now", shown)
+        self.server.submit_spec({"cellagent": {"request": "How much is 3 and 3?", "toolbox": "plain"}}, task_id="after")
+        task = self.server.wait("after", seconds=60)
+        self.assertEqual(task["spec"]["prompts"]["cellagent.planner"], "2", task)
+        self.assertEqual([step["title"] for step in task["result"]["cellagent"]["steps"]], ["Add"], task)
+
+
 if __name__ == "__main__":
     main()
