@@ -21,10 +21,10 @@ std::vector<fs::path> EntriesOf(const fs::path& folder) {
 
 }  // namespace
 
-TaskFolders::TaskFolders(fs::path data_folder)
+TaskFolders::TaskFolders(const fs::path& data_folder)
     : tasks_(data_folder / "tasks"),
       passing_(data_folder / "passing"),
-      lost_(std::move(data_folder) / "lost") {}
+      lost_(data_folder / "lost") {}
 
 void TaskFolders::Begin(const std::string& id) const {
   std::error_code error;

@@ -14,7 +14,7 @@ namespace troupe {
 
 class TaskFolders {
  public:
-  explicit TaskFolders(std::filesystem::path data_folder);
+  explicit TaskFolders(const std::filesystem::path& data_folder);
 
   std::filesystem::path Of(const std::string& id) const { return tasks_ / id; }
 
