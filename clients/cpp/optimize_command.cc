@@ -4,16 +4,15 @@
 #include <google/protobuf/util/json_util.h>
 
 #include <filesystem>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <sstream>
 
 #include "clients/cpp/commands.h"
 #include "clients/cpp/connection.h"
 #include "clients/cpp/prompt_view.h"
 #include "clients/cpp/render.h"
 #include "clients/cpp/spo_template.h"
+#include "clients/cpp/submit.h"
 #include "clients/cpp/watch.h"
 
 namespace troupe::client {
@@ -52,18 +51,10 @@ struct Conclusion {
   bool promoted = false;
 };
 
-std::string WholeFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw CLI::ValidationError(path, "cannot be opened");
-  std::ostringstream bytes;
-  bytes << file.rdbuf();
-  return bytes.str();
-}
-
 // JSON Lines with a question and, if there is one, the answer that is right.
 void AddQuestionsIn(const std::string& path,
                     google::protobuf::RepeatedPtrField<v1::SpoQuestion>& questions) {
-  const absl::Status read = ReadQuestions(WholeFile(path), path, questions);
+  const absl::Status read = ReadQuestions(ReadFile(path), path, questions);
   if (!read.ok()) throw CLI::ValidationError(std::string(read.message()));
 }
 
@@ -72,7 +63,7 @@ std::string AgentJson(const OptimizeOptions& options) {
   if (!options.agent.empty()) {
     std::error_code ignored;  // JSON is no name that every file system takes
     const bool is_file = std::filesystem::is_regular_file(options.agent, ignored);
-    return is_file ? WholeFile(options.agent) : options.agent;
+    return is_file ? ReadFile(options.agent) : options.agent;
   }
   const std::string id = PromptId(options.prompt);
   for (const char* const kind : {"solve", "cellagent"}) {

@@ -41,7 +41,7 @@ void AddRoleBudget(const std::string& text, v1::Budget& budget) {
   } else if (is_number && limit == "tokens") {
     role.set_max_tokens(static_cast<int64_t>(number));
   } else if (is_number && limit == "cost") {
-    role.set_max_cost_microusd(static_cast<int64_t>(number * 1e6));
+    role.set_max_cost_microusd(MicroUsd(number));
   } else if (is_number && limit == "seconds") {
     role.mutable_max_model_time()->set_seconds(static_cast<int64_t>(number));
   } else {

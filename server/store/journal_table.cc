@@ -1,7 +1,6 @@
 #include "server/store/journal_table.h"
 
 #include <absl/container/flat_hash_map.h>
-#include <absl/strings/escaping.h>
 #include <fmt/format.h>
 
 #include <utility>
